@@ -1,0 +1,160 @@
+"""Time: milliseconds since power-on that never wrap, Unix seconds, and ISO 8601 text at the edge.
+
+Everything inside counts Unix seconds (1970). The board's own epoch is 2000 and its ticks wrap after 12.4 days; both end
+here. The clock is not trusted until somebody who knows has set it: `synchronised` says so and `source` says who it was.
+"""
+
+import asyncio
+
+from firmware.kernel.signal import Signal
+
+# What a source is worth: a worse one never overrides a better one that spoke in this power-on.
+_RANK = {"none": 0, "rtc": 1, "ocpp": 2, "ntp": 3, "user": 3}
+
+_DAYS_BEFORE_1970 = 719468  # days from 0000-03-01 to 1970-01-01 in the proleptic Gregorian calendar
+
+# Below this (2024-01-01) a real-time clock has lost its battery rather than told the time.
+EARLIEST_PLAUSIBLE = 1704067200
+
+
+class Clock:
+    """The station's only clock.
+
+    `ticks_ms` and `ticks_diff` are those of the `time` module; `wall()` reads the real-time clock in Unix seconds (or
+    None) and `set_wall(unix)` sets it, both optional; `sleep(seconds)` is asyncio's.
+    """
+
+    def __init__(self, ticks_ms, ticks_diff, wall=None, set_wall=None, sleep=asyncio.sleep):
+        self._ticks_ms = ticks_ms
+        self._ticks_diff = ticks_diff
+        self._set_wall = set_wall
+        self._sleep = sleep
+        self._last_ticks = ticks_ms()
+        self._ms = 0
+        self._base = 0  # Unix milliseconds at power-on
+        self.source = "none"
+        self.changed = Signal()  # (delta_s, source)
+        unix = wall() if wall else None
+        if unix is not None and unix >= EARLIEST_PLAUSIBLE:
+            self._base = unix * 1000
+            self.source = "rtc"
+
+    @property
+    def synchronised(self):
+        """True once a source that knows the time has set the clock in this power-on, or a real-time clock kept it."""
+        return self.source != "none"
+
+    def ms(self):
+        """Returns the milliseconds since power-on. Must be called at least once in 6 days (the control task does)."""
+        ticks = self._ticks_ms()
+        self._ms += self._ticks_diff(ticks, self._last_ticks)
+        self._last_ticks = ticks
+        return self._ms
+
+    def now(self):
+        """Returns Unix seconds. Before synchronisation: the floor plus the time since power-on."""
+        return (self._base + self.ms()) // 1000
+
+    def set_floor(self, unix):
+        """Takes the last time known before the power went: until somebody knows better, it is not earlier than that."""
+        if not self.synchronised:
+            self._base = max(self._base, unix * 1000)
+
+    def set_unix(self, unix, source):
+        """Sets the time from `source` ("rtc", "ocpp", "ntp" or "user"); emits `changed(delta_s, source)`."""
+        if _RANK[source] < _RANK[self.source]:
+            return
+        delta_ms = unix * 1000 - (self._base + self.ms())
+        first = not self.synchronised
+        self.source = source
+        # A source in whole seconds is no reason to step a clock that agrees with it to the second.
+        if not first and -1000 < delta_ms < 1000:
+            return
+        self._base += delta_ms
+        if self._set_wall:
+            self._set_wall(unix)
+        self.changed.emit(_round_seconds(delta_ms), source)
+
+    async def sleep_ms(self, ms):
+        """Sleeps at least `ms` milliseconds."""
+        await self._sleep(ms / 1000)
+
+
+def _round_seconds(ms):
+    return (ms + 500) // 1000
+
+
+def iso8601(unix):
+    """Returns `unix` as ISO 8601 in UTC, for example 2026-11-21T01:02:03Z (OCPP 1.6 §3.15)."""
+    days, seconds = divmod(unix, 86400)
+    year, month, day = _civil(days)
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (year, month, day, seconds // 3600, seconds // 60 % 60, seconds % 60)
+
+
+def parse_iso8601(text):
+    """Returns the Unix seconds of an ISO 8601 date and time, fractions cut off, offset applied (OCPP 1.6 §3.15).
+
+    A time without offset is taken as UTC. Raises ValueError.
+    """
+    if not isinstance(text, str) or not 19 <= len(text) <= 40 or text[10] not in "Tt ":
+        raise ValueError("not a date and time")
+    if text[4] != "-" or text[7] != "-" or text[13] != ":" or text[16] != ":":
+        raise ValueError("not a date and time")
+    year, month, day = _digits(text[0:4]), _digits(text[5:7]), _digits(text[8:10])
+    hour, minute, second = _digits(text[11:13]), _digits(text[14:16]), _digits(text[17:19])
+    if not 1 <= month <= 12 or not 1 <= day <= _days_in(year, month) or hour > 23 or minute > 59 or second > 60:
+        raise ValueError("no such date or time")
+    rest = text[19:]
+    if rest and rest[0] in ".,":
+        end = 1
+        while end < len(rest) and rest[end].isdigit():
+            end += 1
+        if end == 1:
+            raise ValueError("bad fraction")
+        rest = rest[end:]
+    return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - _offset(rest)
+
+
+def _offset(text):
+    """Returns the seconds east of UTC that "Z", "+hh:mm", "+hhmm", "+hh" or "" stand for."""
+    if text in ("", "Z", "z"):
+        return 0
+    sign = {"+": 1, "-": -1}.get(text[0])
+    digits = text[1:].replace(":", "")
+    if sign is None or len(digits) not in (2, 4) or len(text) > 6:
+        raise ValueError("bad offset")
+    hours, minutes = _digits(digits[:2]), _digits(digits[2:] or "0")
+    if hours > 14 or minutes > 59:
+        raise ValueError("bad offset")
+    return sign * (hours * 3600 + minutes * 60)
+
+
+def _digits(text):
+    # int() alone would accept blanks, signs and underscores.
+    if not text.isdigit():
+        raise ValueError("not a number")
+    return int(text)
+
+
+def _days_in(year, month):
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
+
+
+def _days(year, month, day):
+    """Returns the days from 1970-01-01 to a date. The year is taken to begin in March, so that leap days end it."""
+    year -= month <= 2
+    era, year_of_era = divmod(year, 400)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return era * 146097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - _DAYS_BEFORE_1970
+
+
+def _civil(days):
+    """Returns (year, month, day) of the day that is `days` after 1970-01-01."""
+    era, day_of_era = divmod(days + _DAYS_BEFORE_1970, 146097)
+    year = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
+    shifted = (5 * day_of_year + 2) // 153
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return year + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
