@@ -1,0 +1,112 @@
+"""The clock: Unix seconds inside, the board's epoch and wrapping ticks outside (OCPP 1.6 §3.15 for the text form)."""
+
+from harness import raises
+
+from firmware.kernel.clock import Clock, iso8601, parse_iso8601
+
+
+class Ticks:
+    """Ticks of a board: they wrap at 2**30 ms."""
+
+    PERIOD = 1 << 30
+
+    def __init__(self, start=0):
+        self.value = start
+
+    def ms(self):
+        return self.value % self.PERIOD
+
+    def diff(self, a, b):
+        half = self.PERIOD // 2
+        return (a - b + half) % self.PERIOD - half
+
+
+def make(start=0, wall=None):
+    ticks = Ticks(start)
+    return ticks, Clock(ticks.ms, ticks.diff, wall=(lambda: wall) if wall else None)
+
+
+def test_milliseconds_go_on_over_the_wrap_of_the_ticks():
+    ticks, clock = make(start=Ticks.PERIOD - 100)
+    clock.ms()
+    ticks.value += 250
+    assert clock.ms() == 250
+
+
+def test_time_before_synchronisation_is_the_floor_plus_uptime():
+    ticks, clock = make()
+    clock.set_floor(1_800_000_000)
+    ticks.value += 5_000
+    assert clock.now() == 1_800_000_005
+    assert not clock.synchronised
+
+
+def test_setting_the_time_reports_the_step():
+    ticks, clock = make()
+    clock.set_floor(1_800_000_000)
+    seen = []
+    clock.changed.connect(lambda delta, source: seen.append((delta, source)))
+    clock.set_unix(1_800_000_100, "ocpp")
+    assert clock.synchronised and clock.source == "ocpp"
+    assert clock.now() == 1_800_000_100
+    assert seen == [(100, "ocpp")]
+
+
+def test_a_worse_source_does_not_override_a_better_one():
+    ticks, clock = make()
+    clock.set_unix(1_800_000_000, "ntp")
+    clock.set_unix(1_700_000_000, "ocpp")
+    assert clock.now() == 1_800_000_000 and clock.source == "ntp"
+
+
+def test_a_source_that_agrees_to_the_second_does_not_step_the_clock():
+    ticks, clock = make()
+    clock.set_unix(1_800_000_000, "ocpp")
+    ticks.value += 700
+    clock.set_unix(1_800_000_000, "ocpp")
+    ticks.value += 300
+    assert clock.now() == 1_800_000_001
+
+
+def test_a_real_time_clock_that_lost_its_battery_is_not_believed():
+    assert make(wall=1_000_000_000)[1].synchronised is False
+    clock = make(wall=1_790_000_000)[1]
+    assert clock.source == "rtc" and clock.now() == 1_790_000_000
+
+
+def test_text_form_and_back():
+    for unix, text in (
+        (0, "1970-01-01T00:00:00Z"),
+        (951_782_399, "2000-02-28T23:59:59Z"),
+        (951_782_400, "2000-02-29T00:00:00Z"),
+        (1_795_222_923, "2026-11-21T01:02:03Z"),
+        (4_107_542_400, "2100-03-01T00:00:00Z"),
+    ):
+        assert iso8601(unix) == text
+        assert parse_iso8601(text) == unix
+
+
+def test_fractions_and_offsets_are_understood():
+    assert parse_iso8601("2026-11-21T01:02:03.999999Z") == 1_795_222_923
+    assert parse_iso8601("2026-11-21T03:02:03+02:00") == 1_795_222_923
+    assert parse_iso8601("2026-11-20T20:32:03.5-0430") == 1_795_222_923
+    assert parse_iso8601("2026-11-21T01:02:03") == 1_795_222_923
+
+
+def test_nonsense_is_refused():
+    for text in (
+        "",
+        "yesterday",
+        "2026-13-01T00:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:00.Z",
+        "2026-01-01T00:00:00+25:00",
+        "2026-01-01T00:00:00 CET",
+        "2026-01-01X00:00:00Z",
+        "2_26-01-01T00:00:00Z",
+        None,
+        5,
+    ):
+        with raises(ValueError):
+            parse_iso8601(text)

@@ -1,0 +1,104 @@
+"""Supervision: a task that dies or hangs starts again, the watchdog is fed only while all hearts beat."""
+
+import asyncio
+
+from firmware.kernel.clock import Clock
+from firmware.kernel.log import ERROR, Log
+from firmware.kernel.tasks import LoopGaps, Supervisor
+
+
+class World:
+    """Virtual time: whoever sleeps moves it on."""
+
+    def __init__(self):
+        self.now = 0
+        self.clock = Clock(lambda: self.now, lambda a, b: a - b, sleep=self._sleep)
+        self.log = Log(self.clock)
+        self.critical = []
+        self.fed = 0
+        self.supervisor = Supervisor(self.clock, self.log, watchdog=self, on_critical=self.critical.append)
+
+    def feed(self):
+        self.fed += 1
+
+    async def _sleep(self, seconds):
+        self.now += int(seconds * 1000)
+        await asyncio.sleep(0)
+
+    async def run_until(self, condition):
+        task = asyncio.create_task(self.supervisor.run())
+        for _ in range(10_000):
+            if condition():
+                break
+            await asyncio.sleep(0)
+        else:
+            raise AssertionError("condition not met")
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+
+async def test_a_task_that_dies_is_logged_and_started_again():
+    world = World()
+    lives = []
+
+    async def mortal(beat):
+        lives.append(1)
+        if len(lives) < 3:
+            raise OSError(5)
+        await asyncio.Event().wait()
+
+    world.supervisor.add("mortal", mortal)
+    await world.run_until(lambda: len(lives) == 3)
+    assert [line[2] for line in world.log.lines(ERROR)] == ["mortal", "mortal"]
+    assert [restarts for _, _, restarts, _ in world.supervisor.tasks()] == [2]
+
+
+async def test_the_death_of_a_critical_task_is_told_at_once():
+    world = World()
+
+    async def control(beat):
+        raise ValueError("boom")
+
+    world.supervisor.add("control", control, critical=True)
+    await world.run_until(lambda: world.critical)
+    assert world.critical[0] == "control"
+
+
+async def test_a_task_without_heartbeat_is_cancelled_started_again_and_starves_the_watchdog():
+    world = World()
+    lives = []
+
+    async def hung(beat):
+        lives.append(world.fed)
+        await asyncio.Event().wait()
+
+    world.supervisor.add("hung", hung, heartbeat_ms=2_000, critical=True)
+    await world.run_until(lambda: len(lives) == 2)
+    assert world.critical == ["hung"]
+    assert 0 < world.fed < 10
+
+
+async def test_a_task_that_returns_is_done():
+    world = World()
+    runs = []
+
+    async def once(beat):
+        runs.append(1)
+
+    world.supervisor.add("once", once, heartbeat_ms=1_000)
+    await world.run_until(lambda: world.fed > 20)
+    assert runs == [1]
+
+
+def test_loop_gap_quantiles():
+    gaps = LoopGaps()
+    for late in [0] * 998 + [3, 17]:
+        gaps.record(late)
+    assert gaps.quantile_ms(500) == 0
+    assert gaps.p999_ms == 3
+    assert gaps.max_ms == 17
+    gaps.record(500)
+    assert gaps.quantile_ms(1000) == 500
