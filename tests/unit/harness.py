@@ -1,0 +1,91 @@
+"""What a test file needs besides plain functions and bare asserts; runs on CPython and on the MicroPython unix port."""
+
+import asyncio
+
+from firmware.kernel.clock import Clock
+
+
+class raises:
+    """`with raises(ValueError) as caught:` fails unless the block raises that exception, kept as `caught.value`."""
+
+    def __init__(self, *expected):
+        self._expected = expected
+        self.value = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            raise AssertionError("did not raise %s" % ", ".join(e.__name__ for e in self._expected))
+        self.value = value
+        return issubclass(kind, self._expected)
+
+
+def run(coroutine):
+    """Runs a coroutine in an event loop of its own and returns its result."""
+    try:
+        return asyncio.run(coroutine)
+    finally:
+        asyncio.new_event_loop()  # MicroPython keeps one loop for ever: leave no task behind for the next test
+
+
+async def settle(rounds=20):
+    """Lets every task that can run do so; for code that waits for nothing but other tasks of this loop."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+class FakeClock(Clock):
+    """The kernel's clock over time that only passes when a test says so.
+
+    `advance(ms)` moves the time and wakes those whose sleep is over; `await run_for(ms)` does it from one wake-up to
+    the next and lets the tasks run in between, as real time would.
+    """
+
+    def __init__(self, unix=1_800_000_000, synchronised=True):
+        self._virtual_ms = 0
+        self._sleepers = []  # [deadline, event]
+        super().__init__(
+            lambda: self._virtual_ms,
+            lambda a, b: a - b,
+            wall=(lambda: unix) if synchronised else None,
+            sleep=self._sleep_virtually,
+        )
+
+    @property
+    def unix(self):
+        return self.now()
+
+    @unix.setter
+    def unix(self, seconds):
+        """Moves the wall clock silently; `set_unix()` does it with everything that belongs to it."""
+        self._base = seconds * 1000 - self.ms()
+
+    def advance(self, ms):
+        self._virtual_ms += ms
+        for deadline, event in self._sleepers:
+            if deadline <= self._virtual_ms:
+                event.set()
+
+    async def run_for(self, ms):
+        end = self._virtual_ms + ms
+        await settle()
+        while True:
+            due = [deadline for deadline, event in self._sleepers if deadline <= end and not event.is_set()]
+            if not due:
+                break
+            self.advance(max(0, min(due) - self._virtual_ms))
+            await settle()
+        self.advance(end - self._virtual_ms)
+        await settle()
+
+    async def _sleep_virtually(self, seconds):
+        sleeper = [self._virtual_ms + round(seconds * 1000), asyncio.Event()]
+        if seconds <= 0:
+            return await asyncio.sleep(0)
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1].wait()
+        finally:
+            self._sleepers.remove(sleeper)
