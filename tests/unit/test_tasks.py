@@ -2,17 +2,17 @@
 
 import asyncio
 
-from firmware.kernel.clock import Clock
+from harness import FakeClock
+
 from firmware.kernel.log import ERROR, Log
 from firmware.kernel.tasks import LoopGaps, Supervisor
 
 
 class World:
-    """Virtual time: whoever sleeps moves it on."""
+    """A supervisor in virtual time, running inside `async with`."""
 
     def __init__(self):
-        self.now = 0
-        self.clock = Clock(lambda: self.now, lambda a, b: a - b, sleep=self._sleep)
+        self.clock = FakeClock()
         self.log = Log(self.clock)
         self.critical = []
         self.fed = 0
@@ -21,21 +21,13 @@ class World:
     def feed(self):
         self.fed += 1
 
-    async def _sleep(self, seconds):
-        self.now += int(seconds * 1000)
-        await asyncio.sleep(0)
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self.supervisor.run())
 
-    async def run_until(self, condition):
-        task = asyncio.create_task(self.supervisor.run())
-        for _ in range(10_000):
-            if condition():
-                break
-            await asyncio.sleep(0)
-        else:
-            raise AssertionError("condition not met")
-        task.cancel()
+    async def __aexit__(self, *exc):
+        self._task.cancel()
         try:
-            await task
+            await self._task
         except asyncio.CancelledError:
             pass
 
@@ -51,7 +43,9 @@ async def test_a_task_that_dies_is_logged_and_started_again():
         await asyncio.Event().wait()
 
     world.supervisor.add("mortal", mortal)
-    await world.run_until(lambda: len(lives) == 3)
+    async with world:
+        await world.clock.run_for(350)  # back-off 100 ms, then 200 ms
+    assert len(lives) == 3
     assert [line[2] for line in world.log.lines(ERROR)] == ["mortal", "mortal"]
     assert [restarts for _, _, restarts, _ in world.supervisor.tasks()] == [2]
 
@@ -63,7 +57,8 @@ async def test_the_death_of_a_critical_task_is_told_at_once():
         raise ValueError("boom")
 
     world.supervisor.add("control", control, critical=True)
-    await world.run_until(lambda: world.critical)
+    async with world:
+        await world.clock.run_for(0)
     assert world.critical[0] == "control"
 
 
@@ -76,9 +71,13 @@ async def test_a_task_without_heartbeat_is_cancelled_started_again_and_starves_t
         await asyncio.Event().wait()
 
     world.supervisor.add("hung", hung, heartbeat_ms=2_000, critical=True)
-    await world.run_until(lambda: len(lives) == 2)
+    async with world:
+        await world.clock.run_for(2_000)
+        assert world.fed == 5  # at 0, 500 ... 2000 ms
+        await world.clock.run_for(600)
+    assert world.fed == 5
     assert world.critical == ["hung"]
-    assert 0 < world.fed < 10
+    assert len(lives) == 2
 
 
 async def test_a_task_that_returns_is_done():
@@ -89,7 +88,9 @@ async def test_a_task_that_returns_is_done():
         runs.append(1)
 
     world.supervisor.add("once", once, heartbeat_ms=1_000)
-    await world.run_until(lambda: world.fed > 20)
+    async with world:
+        await world.clock.run_for(10_000)
+    assert world.fed == 21
     assert runs == [1]
 
 
