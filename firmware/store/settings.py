@@ -1,0 +1,309 @@
+"""The values of the settings: typed for the firmware, text for OCPP and the portal, durable at any power cut.
+
+The first of three layers that has a value wins: what was stored, the factory's overrides, the declared default. Only
+the stored layer is on flash, as the text that was written; keys that this firmware does not know are kept there for
+the version that does.
+"""
+
+import json
+
+from firmware.kernel.signal import Signal
+from firmware.store.declaration import redeclared
+from firmware.store.registry import ALIASES
+from firmware.store.slots import Slots
+
+_VERSION = 1
+_LONGEST = 500  # characters, OCPP 1.6 §6.7 (ChangeConfiguration.req)
+_BOOLS = {"true": True, "false": False}
+
+
+class SettingError(ValueError):
+    """A setting cannot be read or changed as asked."""
+
+
+class UnknownSetting(SettingError):
+    """There is no setting of this name (or its part is not fitted)."""
+
+
+class ReadOnlySetting(SettingError):
+    """Whoever asked may not change this setting."""
+
+
+class InvalidValue(SettingError):
+    """The value has the wrong type or is out of range."""
+
+
+class Settings:
+    """All settings of the station.
+
+    `path` is the file name without suffix; `declarations` an iterable of declaration.Setting; `factory` {name: text}
+    replaces declared defaults at every start; `provision` {name: text} is stored, verbatim and read-only settings
+    included, while there is no store that can be read. `changed(name)` is emitted after a new value is durable.
+    `recovered` is True when a stored copy was damaged and the last good one (or none) was taken instead.
+    """
+
+    def __init__(self, path, declarations, factory=None, provision=None, log=None):
+        self._rows = {row.name: row for row in declarations}
+        self._order = tuple(row.name for row in declarations)
+        self._factory = factory or {}
+        self._log = log
+        self._slots = Slots(path)
+        self._hidden = set()
+        self._typed = {}  # name -> value that runs, for settings that have not their default
+        self.validators = {}  # name -> function (typed value) that raises InvalidValue
+        self.changed = Signal()
+        self._stored = self._load()  # name -> text
+        if self._stored is None:
+            self._stored = {}
+            if provision:
+                self._stored = {self._canonical(name): str(value) for name, value in provision.items()}
+                self._save()
+
+    @property
+    def recovered(self):
+        return self._slots.damaged
+
+    # -- reading
+
+    def known(self, name):
+        """Tells whether there is a setting of this name, in any case or known misspelling."""
+        return self._canonical(name) in self._rows
+
+    def names(self):
+        """Returns the names of all settings in the order of their declaration."""
+        return [name for name in self._order if name not in self._hidden]
+
+    def setting(self, name):
+        """Returns the declaration.Setting as it applies to this station; raises UnknownSetting."""
+        row = self._rows.get(name)
+        if row is None or name in self._hidden:
+            row = self._rows.get(self._canonical(name))
+        if row is None or row.name in self._hidden:
+            raise UnknownSetting(name)
+        return row
+
+    def get(self, name):
+        """Returns the value that runs: int, bool, str, or list of str. Raises UnknownSetting."""
+        row = self.setting(name)
+        name = row.name
+        if name not in self._typed:
+            self._typed[name] = self._effective(row)
+        value = self._typed[name]
+        return list(value) if row.kind == "csl" else value
+
+    def text(self, name):
+        """Returns the value as text, as it was written; "" for secrets. Raises UnknownSetting."""
+        row = self.setting(name)
+        return "" if row.kind == "secret" else self._raw(row)
+
+    def is_set(self, name):
+        """Tells whether a value was stored (a form shows so for secrets)."""
+        return self.setting(name).name in self._stored
+
+    # -- changing
+
+    def set(self, name, value, who="backend"):
+        """Stores a typed value (a list or tuple for csl); otherwise as set_text()."""
+        return self.set_text(name, to_text(value), who)
+
+    def set_text(self, name, text, who="backend"):
+        """Stores a value given as text; returns what the change needs: "", "reconnect" or "reboot".
+
+        `who` is "backend", "user", "installer" or "system" (the firmware itself, which may change everything).
+        Raises UnknownSetting, ReadOnlySetting or InvalidValue, or OSError when the flash refuses; the old value stays.
+        """
+        return self.update({name: text}, who)
+
+    def update(self, texts, who="backend"):
+        """Stores several {name: text}, all or none, with one write; returns the strongest need. See set_text()."""
+        new = {}
+        needs = ""
+        for name, text in texts.items():
+            row = self.setting(name)
+            if who != "system" and who not in row.who.split():
+                raise ReadOnlySetting(row.name)
+            text = self._checked(row, text)
+            if text != self._raw(row) or (row.kind == "secret" and row.name not in self._stored):
+                new[row.name] = text
+                needs = max(needs, row.needs, key=_NEEDS.index)
+        if new:
+            self._replace(new)
+        return needs
+
+    def reset(self):
+        """Forgets every stored value; what runs then are factory values and defaults."""
+        names = [name for name in self._stored if name in self._rows]
+        self._stored = {}
+        self._save()
+        self._forget(names)
+
+    def _replace(self, new):
+        old = {name: self._stored.get(name) for name in new}
+        self._stored.update(new)
+        try:
+            self._save()
+        except OSError:
+            for name, text in old.items():
+                if text is None:
+                    self._stored.pop(name)
+                else:
+                    self._stored[name] = text
+            raise
+        self._forget(new)
+
+    def _forget(self, names):
+        for name in names:
+            self._typed.pop(name, None)
+        for name in names:
+            self.changed.emit(name)
+
+    # -- what this station is
+
+    def declare(self, name, **changes):
+        """Changes fields of a declaration at run time, for a fitted part or a product. Raises UnknownSetting."""
+        row = self._rows.get(self._canonical(name))
+        if row is None:
+            raise UnknownSetting(name)
+        self._rows[row.name] = redeclared(row, **changes)
+        self._typed.pop(row.name, None)
+
+    def hide(self, *names):
+        """Makes settings unknown whose feature this station does not have (OCPP 1.6 §9: such keys must be absent)."""
+        self._hidden.update(names)
+
+    def fit(self, parts):
+        """Hides the settings of all parts that are not in `parts` (of "lock", "indicator", "phase_switch", ...)."""
+        for row in self._rows.values():
+            if row.part and row.part not in parts:
+                self._hidden.add(row.name)
+
+    # -- inside
+
+    def _canonical(self, name):
+        if name in self._rows:
+            return name
+        lower = name.lower()
+        name = ALIASES.get(lower, name)
+        for known in self._order:
+            if known.lower() == lower:
+                return known
+        return name
+
+    def _raw(self, row):
+        text = self._stored.get(row.name)
+        if text is None:
+            text = self._factory.get(row.name)
+        return to_text(row.default) if text is None else text
+
+    def _effective(self, row):
+        text = self._stored.get(row.name, self._factory.get(row.name))
+        if text is None:
+            return row.default
+        try:
+            value = parse(row, text)
+        except InvalidValue:
+            if self._log:
+                self._log.warning("settings", "%s: value makes no sense, default taken", row.name)
+            return row.default
+        if row.policy == "clamp" and row.kind == "int" and value not in (row.choices or ()):
+            value = min(max(value, row.low), row.high)
+        return value
+
+    def _checked(self, row, text):
+        """Returns the text to store for a new value; raises InvalidValue."""
+        if not isinstance(text, str) or len(text) > _LONGEST:
+            raise InvalidValue(row.name)
+        value = parse(row, text)
+        if row.kind == "int":
+            _check_range(row, value)
+        elif row.kind == "csl":
+            value = self._checked_items(row, value)
+        else:
+            _check_text(row, value)
+        if row.check:
+            try:
+                row.check(value)
+            except ValueError as exc:
+                raise InvalidValue("%s: %s" % (row.name, exc))
+        if row.name in self.validators:
+            self.validators[row.name](value)
+        return to_text(value)
+
+    def _checked_items(self, row, items):
+        most = row.high
+        if most is None and row.name + "MaxLength" in self._rows:
+            most = self.get(row.name + "MaxLength")
+        if most is not None and len(items) > most:
+            raise InvalidValue("%s: more than %d items" % (row.name, most))
+        if row.choices is None:
+            return items
+        words = {word.lower(): word for word in row.choices}
+        try:
+            return [words[item.lower()] for item in items]
+        except KeyError:
+            raise InvalidValue("%s: not one of %s" % (row.name, ",".join(row.choices)))
+
+    def _load(self):
+        text = self._slots.load()
+        if self._slots.damaged and self._log:
+            self._log.error(
+                "settings", "a stored copy was damaged, %s", "last good one taken" if text else "defaults taken"
+            )
+        if text is None:
+            return None
+        # A name that an earlier version spelled otherwise moves to today's; unknown ones stay as they are.
+        return {self._canonical(name): value for name, value in json.loads(text)["values"].items()}
+
+    def _save(self):
+        self._slots.save(json.dumps({"version": _VERSION, "values": self._stored}, separators=(",", ":")))
+
+
+_NEEDS = ("", "reconnect", "reboot")
+
+
+def to_text(value):
+    """Returns a typed value as the text that OCPP and the store use."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ",".join(value)
+    return str(value)
+
+
+def parse(row, text):
+    """Returns the typed value of `text` by the kind of the Setting, ranges not looked at; raises InvalidValue."""
+    if row.kind == "bool":
+        value = _BOOLS.get(text.strip().lower())
+        if value is None:
+            raise InvalidValue("%s: neither true nor false" % row.name)
+        return value
+    if row.kind == "int":
+        digits = text.strip()
+        # int() alone would also take underscores and blanks after the sign.
+        if not (digits[1:] if digits[:1] == "-" else digits).isdigit():
+            raise InvalidValue("%s: not a whole number" % row.name)
+        return int(digits)
+    if row.kind == "csl":
+        items = [item.strip() for item in text.split(",")] if text.strip() else []
+        if "" in items:
+            raise InvalidValue("%s: empty item" % row.name)
+        return items
+    return text
+
+
+def _check_range(row, value):
+    if value in (row.choices or ()):
+        return
+    if row.policy == "clamp" and value >= 0:
+        return
+    if not row.low <= value <= row.high:
+        raise InvalidValue("%s: not within %d..%d" % (row.name, row.low, row.high))
+
+
+def _check_text(row, value):
+    if row.kind == "bool":
+        return
+    if row.high is not None and len(value) > row.high:
+        raise InvalidValue("%s: longer than %d" % (row.name, row.high))
+    if row.choices is not None and value not in row.choices:
+        raise InvalidValue("%s: not one of %s" % (row.name, ",".join(row.choices)))

@@ -1,0 +1,195 @@
+"""Settings: types and ranges of OCPP 1.6 §9, layers, and what survives damage."""
+
+from folder import fresh_folder
+from harness import raises
+
+from firmware.store.registry import SETTINGS
+from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError, Settings, UnknownSetting
+
+
+def new(path=None, **kwargs):
+    return Settings(path or fresh_folder() + "/settings", SETTINGS, **kwargs)
+
+
+def test_every_declaration_is_complete_and_its_default_valid():
+    settings = new()
+    seen = set()
+    for row in SETTINGS:
+        assert row.name.lower() not in seen
+        seen.add(row.name.lower())
+        assert row.kind in ("int", "bool", "str", "csl", "secret") and row.access in ("rw", "r", "w")
+        assert row.needs in ("", "reconnect", "reboot") and row.policy in ("reject", "clamp")
+        assert 10 <= len(row.text) <= 90
+        if row.kind == "int":
+            assert row.low <= row.high
+        if row.kind != "secret":
+            settings.set(row.name, settings.get(row.name), who="system")  # passes its own checks
+
+
+def test_typed_values():
+    settings = new()
+    assert settings.get("HeartbeatInterval") == 300
+    assert settings.get("LocalAuthorizeOffline") is True
+    assert settings.get("ChargingScheduleAllowedChargingRateUnit") == ["Current", "Power"]
+    assert settings.text("ChargingScheduleAllowedChargingRateUnit") == "Current,Power"
+    assert settings.text("LocalAuthorizeOffline") == "true"
+    settings.set_text("StopTxnSampledData", "")
+    assert settings.get("StopTxnSampledData") == []
+    assert settings.set_text("CentralSystemUrl", "ws://127.0.0.1:9000", who="installer") == "reconnect"
+
+
+def test_names_ignore_case_and_known_misspellings():
+    settings = new()
+    settings.set_text("heartBEATinterval", "60")
+    assert settings.get("HeartbeatInterval") == 60
+    settings.set_text("MeterValuesSampleInterval", "30")
+    assert settings.get("MeterValueSampleInterval") == 30
+    assert settings.known("meterValuesSampleInterval") and not settings.known("NoSuchKey")
+
+
+def test_what_is_refused_changes_nothing():
+    settings = new()
+    for name, text in (
+        ("MeterValueSampleInterval", "3"),
+        ("MeterValueSampleInterval", "65535"),
+        ("MeterValueSampleInterval", "1_0"),
+        ("MeterValueSampleInterval", ""),
+        ("MeterValueSampleInterval", "10.5"),
+        ("WebSocketPingInterval", "-1"),
+        ("HeartbeatInterval", "-5"),
+        ("LocalPreAuthorize", "1"),
+        ("ConnectorPhaseRotation", "0.RTX"),
+        ("ConnectorPhaseRotation", "0.RST,1.RST,2.RST,3.RST"),
+        ("FreevendIdTag", "x" * 21),
+        ("AuthorizationKey", "too short"),
+        ("LogLevel", "loud"),
+    ):
+        before = settings.text(name)
+        with raises(InvalidValue):
+            settings.set_text(name, text)
+        assert settings.text(name) == before
+    with raises(UnknownSetting):
+        settings.get("NoSuchKey")
+    with raises(ReadOnlySetting):
+        settings.set("NumberOfConnectors", 2)
+    with raises(ReadOnlySetting):
+        settings.set_text("CentralSystemUrl", "ws://elsewhere", who="backend")
+    with raises(SettingError):
+        settings.set_text("MeterValuesSampledData", "Voltage,,Voltage")
+
+
+def test_zero_is_allowed_besides_the_range():
+    settings = new()
+    for name in ("MeterValueSampleInterval", "ClockAlignedDataInterval", "WebSocketPingInterval"):
+        settings.set_text(name, "0")
+        assert settings.get(name) == 0
+
+
+def test_clamped_value_is_reported_as_written_and_runs_with_the_limit():
+    settings = new()
+    settings.set_text("HeartbeatInterval", "3")
+    assert settings.text("HeartbeatInterval") == "3"
+    assert settings.get("HeartbeatInterval") == 10
+
+
+def test_values_survive_a_restart_and_the_signal_comes_after_the_flash():
+    path = fresh_folder() + "/settings"
+    settings = new(path)
+    heard = []
+    settings.changed.connect(lambda name: heard.append((name, new(path).get(name))))
+    settings.set("MaxEnergyOnInvalidId", 500)
+    settings.set("MaxEnergyOnInvalidId", 500)
+    assert heard == [("MaxEnergyOnInvalidId", 500)]
+    assert new(path).get("MaxEnergyOnInvalidId") == 500
+
+
+def test_layers():
+    path = fresh_folder() + "/settings"
+    provision = {"HeartbeatInterval": "5", "NumberOfConnectors": "2", "ClockAlignedDataInterval": "15", "VendorX": "y"}
+    settings = new(path, factory={"MessageTimeout": "11", "HeartbeatInterval": "77"}, provision=provision)
+    assert settings.get("MessageTimeout") == 11
+    assert settings.text("HeartbeatInterval") == "5"
+    assert settings.get("NumberOfConnectors") == 2
+    assert settings.get("ClockAlignedDataInterval") == 15  # verbatim, although no write would pass
+    settings = new(path, provision={"HeartbeatInterval": "900"})
+    assert settings.text("HeartbeatInterval") == "5"  # provisioning is for an empty store only
+    assert settings.get("MessageTimeout") == 30
+    settings.reset()
+    assert new(path).get("NumberOfConnectors") == 1
+
+
+def test_unknown_names_are_kept_for_the_version_that_knows_them():
+    path = fresh_folder() + "/settings"
+    new(path, provision={"FutureKey": "42"}).set("HeartbeatInterval", 60)
+    later = Settings(path, SETTINGS + (renamed_setting(),))
+    assert later.text("FutureKey") == "42" and later.get("HeartbeatInterval") == 60
+
+
+def renamed_setting():
+    from firmware.store.declaration import setting
+
+    return setting("FutureKey", "int", 1, "A key of a later version", low=0, high=100)
+
+
+def test_secrets_are_never_shown():
+    settings = new()
+    assert settings.set_text("AuthorizationKey", "00112233445566778899aabbccddeeff") == "reconnect"
+    assert settings.text("AuthorizationKey") == "" and settings.is_set("AuthorizationKey")
+    assert settings.get("AuthorizationKey") == "00112233445566778899aabbccddeeff"
+    assert settings.setting("AuthorizationKey").access == "w"
+
+
+def test_several_changes_are_all_or_none():
+    settings = new()
+    with raises(InvalidValue):
+        settings.update({"HeartbeatInterval": "60", "MessageTimeout": "0"})
+    assert settings.get("HeartbeatInterval") == 300
+    assert settings.update({"HeartbeatInterval": "60", "SecurityProfile": "1"}) == "reconnect"
+
+
+def test_settings_of_absent_parts_are_unknown():
+    settings = new()
+    settings.fit(("lock",))
+    assert settings.known("LightIntensity") is False or "LightIntensity" not in settings.names()
+    with raises(UnknownSetting):
+        settings.get("LightIntensity")
+    assert settings.get("UnlockConnectorOnEVSideDisconnect") is True
+
+
+def test_a_fitted_part_can_fix_a_value():
+    settings = new()
+    settings.declare("UnlockConnectorOnEVSideDisconnect", default=False, access="r", who="")
+    assert settings.get("UnlockConnectorOnEVSideDisconnect") is False
+    with raises(ReadOnlySetting):
+        settings.set("UnlockConnectorOnEVSideDisconnect", True)
+
+
+def test_a_validator_decides_last():
+    settings = new()
+
+    def no_voltage(items):
+        if "Voltage" in items:
+            raise InvalidValue("no voltage here")
+
+    settings.validators["MeterValuesSampledData"] = no_voltage
+    with raises(InvalidValue):
+        settings.set_text("MeterValuesSampledData", "Voltage")
+    settings.set_text("MeterValuesSampledData", "Power.Active.Import")
+
+
+def test_a_damaged_copy_falls_back_to_the_last_good_one():
+    path = fresh_folder() + "/settings"
+    settings = new(path)
+    settings.set("HeartbeatInterval", 60)  # generation 1, slot b
+    settings.set("HeartbeatInterval", 70)  # generation 2, slot a
+    with open(path + ".a", "rb") as f:
+        data = f.read()
+    for damaged in (data[:-1], data[: len(data) // 2], b"", b"\x00" * 40, data.replace(b"70", b"71")):
+        with open(path + ".a", "wb") as f:
+            f.write(damaged)
+        settings = new(path)
+        assert settings.recovered and settings.get("HeartbeatInterval") == 60
+    with open(path + ".b", "wb") as f:
+        f.write(b"{}")
+    settings = new(path, provision={"ChargePointId": "cp7"})
+    assert settings.recovered and settings.get("HeartbeatInterval") == 300 and settings.get("ChargePointId") == "cp7"
