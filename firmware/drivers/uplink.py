@@ -1,0 +1,72 @@
+"""The station's way to the network: joins a Wi-Fi network as a station and stays in it.
+
+What people report most about wallboxes is a Wi-Fi that is gone after a router's restart and never comes back. So the
+link is judged by its address ("connected" without one is lost), joining is retried for ever, and an interface that
+stays without success is switched off and on again.
+"""
+
+from micropython import const
+
+_POLL_MS = const(1_000)
+_JOIN_MS = const(20_000)  # a join that has not led to an address by then is started again
+_RESTART_MS = const(300_000)  # without an address for that long, the interface itself is restarted
+
+
+class Wifi:
+    """`wlan` is a network.WLAN(network.IF_STA); `credentials()` returns (ssid, password), ssid "" while not set."""
+
+    def __init__(self, wlan, clock, log, credentials, hostname=None):
+        self._wlan = wlan
+        self._clock = clock
+        self._log = log
+        self._credentials = credentials
+        self._hostname = hostname
+        self._was_up = False
+        self._joined_with = None
+        self._join_at = 0
+        self._restart_at = 0
+
+    @property
+    def up(self):
+        """True while the interface has an address."""
+        return self._wlan.isconnected()
+
+    def address(self):
+        """Returns the address as text, or None."""
+        return self._wlan.ipconfig("addr4")[0] if self.up else None
+
+    async def run(self, beat):
+        """Keeps the link up; never returns."""
+        self._wlan.active(True)
+        if self._hostname:
+            self._wlan.config(dhcp_hostname=self._hostname)
+        while True:
+            beat()
+            self._step(self._clock.ms())
+            await self._clock.sleep_ms(_POLL_MS)
+
+    def _step(self, now):
+        up = self.up
+        if up != self._was_up:
+            self._was_up = up
+            self._restart_at = now + _RESTART_MS
+            if up:
+                self._log.info("wifi", "address %s", self.address())
+            else:
+                self._log.warning("wifi", "link lost")
+        credentials = self._credentials()
+        if not credentials[0] or (up and credentials == self._joined_with):
+            return
+        try:
+            if credentials != self._joined_with or now >= self._join_at:
+                if self._joined_with and now >= self._restart_at:
+                    self._wlan.active(False)
+                    self._wlan.active(True)
+                    self._restart_at = now + _RESTART_MS
+                self._wlan.disconnect()
+                self._wlan.connect(*credentials)
+                self._joined_with = credentials
+                self._join_at = now + _JOIN_MS
+        except OSError as exc:  # the driver refuses while an earlier join is still ending
+            self._log.warning("wifi", "join failed: %s", exc)
+            self._join_at = now + _POLL_MS
