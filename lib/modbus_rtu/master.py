@@ -1,0 +1,175 @@
+# Modbus RTU master. MIT license.
+"""One request on the wire at a time, framed by the length that the request asked for (V1.02 §2.4, §2.5)."""
+
+import asyncio
+import struct
+
+from micropython import const
+
+from modbus_rtu.frame import EXCEPTION, ReplyFinder, seal
+
+_READ_HOLDING = const(3)
+_READ_INPUT = const(4)
+_WRITE_SINGLE = const(6)
+_WRITE_MULTIPLE = const(16)
+
+_MAX_UNIT = const(247)
+_MAX_READ = const(125)  # registers in one request (Modbus Application Protocol V1.1b3 §6.3)
+_MAX_WRITE = const(123)
+
+_BITS = const(11)  # of a character on the wire: start, 8 data, parity or second stop, stop
+_CHUNK = const(64)
+_MAX_STALE_READS = const(64)
+_MAX_REPLY_NOISE = const(2048)
+_FLUSH_MS = const(2)  # the end of a transmission that is awaited without yielding
+
+# The exception codes after which the same request may succeed; None is no (valid) answer at all.
+_BUSY = const(6)
+_TRANSIENT = (None, _BUSY)
+
+_EXCEPTIONS = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "server device failure",
+    5: "acknowledge",
+    6: "server device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target failed to respond",
+}
+
+
+class ModbusError(OSError):
+    """The server answered with the exception `code`, or gave no valid answer in time (`code` None)."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+class RtuMaster:
+    """A master on one serial line; any number of tasks may use it, their requests queue up. All raise ModbusError.
+
+    stream      asyncio stream of the UART: read(n), write(data), drain()
+    baudrate    of the line: gives the silence between frames and the time that a frame takes
+    timeout_ms  how long a server may think before its reply begins to arrive
+    retries     how often a request that got no valid answer, or "busy", is sent again
+    direction   for an RS-485 transceiver without automatic direction: direction(True) drives the line. `flush` is
+                then needed too: flush() returns when the last stop bit has left (machine.UART.flush)
+    """
+
+    def __init__(self, stream, baudrate=9600, timeout_ms=300, retries=1, direction=None, flush=None):
+        self._stream = stream
+        self._baudrate = baudrate
+        self._timeout_ms = timeout_ms
+        self._retries = retries
+        self._direction = direction
+        self._flush = flush
+        # V1.02 §2.5.1.1: 3.5 characters, and a fixed 1.75 ms above 19200 baud; rounded up, one more for the timer.
+        self._silence_s = (2 if baudrate > 19_200 else 3_500 * _BITS // baudrate + 2) / 1000
+        self._lock = asyncio.Lock()
+
+    async def read_holding(self, unit, address, count):
+        """Returns `count` (1..125) holding registers from `address` (0-based) as 2 * count bytes."""
+        return await self._read(unit, _READ_HOLDING, address, count)
+
+    async def read_input(self, unit, address, count):
+        """Returns `count` (1..125) input registers from `address` (0-based) as 2 * count bytes."""
+        return await self._read(unit, _READ_INPUT, address, count)
+
+    async def write_single(self, unit, address, value):
+        """Writes one holding register, value 0..65535. Raises ModbusError."""
+        body = _head(unit, _WRITE_SINGLE, address, value)
+        await self._request(body, body, len(body) + 2)
+
+    async def write_multiple(self, unit, address, data):
+        """Writes the holding registers from `address` on with `data`, two bytes a register. Raises ModbusError."""
+        count = len(data) // 2
+        if not 1 <= count <= _MAX_WRITE or len(data) % 2:
+            raise ValueError("%d bytes to write" % len(data))
+        head = _head(unit, _WRITE_MULTIPLE, address, count)
+        await self._request(head + bytes((len(data),)) + data, head, len(head) + 2)
+
+    async def _read(self, unit, function, address, count):
+        if not 1 <= count <= _MAX_READ:
+            raise ValueError("%d registers to read" % count)
+        head = bytes((unit, function, 2 * count))
+        reply = await self._request(_head(unit, function, address, count), head, 2 * count + 5)
+        return reply[3:]
+
+    async def _request(self, body, head, length):
+        """Sends `body`, returns the reply that starts with `head` and has `length` bytes with CRC, without the CRC."""
+        frame = seal(body)
+        async with self._lock:
+            for left in range(self._retries, -1, -1):
+                try:
+                    return await self._exchange(frame, head, length)
+                except ModbusError as exc:
+                    if not left or exc.code not in _TRANSIENT:
+                        raise
+
+    async def _exchange(self, frame, head, length):
+        await self._await_silence()
+        await self._send(frame)
+        wait_ms = self._timeout_ms + self._wire_ms(len(frame) + length)
+        try:
+            reply = await asyncio.wait_for(self._receive(ReplyFinder(head, length)), wait_ms / 1000)
+        except asyncio.TimeoutError:
+            raise ModbusError(None, "no answer from unit %d" % head[0])
+        if reply[1] & EXCEPTION:
+            code = reply[2]
+            raise ModbusError(code, "unit %d: %s" % (head[0], _EXCEPTIONS.get(code, "exception %d" % code)))
+        return reply
+
+    async def _await_silence(self):
+        """Waits until the line has been silent between two frames and discards what came before, a late reply say."""
+        for _ in range(_MAX_STALE_READS):
+            try:
+                await asyncio.wait_for(self._read_some(), self._silence_s)
+            except asyncio.TimeoutError:
+                return
+        raise ModbusError(None, "the line is never silent")
+
+    async def _send(self, frame):
+        if self._direction is None:
+            self._stream.write(frame)
+            await self._stream.drain()
+            return
+        self._direction(True)
+        try:
+            self._stream.write(frame)
+            await self._stream.drain()
+            # Most of the time on the wire belongs to other tasks. The end does not: the reply may begin 3.5 characters
+            # after it, and a scheduler that comes back later than that would drive the line against the server.
+            await asyncio.sleep(max(0, self._wire_ms(len(frame)) - _FLUSH_MS) / 1000)
+            self._flush()
+        finally:
+            self._direction(False)
+
+    async def _receive(self, finder):
+        received = 0
+        while received < _MAX_REPLY_NOISE:
+            data = await self._read_some()
+            received += len(data)
+            reply = finder.feed(data)
+            if reply is not None:
+                return reply
+        raise ModbusError(None, "nothing but noise on the line")
+
+    async def _read_some(self):
+        data = await self._stream.read(_CHUNK)
+        if not data:
+            raise ModbusError(None, "the line is closed")
+        return data
+
+    def _wire_ms(self, characters):
+        return characters * _BITS * 1000 // self._baudrate + 1
+
+
+def _head(unit, function, address, word):
+    if not 1 <= unit <= _MAX_UNIT:
+        raise ValueError("unit %d" % unit)
+    if not (0 <= address <= 0xFFFF and 0 <= word <= 0xFFFF):
+        raise ValueError("register %d, value %d" % (address, word))
+    return struct.pack(">BBHH", unit, function, address, word)
