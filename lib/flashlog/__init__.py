@@ -1,0 +1,310 @@
+# Append-only log of small records for flash file systems. MIT license.
+"""Keeps records in segment files of a directory of its own, in order, through power cuts and damage.
+
+What append() or flush() has returned for is durable. A record is never changed; old ones go in whole segments. A
+segment begins with a header record whose payload the owner gives (`opening`), so that a reader can start there.
+"""
+
+import os
+
+from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, encode, read_chunk
+
+__all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
+
+_SUFFIX = ".log"
+_NEW = ".new"  # a segment that is being rewritten
+_EEXIST = 17
+
+# Records that wait for flush() are written before they fill more RAM than this.
+_MAX_PENDING = 4096
+
+
+class FlashLog:
+    """The log in the directory `path` (made when it is not there).
+
+    A segment is closed when it would grow beyond `segment_bytes`. Sequence numbers begin at 1, rise strictly and are
+    never used again; `next_seq_floor` is a number known from elsewhere to be unused (records that were read by somebody
+    before they were durable). `opening()` returns the payload for the head of a new segment.
+
+    `damaged` holds the numbers of the segments in which something was found that is no record.
+    `commits` and `bytes_written` count what this object wrote.
+    """
+
+    def __init__(self, path, segment_bytes=16384, next_seq_floor=0, opening=None):
+        self._path = path
+        self._segment_bytes = segment_bytes
+        self._opening = opening
+        self._pending = []  # records not on flash yet
+        self._pending_bytes = 0
+        self._chunk = (0, [], 0)  # what was read last: segment, its records, offset after them
+        self.damaged = set()
+        self.commits = 0
+        self.bytes_written = 0
+        self._segments = self._list()  # first sequence number of each segment, ascending; also its file name
+        self._tail = None  # bytes in the last segment; None: nothing may be appended to it
+        self.next_seq = max(1, next_seq_floor)
+        while self._segments and not self._recover(self._segments[-1]):
+            os.remove(self._file(self._segments.pop()))
+
+    # -- writing
+
+    def append(self, kind, payload, durable=True):
+        """Adds a record (kind 1..255, payload up to MAX_PAYLOAD bytes) and returns its sequence number.
+
+        A durable one is on flash when this returns, with all that waited before it; another one waits for flush().
+        Raises ValueError, or OSError when the flash refuses; then the record does not exist.
+        """
+        if not 0 < kind < 256 or len(payload) > MAX_PAYLOAD:
+            raise ValueError("bad record")
+        seq = self.next_seq
+        self.next_seq = seq + 1
+        self._pending.append((seq, kind, payload))
+        self._pending_bytes += OVERHEAD + len(payload)
+        if durable or self._pending_bytes > _MAX_PENDING:
+            try:
+                self.flush()
+            except OSError:
+                if not self._pending:
+                    return seq  # it reached the flash all the same
+                self._pending.pop()
+                self._pending_bytes -= OVERHEAD + len(payload)
+                raise
+        return seq
+
+    def flush(self):
+        """Writes all waiting records with one commit. Raises OSError; what did not reach the flash then still waits."""
+        if not self._pending:
+            return
+        data = b"".join([encode(*record) for record in self._pending])
+        fresh = self._tail is None or self._tail + len(data) > self._segment_bytes
+        if fresh:
+            base = self._pending[0][0]
+            data = encode(base, HEADER, self._opening() if self._opening else b"") + data
+        else:
+            base = self._segments[-1]
+        try:
+            with open(self._file(base), "wb" if fresh else "ab") as f:
+                f.write(data)
+        except OSError:
+            self._after_failure(base, fresh)
+            raise
+        if fresh:
+            self._segments.append(base)
+            self._tail = 0
+        self._tail += len(data)
+        self._pending = []
+        self._pending_bytes = 0
+        self.commits += 1
+        self.bytes_written += len(data)
+
+    def skip_to(self, seq):
+        """Makes the next record's sequence number at least `seq`."""
+        self.next_seq = max(self.next_seq, seq)
+
+    # -- reading
+
+    def read(self, seq=0):
+        """Yields (seq, kind, payload) of every record from `seq` on, those included that wait for flush().
+
+        Records may be added, flushed and released meanwhile; no file stays open between two of them.
+        """
+        while True:
+            records = self._load(seq)
+            if not records:
+                return
+            for record in records:
+                yield record
+            seq = records[-1][0] + 1
+
+    def header(self, seq):
+        """Returns (first sequence number, payload of the header) of the segment that `seq` falls into.
+
+        The payload is None when the header is damaged or there is no such segment.
+        """
+        base = self._base_of(seq)
+        if base is None:
+            return 0, None
+        records = read_chunk(self._file(base), 0)[0]
+        if records and records[0][0] == base and records[0][1] == HEADER:
+            return base, records[0][2]
+        return base, None
+
+    @property
+    def pending(self):
+        """Number of records that wait for flush()."""
+        return len(self._pending)
+
+    def segments(self):
+        """Returns the first sequence numbers of all segments, oldest first."""
+        return tuple(self._segments)
+
+    def size(self):
+        """Returns the bytes in all segment files."""
+        return sum([os.stat(self._file(base))[6] for base in self._segments])
+
+    # -- making room
+
+    def release(self, seq):
+        """Removes the segments that hold only records before `seq`; the last one stays."""
+        while len(self._segments) > 1 and self._segments[1] <= seq:
+            base = self._segments.pop(0)
+            os.remove(self._file(base))
+            self.damaged.discard(base)
+
+    def rewrite(self, base, keep):
+        """Drops the records of a closed segment for which keep(seq, kind, payload) is false; all or nothing.
+
+        Returns the bytes won. Raises ValueError for the last segment, OSError when there is no room for the copy.
+        """
+        index = self._segments.index(base)
+        if index == len(self._segments) - 1:
+            raise ValueError("segment in use")
+        path = self._file(base)
+        before = os.stat(path)[6]
+        try:
+            after = self._copy(path, path + _NEW, self._segments[index + 1], keep)
+        except OSError:
+            _remove(path + _NEW)
+            raise
+        os.rename(path + _NEW, path)
+        self._chunk = (0, [], 0)
+        self.damaged.discard(base)
+        return before - after
+
+    def _copy(self, source, target, limit, keep):
+        written = offset = 0
+        end = False
+        with open(target, "wb") as f:
+            while not end:
+                records, offset, _, end = read_chunk(source, offset)
+                for record in records:
+                    if record[0] < limit and (record[1] == HEADER or keep(*record)):
+                        written += f.write(encode(*record))
+        self.commits += 1
+        self.bytes_written += written
+        return written
+
+    # -- inside
+
+    def _file(self, base):
+        return "%s/%08x%s" % (self._path, base, _SUFFIX)
+
+    def _list(self):
+        """Makes the directory or reads it; removes what an interrupted rewrite() left."""
+        try:
+            os.mkdir(self._path)
+        except OSError as exc:
+            if exc.args[0] != _EEXIST:
+                raise
+        segments = []
+        for name in os.listdir(self._path):
+            if name.endswith(_NEW):
+                os.remove(self._path + "/" + name)
+            elif len(name) == 8 + len(_SUFFIX) and name.endswith(_SUFFIX):
+                try:
+                    segments.append(int(name[:8], 16))
+                except ValueError:
+                    pass  # not ours
+        segments.sort()
+        return segments
+
+    def _recover(self, base):
+        """Finds the end of the last segment; returns False when the file is empty.
+
+        A segment with anything in it that is no record is not appended to any more.
+        """
+        last, size, garbage = self._scan(base)
+        # Whatever the garbage was, the numbers that it may have held are not given out again.
+        self.next_seq = max(self.next_seq, last + 1 + -(-garbage // OVERHEAD))
+        self._tail = None if garbage else size
+        if garbage:
+            self.damaged.add(base)
+        return size > 0
+
+    def _scan(self, base):
+        """Returns (last sequence number or base - 1, file size, bytes of garbage) of a segment."""
+        last = base - 1
+        offset = garbage = 0
+        end = False
+        while not end:
+            records, offset, skipped, end = read_chunk(self._file(base), offset)
+            garbage += skipped
+            for seq, kind, _ in records:
+                if kind != HEADER:
+                    last = max(last, seq)
+        return last, offset, garbage
+
+    def _after_failure(self, base, fresh):
+        """Finds out how much of a failed flush() reached the flash, and leaves the files consistent."""
+        try:
+            last, size, garbage = self._scan(base)
+        except OSError:
+            if not fresh:
+                self._tail = None
+            return
+        waiting = [record for record in self._pending if record[0] > last]
+        if fresh and len(waiting) == len(self._pending):
+            os.remove(self._file(base))
+            return
+        if fresh:
+            self._segments.append(base)
+        self._tail = None if garbage else size
+        self._pending = waiting
+        self._pending_bytes = sum([OVERHEAD + len(record[2]) for record in waiting])
+
+    def _base_of(self, seq):
+        found = None
+        for base in self._segments:
+            if found is not None and base > seq:
+                break
+            found = base
+        return found
+
+    def _load(self, seq):
+        """Returns the next few records from `seq` on; an empty list at the end."""
+        if self._pending and seq >= self._pending[0][0]:
+            return [record for record in self._pending if record[0] >= seq]
+        base, records, _ = self._chunk
+        if records and records[0][0] <= seq <= records[-1][0]:
+            return [record for record in records if record[0] >= seq]
+        base = self._base_of(seq)
+        while base is not None:
+            records = self._load_from(base, seq)
+            if records:
+                return records
+            base = self._after(base)
+        return list(self._pending)
+
+    def _load_from(self, base, seq):
+        """Returns the next few records from `seq` on in one segment; an empty list when it has none."""
+        known, records, offset = self._chunk
+        if known != base or not records or records[-1][0] >= seq:
+            offset = 0
+        limit = self._after(base) or self.next_seq
+        end = False
+        while not end:
+            try:
+                records, offset, skipped, end = read_chunk(self._file(base), offset)
+            except OSError:
+                return []
+            if skipped:
+                self.damaged.add(base)
+            # A number out of place can only be an old file's content: not a record of this log.
+            records = [record for record in records if record[1] != HEADER and base <= record[0] < limit]
+            if records and records[-1][0] >= seq:
+                self._chunk = (base, records, offset)
+                return [record for record in records if record[0] >= seq]
+        return []
+
+    def _after(self, base):
+        for following in self._segments:
+            if following > base:
+                return following
+        return None
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # it was never made

@@ -1,0 +1,83 @@
+# Records of an append-only log, and how to find them in a file. MIT license.
+"""A record is a magic byte, kind, payload length, sequence number, payload and CRC-32, all little-endian.
+
+    offset  size  field
+    0       1     0xF1
+    1       1     kind, 0..255; 0 heads a segment and is not a record of the log
+    2       2     length of the payload, at most MAX_PAYLOAD
+    4       4     sequence number
+    8       n     payload
+    8 + n   4     CRC-32 of everything before it
+
+Whatever is not a record is skipped byte by byte, so that damage costs the records that it hit and no later one.
+"""
+
+import binascii
+import struct
+
+from micropython import const
+
+_MAGIC = const(0xF1)
+_HEAD = "<BBHI"
+_HEAD_BYTES = const(8)
+_CRC_BYTES = const(4)
+
+OVERHEAD = 12
+MAX_PAYLOAD = 512
+HEADER = 0  # kind of a segment's first record
+
+# A chunk holds at least one whole record of any length.
+_CHUNK = const(1024)
+
+
+def encode(seq, kind, payload):
+    """Returns the bytes of a record; raises ValueError when the payload is too long."""
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError("record too long")
+    body = struct.pack(_HEAD, _MAGIC, kind, len(payload), seq) + payload
+    return body + struct.pack("<I", binascii.crc32(body))
+
+
+def read_chunk(path, offset):
+    """Reads the whole records that begin in the next kilobyte of a file.
+
+    Returns (records, offset to go on at, bytes skipped as garbage, True at the end of the file); a record is a tuple
+    (seq, kind, payload). Raises OSError.
+    """
+    with open(path, "rb") as f:
+        f.seek(offset)
+        data = f.read(_CHUNK)
+    end = len(data) < _CHUNK
+    records = []
+    at = skipped = 0
+    while at < len(data):
+        size = _size(data, at)
+        if size is not None and at + size > len(data):
+            if not end:
+                break  # not all of it is in this chunk
+            size = None
+        if size is not None and _intact(data, at, size):
+            _, kind, _, seq = struct.unpack_from(_HEAD, data, at)
+            records.append((seq, kind, data[at + _HEAD_BYTES : at + size - _CRC_BYTES]))
+            at += size
+        else:
+            following = data.find(b"\xf1", at + 1)
+            following = len(data) if following < 0 else following
+            skipped += following - at
+            at = following
+    return records, offset + at, skipped, end
+
+
+def _size(data, at):
+    """Returns the size in bytes that the record at `at` claims (or needs at least), None when there can be none."""
+    if data[at] != _MAGIC:
+        return None
+    if at + _HEAD_BYTES > len(data):
+        return OVERHEAD
+    length = data[at + 2] | data[at + 3] << 8
+    return OVERHEAD + length if length <= MAX_PAYLOAD else None
+
+
+def _intact(data, at, size):
+    end = at + size - _CRC_BYTES
+    return binascii.crc32(data[at:end]) == struct.unpack_from("<I", data, end)[0]
