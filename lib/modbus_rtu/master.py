@@ -87,13 +87,13 @@ class RtuMaster:
         """Writes the holding registers from `address` on with `data`, two bytes a register. Raises ModbusError."""
         count = len(data) // 2
         if not 1 <= count <= _MAX_WRITE or len(data) % 2:
-            raise ValueError("%d bytes to write" % len(data))
+            raise ValueError(f"{len(data)} bytes to write")
         head = _head(unit, _WRITE_MULTIPLE, address, count)
         await self._request(head + bytes((len(data),)) + data, head, len(head) + 2)
 
     async def _read(self, unit, function, address, count):
         if not 1 <= count <= _MAX_READ:
-            raise ValueError("%d registers to read" % count)
+            raise ValueError(f"{count} registers to read")
         head = bytes((unit, function, 2 * count))
         reply = await self._request(_head(unit, function, address, count), head, 2 * count + 5)
         return reply[3:]
@@ -116,10 +116,10 @@ class RtuMaster:
         try:
             reply = await asyncio.wait_for(self._receive(ReplyFinder(head, length)), wait_ms / 1000)
         except asyncio.TimeoutError:
-            raise ModbusError(None, "no answer from unit %d" % head[0])
+            raise ModbusError(None, f"no answer from unit {head[0]}")
         if reply[1] & EXCEPTION:
             code = reply[2]
-            raise ModbusError(code, "unit %d: %s" % (head[0], _EXCEPTIONS.get(code, "exception %d" % code)))
+            raise ModbusError(code, f"unit {head[0]}: {_EXCEPTIONS.get(code, 'exception')} ({code})")
         return reply
 
     async def _await_silence(self):
@@ -169,7 +169,7 @@ class RtuMaster:
 
 def _head(unit, function, address, word):
     if not 1 <= unit <= _MAX_UNIT:
-        raise ValueError("unit %d" % unit)
+        raise ValueError(f"unit {unit}")
     if not (0 <= address <= 0xFFFF and 0 <= word <= 0xFFFF):
-        raise ValueError("register %d, value %d" % (address, word))
+        raise ValueError(f"register {address}, value {word}")
     return struct.pack(">BBHH", unit, function, address, word)
