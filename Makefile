@@ -1,0 +1,52 @@
+# Every target makes the virtual environment first, so each of them may be the first command in a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := $(VENV)/.tools-ready
+DEVELOPMENT := $(VENV)/.development-ready
+TYPINGS := build/typings
+
+.PHONY: run test lint bench image flash clean
+
+run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end by itself with a verdict)
+	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
+
+test: lint  ## lint, then the whole suite on CPython and on MicroPython
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage report
+
+lint: $(DEVELOPMENT) $(TYPINGS)
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/mypy
+
+bench: $(DEVELOPMENT)  ## measure, compare with the budgets, write docs/performance.md
+	$(BIN)/python -m tools.bench
+
+image: $(TOOLS)  ## compile the files of the board into build/image
+	$(BIN)/python -m tools.image
+
+flash: image  ## put the image on a board: make flash PORT=/dev/ttyACM0
+	@test -n "$(PORT)" || { echo "Which port? For example: make flash PORT=/dev/ttyACM0" >&2; exit 2; }
+	$(BIN)/python -m tools.flash $(PORT)
+
+clean:
+	rm -rf build $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 to 3.13 is needed, this is %d.%d: make PYTHON=python3.12 ..." \
+		% sys.version_info[:2] if not (3, 10) <= sys.version_info < (3, 14) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+
+$(TOOLS): requirements.txt | $(VENV)/bin/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(TOOLS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(TYPINGS): tools/typings.py $(DEVELOPMENT)
+	@$(BIN)/python -m tools.typings $@

@@ -1,0 +1,31 @@
+"""Makes the ESP32-S3 stubs usable as mypy's typeshed: `python -m tools.typings DIR`.
+
+The stub packages install into site-packages, where mypy takes no typeshed from. Here all their modules go to one
+`stdlib` directory with the VERSIONS file that mypy wants; errors inside a typeshed are not reported, which the stubs
+need.
+"""
+
+import shutil
+import sys
+from importlib.metadata import files
+from pathlib import Path
+
+PACKAGES = ("micropython-stdlib-stubs", "micropython-esp32-esp32-generic-s3-stubs")  # the board's modules win
+
+
+def build(target):
+    """Writes a typeshed into the directory `target`, replacing what was there."""
+    shutil.rmtree(target, ignore_errors=True)
+    stdlib = target / "stdlib"
+    for package in PACKAGES:
+        for file in files(package):
+            if file.suffix == ".pyi":
+                copy = (target if file.parts[0] in ("stdlib", "stubs") else stdlib) / file
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.locate(), copy)
+    modules = sorted({path.relative_to(stdlib).parts[0].removesuffix(".pyi") for path in stdlib.rglob("*.pyi")})
+    (stdlib / "VERSIONS").write_text("".join(f"{module}: 3.0-\n" for module in modules))
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
