@@ -1,0 +1,160 @@
+"""Who may start or stop where: what a card, a remote start or a group token means at this moment.
+
+A card is looked at in this order: it stops its own transaction, it releases its own locked plug, it takes back its own
+start; only then it is authorised, to start on a connector that is ready, to stop a transaction of its group (OCPP 1.6
+§3.10), or to reserve a place for the plug that is about to come.
+"""
+
+from firmware.charging.authorisation import CONCURRENT_TX, same_token, valid_token
+from firmware.charging.transaction import Grant
+
+
+class Access:
+    """Decides on behalf of Station; `may_start()` tells whether the station may give energy to anybody."""
+
+    def __init__(self, connectors, authoriser, clock, log, settings, may_start):
+        self._connectors = connectors
+        self._authoriser = authoriser
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._may_start = may_start
+        self._checking = set()  # tokens that are being checked, in lower case
+
+    async def swipe(self, token, numbers=None):
+        """See Station.swipe."""
+        if not valid_token(token):
+            self._log.warning("access", "no token: %d characters", len(token) if isinstance(token, str) else 0)
+            return "refused"
+        if token.lower() in self._checking:
+            return "busy"
+        served = [c for c in self._connectors if numbers is None or c.number in numbers]
+        outcome = self._own(token, served)
+        if outcome is None:
+            outcome = await self._other(token, served)
+        self._log.info("access", "card %s: %s", token, outcome)
+        return outcome
+
+    def _own(self, token, served):
+        """What needs no authorisation because it is the token's own (OCPP 1.6 §4.1)."""
+        for connector in served:
+            transaction = connector.transaction
+            if transaction and same_token(token, transaction.token):
+                return self._stop_own(connector, token)
+        for connector in served:
+            if connector.is_owner(token):
+                connector.release_owner()
+                return "released"
+        for connector in served:
+            if connector.grant and same_token(token, connector.grant.token):
+                # With the vehicle there the transaction is about to begin; without, this is the second presentation.
+                if connector.evse.connected:
+                    return "busy"
+                connector.cancel()
+                return "cancelled"
+        return None
+
+    def _stop_own(self, connector, token):
+        transaction = connector.transaction
+        running_ms = self._clock.ms() - transaction.begin_ms
+        if transaction.stopping or running_ms < self._settings.get("ReswipeGuard") * 1000:
+            return "busy"
+        connector.stop("Local", token)
+        return "stop"
+
+    async def _other(self, token, served):
+        """A token that has to be authorised first."""
+        place = self._place(served, True)
+        in_use = [c for c in served if c.transaction or c.owner]
+        if not (place and self._may_start()) and not in_use:
+            return "refused"
+        key = token.lower()
+        self._checking.add(key)
+        if place:
+            place.claimed = True
+        try:
+            info = await self._authoriser.check(token)
+        finally:
+            self._checking.discard(key)
+            if place:
+                place.claimed = False
+        # ConcurrentTx only speaks against another start (OCPP 1.6 §7.2).
+        if not info.accepted and info.status != CONCURRENT_TX:
+            return "refused"
+        # The world may have moved on while the back-end was asked.
+        place = self._place(served, True)
+        if place is None or not place.evse.connected:
+            outcome = self._group(token, info.parent, in_use)
+            if outcome:
+                return outcome
+        if place is None or not info.accepted or not self._may_start():
+            return "refused"
+        place.use(Grant(token, info.parent, floating=not place.evse.connected))
+        return "start"
+
+    def _group(self, token, parent, in_use):
+        """Another token of the group stops a transaction or releases the plug. Parents are never compared to tokens."""
+        for connector in in_use:
+            transaction = connector.transaction
+            if transaction and not transaction.stopping and same_token(parent, transaction.parent):
+                connector.stop("Local", token)
+                return "stop"
+            if connector.owner and same_token(parent, connector.owner[1]):
+                connector.release_owner()
+                return "released"
+        return None
+
+    def _place(self, served, local):
+        """Returns the connector where a user who named none would start, or None.
+
+        The vehicle plugged in last comes first. A plug that has had its turn counts for a card only where there is no
+        other connector: with one reader for several, a stranger's forgotten cable must not charge on this card
+        (OCPP 1.6 erratum 3.20).
+        """
+        startable = [c for c in served if c.startable]
+        connected = [c for c in startable if c.evse.connected and not c.used_up]
+        if connected:
+            return max(connected, key=lambda c: c.plugged_ms)
+        if not local or len(self._connectors) == 1:
+            for connector in startable:
+                if connector.evse.connected:
+                    return connector
+        if self._settings.get("ConnectionTimeOut") > 0:
+            for connector in startable:
+                if not connector.evse.connected:
+                    return connector
+        return None
+
+    def remote_start(self, token, number, spawn):
+        """See Station.remote_start; `spawn(coroutine)` runs what cannot be known at once."""
+        if not valid_token(token) or not self._may_start():
+            return False
+        served = [c for c in self._connectors if number is None or c.number == number]
+        place = self._place(served, False)
+        if place is None:
+            return False
+        if self._settings.get("AuthorizeRemoteTxRequests"):
+            place.claimed = True
+            spawn(self._authorised_start(token, place))
+        else:
+            place.use(Grant(token, remote=True))
+        return True
+
+    async def _authorised_start(self, token, place):
+        try:
+            info = await self._authoriser.check(token)
+        finally:
+            place.claimed = False
+        if info.accepted and place.startable:
+            place.use(Grant(token, info.parent, remote=True))
+
+    def plugged(self, connector):
+        """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is."""
+        if connector.grant or not connector.startable:
+            return
+        for other in self._connectors:
+            if other.grant and other.grant.floating and not other.evse.connected:
+                grant = other.grant
+                other.cancel()
+                connector.use(grant)
+                return

@@ -1,0 +1,127 @@
+"""Who may charge: local authorisation list, authorisation cache, back-end, and what is allowed without one.
+
+OCPP 1.6 §3.5 and §4.1. The list has priority over the cache, the back-end decides whenever it can be asked, and a token
+that is listed as anything but valid is refused whatever else is allowed.
+"""
+
+from micropython import const
+
+from firmware.kernel.signal import Signal
+
+ACCEPTED = "Accepted"
+BLOCKED = "Blocked"
+EXPIRED = "Expired"
+INVALID = "Invalid"
+CONCURRENT_TX = "ConcurrentTx"
+
+MAX_TOKEN = const(20)  # characters: CiString20Type
+
+
+def valid_token(token):
+    """True when `token` can be an id token: text of 1 to 20 characters."""
+    return isinstance(token, str) and 0 < len(token) <= MAX_TOKEN
+
+
+def same_token(a, b):
+    """Id tokens are case-insensitive (OCPP 1.6 erratum 3.74). None equals nothing."""
+    return a is not None and b is not None and a.lower() == b.lower()
+
+
+class TokenInfo:
+    """A verdict on an id token: status, expiry (Unix seconds or None), parent (group token or None)."""
+
+    def __init__(self, status, expiry=None, parent=None):
+        self.status = status
+        self.expiry = expiry
+        self.parent = parent
+
+    @property
+    def accepted(self):
+        return self.status == ACCEPTED
+
+    def __repr__(self):
+        return "TokenInfo(%s, %s, %s)" % (self.status, self.expiry, self.parent)
+
+
+class Authoriser:
+    """Decides on tokens. `backend` is None or has `online` and `async authorize(token)` (OSError: out of reach)."""
+
+    def __init__(self, clock, log, settings, tags, cache):
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._tags = tags
+        self._cache = cache
+        self.backend = None
+        self.checked = Signal()  # (token, status, source "csms|list|cache|offline")
+        self.conflict = Signal()  # (token): the back-end's verdict contradicts the local list, OCPP 1.6 §3.5.2
+
+    async def check(self, token):
+        """Returns the TokenInfo of `token`, from wherever the settings allow; emits `checked`."""
+        info, source = await self._decide(token)
+        self.checked.emit(token, info.status, source)
+        return info
+
+    async def _decide(self, token):
+        if self.backend and self.backend.online:
+            # OCPP 1.6 §3.5: LocalPreAuthorize starts without waiting. Tokens known as not valid are asked about: the
+            # back-end may have changed its mind (§3.5.1).
+            if self._settings.get("LocalPreAuthorize"):
+                info, source = self._local(token)
+                if info and info.accepted:
+                    return info, source
+            try:
+                info = await self.backend.authorize(token)
+                self.learn(token, info)
+                return info, "csms"
+            except OSError as exc:
+                self._log.info("auth", "back-end out of reach: %s", exc)
+        return self._offline(token)
+
+    def _offline(self, token):
+        """OCPP 1.6 §3.5.4: what is allowed without the back-end."""
+        info, source = self._local(token)
+        if info and (self._settings.get("LocalAuthorizeOffline") or not info.accepted):
+            return info, source
+        if self._settings.get("AllowOfflineTxForUnknownId"):
+            return TokenInfo(ACCEPTED), "offline"
+        return TokenInfo(INVALID), "offline"
+
+    def _local(self, token):
+        """Returns (TokenInfo, source) from the list or, for tokens that are not in it, the cache; or (None, None)."""
+        entry = self._listed(token)
+        if entry:
+            # ConcurrentTx in the list stands for a valid token (§3.5.2).
+            status = ACCEPTED if entry.status == CONCURRENT_TX else entry.status
+            return self._aged(status, entry), "list"
+        if self._settings.get("AuthorizationCacheEnabled"):
+            entry = self._cache.get(token)
+            if entry:
+                return self._aged(entry.status, entry), "cache"
+        return None, None
+
+    def _listed(self, token):
+        return self._tags.get(token) if self._settings.get("LocalAuthListEnabled") else None
+
+    def _aged(self, status, entry):
+        if status == ACCEPTED and entry.expiry is not None and entry.expiry <= self._clock.now():
+            status = EXPIRED
+        return TokenInfo(status, entry.expiry, entry.parent)
+
+    def learn(self, token, info):
+        """Takes the back-end's verdict of any message into the cache (§3.5.1), unless the token is listed (§3.5.3)."""
+        entry = self._listed(token)
+        if entry:
+            listed = self._aged(ACCEPTED if entry.status == CONCURRENT_TX else entry.status, entry)
+            if listed.accepted != (info.status in (ACCEPTED, CONCURRENT_TX)):
+                self._log.warning("auth", "%s: listed as %s, back-end says %s", token, entry.status, info.status)
+                self.conflict.emit(token)
+        elif self._settings.get("AuthorizationCacheEnabled"):
+            self._cache.put(token, info)
+
+    def clear_cache(self):
+        """Empties the cache. Returns False when there is none to empty (OCPP 1.6 erratum 3.23)."""
+        if not self._settings.get("AuthorizationCacheEnabled"):
+            return False
+        self._cache.clear()
+        return True

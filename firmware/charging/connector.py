@@ -1,0 +1,381 @@
+"""One connector: who uses it, when its transaction begins and ends, what its EVSE may do, and which status that is.
+
+Everything that happens sets a few fields; `update()` then derives the EVSE's permissions and the status from them, at
+once. What takes time or writes the journal is left to `step()`, ten times a second: beginning and finishing a
+transaction, time-outs, samples.
+"""
+
+from micropython import const
+
+from firmware.charging import status
+from firmware.charging.authorisation import same_token
+from firmware.charging.status import DONE, IDLE, RUNNING, WAITING, Status, status_word
+from firmware.charging.transaction import Grant, Transaction
+from firmware.kernel.signal import Signal
+from firmware.store.settings import UnknownSetting
+
+# A vehicle needs about a second from the pilot's PWM to state C.
+_SETTLE_MS = const(2_000)
+
+# How long the begin or the end of a transaction waits for a fresh look at the meter.
+_READ_MS = const(700)
+
+# IEC 61851-1 table A.6 seq. 10.1: a vehicle stops drawing within 3 s of the pilot's PWM being withdrawn.
+_CURRENT_GONE_MS = const(3_000)
+
+_EV_SIDE = "EV side disconnected"  # the words of OCPP 1.6 §4.9
+
+
+class Connector:
+    """The session of one connector. Everybody above comes through Station.
+
+    number, evse, metering
+    transaction   the running or stopping Transaction, or None
+    grant         the Grant of an authorised user whose transaction has not begun, or None
+    claimed       a token is being checked for this connector
+    owner         (token, parent) of the user for whom the plug stays locked after the transaction, or None
+    status        newest Status
+    plugged_ms    when the vehicle was plugged in, ms; only has a meaning while the EVSE is connected
+
+    `may_begin()` tells whether transactions are allowed at all now.
+    """
+
+    def __init__(self, number, evse, metering, availability, clock, log, settings, journal, may_begin, history=None):
+        self.number = number
+        self.evse = evse
+        self.metering = metering
+        self.transaction = None
+        self.grant = None
+        self.claimed = False
+        self.owner = None
+        self.status = Status(status.AVAILABLE if availability.operative(number) else status.UNAVAILABLE)
+        self.plugged_ms = 0
+        self.status_changed = Signal()  # (connector, status)
+        self.transaction_changed = Signal()  # ("start" | "stop", transaction)
+        self.plugged = Signal()  # (connector): a vehicle came, and no user is known for it
+        self._availability = availability
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._journal = journal
+        self._may_begin = may_begin
+        self._history = history
+        self._area = "connector %d" % number
+        self._connected = False
+        self._done = False  # the usage is over, the cable is still in
+        self._released = False  # unlocked on demand: not locked again before the next use
+        self._waiting_ms = None  # since when the status is Preparing
+        self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
+        self._answer_ms = 0  # when the offer or the request changed last
+        self._asked = (False, False)
+        self._info = ""
+        evse.state_changed.connect(self._evse_changed)
+        evse.contactor_changed.connect(self._evse_changed)
+        evse.limit_changed.connect(self._evse_changed)
+        evse.pilot_changed.connect(self._evse_changed)
+        evse.fault_changed.connect(self._fault_changed)
+
+    # -- what is the case
+
+    @property
+    def session(self):
+        """IDLE, WAITING, RUNNING or DONE."""
+        if self.transaction and not self.transaction.stopping:
+            return RUNNING
+        if (self._done or self.transaction) and self._cable_in():
+            return DONE
+        return WAITING if self.grant or self.evse.connected else IDLE
+
+    @property
+    def operative(self):
+        """False when the connector is out of service; a transaction keeps it in service until it has ended."""
+        return self.transaction is not None or self._availability.operative(self.number)
+
+    @property
+    def faulted(self):
+        return any(fault.blocks for fault in self.evse.faults)
+
+    @property
+    def startable(self):
+        """True when a user could begin here: in service, healthy, and nobody else's turn."""
+        return (
+            self.transaction is None
+            and self.grant is None
+            and not self.claimed
+            and self.owner is None
+            and self.operative
+            and not self.faulted
+        )
+
+    @property
+    def used_up(self):
+        """True when the plug that is in has had its turn: a transaction, or the time-out."""
+        return self._done
+
+    def _cable_in(self):
+        # Without an EV the plug still shows in a socket by its coding resistor; a fixed cable has no plug here.
+        return self.evse.connected or (self.evse.locked is not None and self.evse.cable_ma is not None)
+
+    # -- what users and operators want
+
+    def use(self, grant):
+        """An authorised user: the transaction begins as soon as the vehicle is there and nothing forbids it."""
+        self.grant = grant
+        self._done = self._released = False
+        self.metering.request()
+        self._requested_ms = self._clock.ms()
+        self.update()
+
+    def cancel(self):
+        """The usage ends before a transaction has begun (OCPP 1.6 §4.9 B1, B6)."""
+        self.grant = None
+        self._done = self._connected
+        self.update()
+
+    def release_owner(self):
+        """The owner has shown his token again: the plug is his."""
+        self.owner = None
+        self.update()
+
+    def unlock(self):
+        """Stops the transaction, if any, and lets go of the plug until the next use (OCPP 1.6 §5.18)."""
+        self.stop("UnlockCommand")
+        self.owner = None
+        self._released = True
+        self.update()
+
+    def stop(self, reason, token=None):
+        """Stops the transaction; `reason` as in OCPP 1.6 §7.36, `token` that of the user who asked, if one did.
+
+        Energy is withdrawn at once. The end record follows when the current has gone and the meter has been read, a few
+        seconds later at most. Returns False when no transaction runs.
+        """
+        transaction = self.transaction
+        if transaction is None or transaction.stopping:
+            return False
+        transaction.reason = reason
+        transaction.stop_token = token
+        transaction.stop_ms = self._clock.ms()
+        self._done = True
+        self.metering.request()
+        self._log.info(self._area, "transaction %d stops: %s", transaction.number, reason)
+        self.update()
+        return True
+
+    def refuse(self, parent):
+        """The back-end does not accept the token of the running transaction (OCPP 1.6 §3.5.4, erratum 3.17)."""
+        transaction = self.transaction
+        allowance = self._settings.get("MaxEnergyOnInvalidId")
+        transaction.parent = parent or transaction.parent
+        transaction.allowance_wh = transaction.wh + allowance
+        self._log.warning(self._area, "transaction %d: token refused, %d Wh left", transaction.number, allowance)
+        self._deny_when_used_up(transaction)
+
+    def _deny_when_used_up(self, transaction):
+        if transaction.allowance_wh is None or transaction.wh < transaction.allowance_wh:
+            return
+        if self._settings.get("StopTransactionOnInvalidId"):
+            # The cable stays locked until its owner identifies, or unplugs at the vehicle.
+            self.owner = (transaction.token, transaction.parent)
+            self.stop("DeAuthorized")
+        elif not transaction.suspended:
+            transaction.suspended = True
+            self.update()
+
+    def is_owner(self, token):
+        """True for the token of the user for whom the plug is kept locked."""
+        return self.owner is not None and same_token(token, self.owner[0])
+
+    # -- what the EVSE says
+
+    def _evse_changed(self, *_):
+        self._look()
+        self.update()
+
+    def _look(self):
+        if self.evse.connected != self._connected:
+            self._connected = self.evse.connected
+            if self._connected:
+                self._plugged()
+            else:
+                self._unplugged()
+
+    def _plugged(self):
+        self.plugged_ms = self._clock.ms()
+        self._released = False
+        if self.session == RUNNING:
+            self.transaction.info = ""
+            return
+        self._info = ""
+        if self.owner is None:
+            self._done = False  # OCPP 1.6 §4.9 F2: reconnecting begins a new usage
+        if self.grant:
+            self.use(self.grant)
+        else:
+            self.plugged.emit(self)
+
+    def _unplugged(self):
+        transaction = self.transaction
+        unlock = self._option("UnlockConnectorOnEVSideDisconnect", True)
+        if transaction is None or transaction.stopping:
+            if unlock:
+                self.owner = None
+        elif self._option("StopTransactionOnEVSideDisconnect", True):
+            self._info = _EV_SIDE
+            if not unlock:
+                self.owner = (transaction.token, transaction.parent)
+            self.stop("EVDisconnected")
+        else:
+            transaction.info = _EV_SIDE  # has priority over unlocking, OCPP 1.6 §4.10
+
+    def _fault_changed(self, evse, fault, on):
+        if on and fault.name == "emergency_stop":
+            self.stop("EmergencyStop")
+        self._evse_changed()
+
+    def _option(self, name, default):
+        """Returns the value of a setting that only exists with the part it is about."""
+        try:
+            return self._settings.get(name)
+        except UnknownSetting:
+            return default
+
+    # -- what follows from all that
+
+    def update(self):
+        """Derives permissions, lock and status; to be called after anything has changed."""
+        transaction = self.transaction
+        self.evse.set_available(self.operative)
+        self.evse.permit(self.session == RUNNING and not transaction.suspended)
+        self.evse.hold_plug(self._plug_held())
+        self._publish()
+
+    def _plug_held(self):
+        if self._released or not self.operative:
+            return False
+        if self.owner is not None:
+            return True
+        session = self.session
+        if session == WAITING:
+            return self.evse.connected and (self.grant is not None or self._option("LockEarly", False))
+        return session == RUNNING
+
+    def _publish(self):
+        now = self._clock.ms()
+        session = self.session
+        evse = self.evse
+        paused = session != RUNNING or self.transaction.suspended or evse.limit[0] == 0
+        asked = (not paused, evse.vehicle_ready)
+        if asked != self._asked:
+            self._asked = asked
+            self._answer_ms = now
+        settling = now - self._answer_ms < _SETTLE_MS
+        word = status_word(
+            session,
+            self.status.state,
+            faulted=self.faulted,
+            operative=self.operative,
+            offering=not paused and (evse.offered_ma > 0 or settling),
+            requesting=evse.vehicle_ready,
+            delivering=evse.charging,
+            settling=settling,
+        )
+        info = self.transaction.info if session == RUNNING else self._info if session == DONE else ""
+        fault = evse.faults[0] if evse.faults else None
+        old = self.status
+        if word != old.state or info != old.info or fault is not old.fault:
+            self.status = Status(word, fault, info)
+            self.status_changed.emit(self, self.status)
+
+    # -- what takes time
+
+    def step(self):
+        """Does what is due: time-outs, samples, beginning and finishing a transaction."""
+        now = self._clock.ms()
+        self._look()
+        if self._done and not (self._cable_in() and self.operative):
+            self._done = False
+            self.owner = None
+            self._info = ""
+        self._watch_time_out(now)
+        self.metering.step()
+        if self.transaction is None:
+            self._offer_free_session()
+            if self.grant and self._ready_to_begin(now):
+                self._begin()
+        elif not self.transaction.stopping:
+            self._deny_when_used_up(self.transaction)
+        elif self._ready_to_finish(now):
+            self._finish()
+        self.update()
+
+    @property
+    def _free(self):
+        return self.evse.connected and self._settings.get("FreevendEnabled")
+
+    def _offer_free_session(self):
+        if self.session == WAITING and self._free and self.startable and self._may_begin():
+            self.use(Grant(self._settings.get("FreevendIdTag") or self._settings.get("ChargePointSerialNumber")))
+
+    def _watch_time_out(self, now):
+        """ConnectionTimeOut counts from Preparing (OCPP 1.6 errata 3.77, 3.89); 0: there is none."""
+        if self.session != WAITING or self.faulted or not self.operative or self._free:
+            self._waiting_ms = None
+            return
+        if self._waiting_ms is None:
+            self._waiting_ms = now
+        limit = self._settings.get("ConnectionTimeOut") * 1000
+        if limit and now - self._waiting_ms >= limit:
+            self._waiting_ms = None
+            self._log.info(self._area, "nothing happened for %d s", limit // 1000)
+            self.cancel()
+
+    def _ready_to_begin(self, now):
+        if not self.evse.connected or self.faulted or not self.operative or not self._may_begin():
+            return False
+        return self.metering.polled_at >= self._requested_ms or now - self._requested_ms >= _READ_MS
+
+    def _begin(self):
+        grant = self.grant
+        wh = self.metering.register_wh
+        try:
+            number = self._journal.next_tx()
+            self._journal.begin(number, self.number, grant.token, wh, grant.reservation, grant.parent)
+        except OSError as exc:
+            # What is not written did not happen: no energy either.
+            self._log.error(self._area, "transaction is not kept, none begins: %s", exc)
+            self.cancel()
+            return
+        transaction = Transaction(number, self.number, grant, self._clock.now(), self._clock.ms(), wh)
+        self.grant = None
+        self.transaction = transaction
+        self.metering.begin(transaction)
+        self._log.info(self._area, "transaction %d begins at %d Wh", number, wh)
+        self.update()
+        self.transaction_changed.emit("start", transaction)
+
+    def _ready_to_finish(self, now):
+        """True when no more energy flows and the meter was read after that, or waiting any longer makes no sense."""
+        transaction = self.transaction
+        if transaction.quiet_ms is None:
+            drawing = self.evse.charging and not (self.metering.idle and self.metering.polled_at >= transaction.stop_ms)
+            if drawing and now - transaction.stop_ms < _CURRENT_GONE_MS:
+                return False
+            transaction.quiet_ms = now
+            self.metering.request()
+        return self.metering.polled_at >= transaction.quiet_ms or now - transaction.quiet_ms >= _READ_MS
+
+    def _finish(self):
+        transaction = self.transaction
+        transaction.wh = max(transaction.wh, self.metering.register_wh)
+        self.metering.end(transaction)
+        try:
+            transaction.close(self._journal, self._clock.now(), self._history)
+        except OSError as exc:
+            # The next step tries again. Until then nobody else can begin here.
+            self._log.error(self._area, "end of transaction %d is not kept: %s", transaction.number, exc)
+            return
+        self.transaction = None
+        self._log.info(self._area, "transaction %d ended at %d Wh", transaction.number, transaction.wh)
+        self.update()
+        self.transaction_changed.emit("stop", transaction)

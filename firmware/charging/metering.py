@@ -1,0 +1,257 @@
+"""Metering of one connector: polls the meter, guards its register, samples it, and remembers how far it got.
+
+OCPP 1.6 §3.16: sampled values at an interval from the begin of the transaction, clock-aligned values at multiples of an
+interval from midnight (UTC). An interval of 0 is off.
+"""
+
+from micropython import const
+
+from firmware.kernel.reading import Reading
+from firmware.kernel.signal import Signal
+
+_POLL_MS = const(1_000)
+_WAKE_MS = const(50)  # how soon a request for a reading is noticed
+_LOST_AFTER = const(3)  # polls without an answer
+_LOWER_TIMES = const(3)  # polls with a lower register before it is believed
+_STALE_MS = const(15_000)  # a reading older than this is none
+
+# The energy that a power cut may cost the journal: see also the setting RunningStateInterval.
+_SAVE_WH = const(100)
+
+_IDLE_MA = const(500)  # below this nothing is drawn; meters show a few mA of the contactor's electronics
+_DAY = const(86_400)
+
+
+class Register:
+    """An energy register that never runs backwards within a transaction (OCPP 1.6 erratum 3.77).
+
+    A meter that is replaced or resets while it counts gets an offset. Outside a transaction its new value is taken, so
+    that what is reported is what the meter shows.
+    """
+
+    def __init__(self):
+        self.wh = None
+        self.offset = 0
+        self._lower = 0
+
+    def take(self, raw, counting):
+        """Takes the meter's register in Wh; returns the offset when it has changed, else None."""
+        wh = raw + self.offset
+        if self.wh is None or wh >= self.wh:
+            self._lower = 0
+            self.wh = wh
+            return None
+        # One low value is a glitch; a meter that insists means it.
+        self._lower += 1
+        if counting and self._lower < _LOWER_TIMES:
+            return None
+        self._lower = 0
+        self.offset = self.wh - raw if counting else 0
+        self.wh = raw + self.offset
+        return self.offset
+
+    def at_least(self, wh):
+        """Starts from a value known before a restart."""
+        if self.wh is None or self.wh < wh:
+            self.wh = wh
+
+
+class Slots:
+    """Tells when a new multiple of an interval has begun. Changing the interval or `forget()` begins nothing."""
+
+    def __init__(self):
+        self._key = None
+        self._slot = None
+
+    def due(self, interval, now, key=0):
+        """`interval` and `now` in seconds (0: off); `key` is what `now` counts from (a transaction, a day)."""
+        slot = now // interval if interval > 0 else None
+        began = slot != self._slot and (interval, key) == self._key and slot is not None
+        self._key = (interval, key)
+        self._slot = slot
+        return began
+
+    def forget(self):
+        self._key = None
+
+
+class Metering:
+    """Polls one meter about once a second; `meter` has async read() -> Reading (OSError), or is None: none fitted.
+
+    newest   newest Reading, its energy the guarded register; None before the first
+    lost     True while the meter does not answer
+    polled_at  ms at which the newest completed poll was started, answered or not
+    """
+
+    def __init__(self, number, meter, evse, clock, log, settings, journal):
+        self._number = number
+        self._meter = meter
+        self._evse = evse
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._journal = journal
+        self._area = "meter %d" % number
+        self._register = Register()
+        self._transaction = None
+        self._periodic = Slots()
+        self._aligned = Slots()
+        self._wanted = False
+        self._failures = 0
+        self._read_at = None
+        self._saved_wh = 0
+        self._saved_ms = 0
+        self.newest = None
+        self.lost = False
+        self.polled_at = -1
+        self.sampled = Signal()  # (context, t, reading) of samples outside a transaction
+        clock.changed.connect(self._clock_changed)
+
+    # -- reading the meter
+
+    async def run(self, beat):
+        """Polls for ever; a request is answered at once, otherwise about once a second."""
+        while True:
+            beat()
+            self._wanted = False
+            await self.poll()
+            until = self._clock.ms() + _POLL_MS
+            while not self._wanted and self._clock.ms() < until:
+                await self._clock.sleep_ms(_WAKE_MS)
+
+    async def poll(self):
+        """Reads the meter once."""
+        started = self._clock.ms()
+        if self._meter is not None:
+            try:
+                reading = await self._meter.read()
+            except OSError as exc:
+                self._no_answer(exc)
+            else:
+                self._answer(reading, started)
+        self.polled_at = started
+
+    def request(self):
+        """Asks for a reading as soon as possible; `polled_at` tells when it is there."""
+        self._wanted = True
+
+    def _answer(self, reading, started):
+        if self.lost:
+            self.lost = False
+            self._log.info(self._area, "meter answers again")
+            self._evse.clear_fault("meter_lost")
+        self._failures = 0
+        if reading.energy_wh is not None:
+            offset = self._register.take(reading.energy_wh, self._transaction is not None)
+            if offset is not None:
+                self._log.warning(
+                    self._area, "register ran backwards to %d Wh, offset is now %d", reading.energy_wh, offset
+                )
+        reading.energy_wh = self._register.wh
+        self.newest = reading
+        self._read_at = started
+        self._evse.set_meter(reading)
+        if self._transaction:
+            self._follow(self._transaction)
+
+    def _no_answer(self, exc):
+        self._failures += 1
+        if self._failures == _LOST_AFTER:
+            self.lost = True
+            self._log.warning(self._area, "meter lost: %s", exc)
+            self._evse.set_meter(None)
+            self._evse.raise_fault("meter_lost")
+
+    @property
+    def register_wh(self):
+        """The guarded register, Wh; the last known value while the meter is lost, 0 when there never was one."""
+        return self._register.wh or 0
+
+    def at_least(self, wh):
+        """The register was known to be at `wh` before a restart."""
+        self._register.at_least(wh)
+
+    @property
+    def idle(self):
+        """True when the newest reading shows that the vehicle draws nothing."""
+        if self.newest is None or self.lost:
+            return False
+        if self.newest.currents_ma is not None:
+            return max(self.newest.currents_ma) < _IDLE_MA
+        return self.newest.power_w is not None and self.newest.power_w < 100
+
+    def current(self):
+        """Returns the newest Reading if it is not stale, or None."""
+        if self.newest is None or self._clock.ms() - self._read_at > _STALE_MS:
+            return None
+        return self.newest
+
+    # -- transaction
+
+    def begin(self, transaction):
+        """A transaction begins, its begin record is written: sample it and count from here."""
+        self._transaction = transaction
+        self._saved_wh = transaction.begin_wh
+        self._saved_ms = self._clock.ms()
+        self._journal_sample("begin", self._at(transaction.begin_wh))
+
+    def end(self, transaction):
+        """A transaction ends, its end record is not yet written. Saying so again changes nothing."""
+        if self._transaction is transaction:
+            self._journal_sample("end", self._at(transaction.wh))
+            self._transaction = None
+
+    def _at(self, wh):
+        """Returns the newest reading for a value `wh` that another record carries as well."""
+        return self.current() or Reading(energy_wh=wh)
+
+    def _follow(self, transaction):
+        """The register has moved on: keep where it is for the case that the power goes."""
+        wh = self._register.wh
+        if wh is None or wh <= transaction.wh:
+            return
+        transaction.wh = wh
+        now = self._clock.ms()
+        old = now - self._saved_ms >= self._settings.get("RunningStateInterval") * 1000
+        if wh - self._saved_wh >= _SAVE_WH or old:
+            self._saved_wh = wh
+            self._saved_ms = now
+            try:
+                self._journal.running.save(self._number, transaction.number, wh, self._clock.now())
+            except OSError as exc:
+                self._log.error(self._area, "running state is not kept: %s", exc)
+
+    # -- samples
+
+    def step(self):
+        """Takes the samples that are due; to be called several times a second."""
+        transaction = self._transaction
+        if transaction and not transaction.stopping:
+            seconds = (self._clock.ms() - transaction.begin_ms) // 1000
+            interval = self._settings.get("MeterValueSampleInterval")
+            if self._periodic.due(interval, seconds, transaction.number):
+                self._sample("periodic")
+        # Before the time is known there are no quarters of an hour to align with.
+        if self._clock.synchronised:
+            day, seconds = divmod(self._clock.now(), _DAY)
+            interval = self._settings.get("ClockAlignedDataInterval")
+            if self._aligned.due(interval, seconds):
+                self._sample("clock")
+
+    def _sample(self, context):
+        reading = self.current()
+        if reading is None:
+            return
+        if self._transaction:
+            self._journal_sample(context, reading)
+        else:
+            self.sampled.emit(context, self._clock.now(), reading)
+
+    def _journal_sample(self, context, reading):
+        try:
+            self._journal.sample(self._transaction.number, self._number, context, reading, self._evse.offered_ma)
+        except OSError as exc:
+            self._log.error(self._area, "sample is not kept: %s", exc)
+
+    def _clock_changed(self, delta_s, source):
+        self._aligned.forget()

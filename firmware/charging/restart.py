@@ -1,0 +1,68 @@
+"""After a restart: transactions that were running when the power went get their end record, exactly one each."""
+
+from micropython import const
+
+from firmware.charging.transaction import Grant, Transaction
+from firmware.kernel.reading import Reading
+
+_METER_WAIT_MS = const(2_500)
+_WAIT_STEP_MS = const(50)
+
+# The register may be ahead of what the journal knows by what was delivered since the last saving, and not by more: a
+# meter that shows something else was exchanged.
+_MAX_GAP_WH = const(2_000)
+
+
+async def close_open_transactions(connectors, clock, log, journal, reason, history, changed):
+    """Ends every transaction without end record for `reason` ("PowerLoss", or that of the reset that was pending).
+
+    meterStop is what the meter shows now, if that is plausible, else the last known value; it is never below meterStart
+    (OCPP 1.6 erratum 3.77). Emits changed("stop", transaction). An end record that cannot be written is left to the
+    next restart.
+    """
+    begins = journal.open_transactions()
+    if not begins:
+        return
+    running = journal.running.load()
+    known = {begin.tx: _last_known_wh(journal, begin, running) for begin in begins}
+    concerned = [c for c in connectors if any(begin.connector == c.number for begin in begins)]
+    await _meters_read(concerned, clock)
+    for begin in begins:
+        transaction = Transaction(begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh)
+        wh = known[begin.tx]
+        for connector in concerned:
+            if connector.number == begin.connector:
+                connector.metering.at_least(wh)
+                shown = connector.metering.register_wh
+                if shown - wh <= _MAX_GAP_WH:
+                    wh = shown
+        transaction.wh = wh
+        transaction.reason = reason
+        try:
+            journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=wh))
+            transaction.close(journal, clock.now(), history)
+        except OSError as exc:
+            log.error("restart", "end of transaction %d is not kept: %s", begin.tx, exc)
+            continue
+        log.warning("restart", "transaction %d ended at %d Wh: %s", begin.tx, wh, reason)
+        changed.emit("stop", transaction)
+
+
+def _last_known_wh(journal, begin, running):
+    """Returns the highest register value that anything durable has of a transaction."""
+    wh = begin.wh
+    saved = running.get(begin.connector)
+    if saved and saved[0] == begin.tx:
+        wh = max(wh, saved[1])
+    for record in journal.transaction(begin.tx):
+        if record.reading is not None and record.reading.energy_wh is not None:
+            wh = max(wh, record.reading.energy_wh)
+    return wh
+
+
+async def _meters_read(connectors, clock):
+    """Waits until every meter has been asked once, or for so long that there is no hope."""
+    deadline = clock.ms() + _METER_WAIT_MS
+    for connector in connectors:
+        while connector.metering.polled_at < 0 and clock.ms() < deadline:
+            await clock.sleep_ms(_WAIT_STEP_MS)

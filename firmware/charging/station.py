@@ -1,0 +1,343 @@
+"""The charging station: the one door through which OCPP, portal, card reader and simulator speak to the connectors."""
+
+import asyncio
+
+from micropython import const
+
+from firmware.charging import restart
+from firmware.charging.access import Access
+from firmware.charging.authorisation import Authoriser
+from firmware.charging.availability import Availability
+from firmware.charging.connector import Connector
+from firmware.charging.memory import Memory
+from firmware.charging.metering import Metering
+from firmware.charging.status import AVAILABLE, FAULTED, UNAVAILABLE, Status
+from firmware.evse.faults import FAULTS
+from firmware.kernel.signal import Signal
+
+_STEP_MS = const(100)
+_HEARTBEAT_MS = const(10_000)
+_METER_HEARTBEAT_MS = const(30_000)  # a meter that does not answer takes its time
+
+_STOP_WAIT_MS = const(8_000)  # longer than any transaction takes to stop
+_UNLOCK_WAIT_MS = const(6_000)  # the lock's motor, with its retries
+
+
+class Station:
+    """Everything a face may ask of the station. Connectors are numbered 1..n; 0 is the station itself (OCPP 1.6 §3.8).
+
+    `evses` and `meters` are in the order of the connectors; a meter may be None (none fitted). `state` is a
+    store.StateFile for what must survive a restart (None: nothing does), `history` has add(transaction) or is None.
+
+    backend    None, or an object with: online (registered and link up), may_start (registration allows charging),
+               async authorize(token) -> TokenInfo, raises OSError when out of reach. None: list, cache decide.
+
+    Signals, all synchronous:
+    status_changed(n, Status)        at once, also offline; n = 0 included
+    transaction_changed(event, tx)   event "start" or "stop", after the record is in the journal; tx is a Transaction
+    token_checked(token, status, source)   source "csms", "list", "cache" or "offline"
+    list_conflict(token)             the back-end contradicts the local list (OCPP 1.6 §3.5.2: LocalListConflict)
+    sampled(n, "clock", t, reading)  clock-aligned sample outside a transaction; those inside are in the journal
+    reset_requested(hard, by)        transactions are stopped and written; restart when everything else is done
+    """
+
+    def __init__(self, clock, log, settings, journal, tags, cache, evses, meters, history=None, state=None):
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._journal = journal
+        self._history = history
+        self._memory = Memory(state, log)
+        self._availability = Availability(self._memory, len(evses))
+        self._faults = ()  # of the station as a whole
+        self._ready = False  # True once the transactions of the last power-on are closed
+        self._resetting = None
+        self._zero = self._zero_status()
+        self.status_changed = Signal()
+        self.transaction_changed = Signal()
+        self.sampled = Signal()
+        self.reset_requested = Signal()
+        self._authoriser = Authoriser(clock, log, settings, tags, cache)
+        self.token_checked = self._authoriser.checked
+        self.list_conflict = self._authoriser.conflict
+        connectors = []
+        for i, evse in enumerate(evses):
+            metering = Metering(i + 1, meters[i], evse, clock, log, settings, journal)
+            connectors.append(
+                Connector(
+                    i + 1, evse, metering, self._availability, clock, log, settings, journal, self._may_begin, history
+                )
+            )
+        self.connectors = tuple(connectors)
+        self._access = Access(self.connectors, self._authoriser, clock, log, settings, self._may_start)
+        for connector in self.connectors:
+            self._connect(connector)
+
+    def _connect(self, connector):
+        n = connector.number
+        connector.status_changed.connect(lambda c, status: self.status_changed.emit(n, status))
+        connector.transaction_changed.connect(self.transaction_changed.emit)
+        connector.plugged.connect(self._access.plugged)
+        connector.metering.sampled.connect(lambda context, t, reading: self.sampled.emit(n, context, t, reading))
+        connector.update()
+
+    # -- looking
+
+    @property
+    def backend(self):
+        return self._authoriser.backend
+
+    @backend.setter
+    def backend(self, backend):
+        self._authoriser.backend = backend
+
+    def connector(self, n):
+        """Returns Connector n (1..), or None when there is none."""
+        if isinstance(n, int) and 1 <= n <= len(self.connectors):
+            return self.connectors[n - 1]
+        return None
+
+    def status(self, n):
+        """Returns the newest Status of connector n, of the station for n = 0, or None: no such connector."""
+        if n == 0:
+            return self._zero
+        connector = self.connector(n)
+        return connector and connector.status
+
+    def transaction(self, n):
+        """Returns the Transaction of connector n (`stopping` is True while it ends), or None."""
+        connector = self.connector(n)
+        return connector and connector.transaction
+
+    def transactions(self):
+        """Returns the list of the transactions of all connectors."""
+        return [c.transaction for c in self.connectors if c.transaction]
+
+    def find(self, number):
+        """Returns the Transaction with the local number `number` if it has not ended, or None."""
+        for transaction in self.transactions():
+            if transaction.number == number:
+                return transaction
+        return None
+
+    def readings(self, n):
+        """Returns the newest Reading of connector n's meter, or None when there is none from the last seconds."""
+        connector = self.connector(n)
+        return connector and connector.metering.current()
+
+    def sample_now(self, n, context="trigger"):
+        """Emits sampled(n, context, t, reading) with the newest reading; returns it, or None when there is none."""
+        reading = self.readings(n)
+        if reading is not None:
+            self.sampled.emit(n, context, self._clock.now(), reading)
+        return reading
+
+    # -- users
+
+    async def swipe(self, token, connectors=None):
+        """A card at the reader. `connectors` are the numbers that the reader serves, None for all.
+
+        Returns what came of it: "start", "stop", "released" (the plug that was kept locked for this user), "cancelled"
+        (second presentation before the plug came), "busy" (already on its way) or "refused". Never raises.
+        """
+        if self._resetting:
+            return "refused"
+        return await self._access.swipe(token, connectors)
+
+    def remote_start(self, token, connector=None):
+        """Starts for `token` on a connector, or on one that the station chooses (OCPP 1.6 §5.11).
+
+        Returns False when it is known at once that nothing can come of it. Authorisation (AuthorizeRemoteTxRequests)
+        goes on by itself; without a vehicle the station waits for one for ConnectionTimeOut.
+        """
+        return self._resetting is None and self._access.remote_start(token, connector, self._spawn)
+
+    def remote_stop(self, number):
+        """Stops the transaction with the local number; False when it does not run (OCPP 1.6 §5.12)."""
+        transaction = self.find(number)
+        if transaction is None:
+            return False
+        self.connector(transaction.connector_id).stop("Remote")
+        return True
+
+    def button(self, n, name, pressed=True):
+        """A button at the front: "stop" ends the transaction (reason Local), "emergency" opens everything."""
+        connector = self.connector(n)
+        if connector is None:
+            return
+        if name == "emergency":
+            connector.evse.emergency(pressed)
+        elif name == "stop" and pressed:
+            connector.stop("Local")
+
+    # -- operators
+
+    def change_availability(self, n, operative):
+        """Takes a connector (0: the station and all connectors) into or out of service (OCPP 1.6 §5.2).
+
+        Returns "accepted", "scheduled" (when a transaction has ended) or "rejected" (no such connector). Kept over
+        restarts.
+        """
+        if n != 0 and self.connector(n) is None:
+            return "rejected"
+        concerned = self.connectors if n == 0 else (self.connector(n),)
+        if not operative:
+            for connector in concerned:
+                # The usage ends first, so that status goes by Available or Finishing, as §4.9 wants it.
+                if connector.transaction is None and connector.operative:
+                    connector.cancel()
+        self._availability.change(n, operative)
+        self._update_zero()
+        for connector in concerned:
+            connector.update()
+        return "accepted" if operative or not any(c.transaction for c in concerned) else "scheduled"
+
+    async def unlock(self, n):
+        """Stops the transaction of connector n (reason UnlockCommand) and lets go of its plug (OCPP 1.6 §5.18).
+
+        Returns "unlocked", "failed", or "not supported" (no lock, no such connector).
+        """
+        connector = self.connector(n)
+        if connector is None or connector.evse.locked is None:
+            return "not supported"
+        connector.unlock()
+        if not await self._until(lambda: connector.transaction is None, _STOP_WAIT_MS):
+            return "failed"
+        opened = await self._until(lambda: not connector.evse.locked, _UNLOCK_WAIT_MS)
+        return "unlocked" if opened else "failed"
+
+    def request_reset(self, hard, by):
+        """Stops all transactions, writes them, then emits reset_requested(hard, by). Returns True: it will happen.
+
+        `by` is "csms", or names a local cause ("portal", "update", ...), whose transactions end with reason Reboot.
+        """
+        if self._resetting is None:
+            self._resetting = "Reboot" if by != "csms" else "HardReset" if hard else "SoftReset"
+            self._memory.set("reset", self._resetting)
+            self._spawn(self._reset(hard, by))
+        return True
+
+    async def _reset(self, hard, by):
+        for connector in self.connectors:
+            if connector.grant:
+                connector.cancel()
+            connector.stop(self._resetting)
+        if not await self._until(lambda: not self.transactions(), _STOP_WAIT_MS):
+            self._log.error("station", "a transaction does not end, it will after the restart")
+        try:
+            self._journal.flush()
+        except OSError as exc:
+            self._log.error("station", "journal: %s", exc)
+        self.reset_requested.emit(hard, by)
+
+    def clear_cache(self):
+        """Empties the authorisation cache; False when it is not in use (OCPP 1.6 §5.4, erratum 3.23)."""
+        return self._authoriser.clear_cache()
+
+    def raise_fault(self, name, vendor_code=None, info=None):
+        """Adds a fault of the station as a whole, by its name in evse.faults, to the status of connector 0."""
+        self._faults = tuple(f for f in self._faults if f.name != name) + (FAULTS[name].reported_as(vendor_code, info),)
+        self._update_zero()
+
+    def clear_fault(self, name):
+        """Takes a fault from connector 0; one that is not there is ignored."""
+        self._faults = tuple(f for f in self._faults if f.name != name)
+        self._update_zero()
+
+    # -- the back-end's verdicts
+
+    def start_confirmed(self, number, info, token=None):
+        """The back-end's verdict (TokenInfo) on the token of a transaction's begin (OCPP 1.6 §4.8).
+
+        `token` is that of the begin record; it is needed for transactions that are over.
+        """
+        transaction = self.find(number)
+        if transaction:
+            token = transaction.token
+        if token is not None:
+            self._authoriser.learn(token, info)
+        if transaction is None or transaction.stopping:
+            return
+        if info.accepted:
+            transaction.parent = info.parent or transaction.parent
+        else:
+            self.connector(transaction.connector_id).refuse(info.parent)
+
+    def stop_confirmed(self, number, info, token=None):
+        """The back-end's verdict on the `token` of an end record: for the cache (OCPP 1.6 §4.10)."""
+        if token is not None:
+            self._authoriser.learn(token, info)
+
+    # -- running
+
+    def tasks(self):
+        """Returns [(name, run(beat), heartbeat_ms), ...] for the supervisor."""
+        tasks = [("meter %d" % c.number, c.metering.run, _METER_HEARTBEAT_MS) for c in self.connectors]
+        tasks.append(("charging", self._run, _HEARTBEAT_MS))
+        return tasks
+
+    async def _run(self, beat):
+        if not self._ready:
+            await self.restart()
+        while True:
+            beat()
+            self.step()
+            await self._clock.sleep_ms(_STEP_MS)
+
+    async def restart(self):
+        """Closes the transactions that the last power-on left open; nobody can begin one before that.
+
+        The charging task does it first of all. Reads the meters once: what they show is what was delivered.
+        """
+        await restart.close_open_transactions(
+            self.connectors,
+            self._clock,
+            self._log,
+            self._journal,
+            self._memory.get("reset") or "PowerLoss",
+            self._history,
+            self.transaction_changed,
+        )
+        self._memory.set("reset", None)
+        self._ready = True
+
+    def step(self):
+        """What is due now on all connectors; the charging task calls it ten times a second."""
+        for connector in self.connectors:
+            connector.step()
+
+    def _may_start(self):
+        return self.backend is None or self.backend.may_start
+
+    def _may_begin(self):
+        return self._ready and self._resetting is None and self._may_start()
+
+    def _zero_status(self):
+        state = AVAILABLE if self._availability.operative(0) else UNAVAILABLE
+        if any(fault.blocks for fault in self._faults):
+            state = FAULTED
+        return Status(state, self._faults[0] if self._faults else None)
+
+    def _update_zero(self):
+        zero = self._zero_status()
+        if zero != self._zero:
+            self._zero = zero
+            self.status_changed.emit(0, zero)
+
+    async def _until(self, condition, wait_ms):
+        """Waits for a condition; returns False when it has not come true in time."""
+        deadline = self._clock.ms() + wait_ms
+        while not condition():
+            if self._clock.ms() >= deadline:
+                return False
+            await self._clock.sleep_ms(_STEP_MS // 2)
+        return True
+
+    def _spawn(self, coroutine):
+        asyncio.create_task(self._guarded(coroutine))
+
+    async def _guarded(self, coroutine):
+        try:
+            await coroutine
+        except Exception as exc:
+            self._log.exception("station", exc)

@@ -1,0 +1,68 @@
+"""A transaction: who charges where since when, as everybody above the connector sees it."""
+
+
+class Transaction:
+    """One transaction, from its begin record in the journal to its end record.
+
+    number        local transaction number, >= 1, never reused; the back-end's own number is the back-end face's affair
+    connector_id  1..n
+    token         id token that started it; parent: its group token or None
+    begin_t, begin_wh   Unix seconds and register (Wh) at the begin
+    wh            newest register value, Wh, never below begin_wh
+    reservation   number of the reservation that it used up, or None
+    remote        True when a remote start began it
+    suspended     True while energy is withheld because the back-end refused the token
+    info          free text for the status, for example "EV side disconnected"
+    reason        None while it runs; then why it stops or stopped ("Local", "Remote", "EVDisconnected", ...)
+    stop_token    id token that stopped it, None when nobody presented one
+    """
+
+    def __init__(self, number, connector_id, grant, begin_t, begin_ms, begin_wh):
+        self.number = number
+        self.connector_id = connector_id
+        self.token = grant.token
+        self.parent = grant.parent
+        self.reservation = grant.reservation
+        self.remote = grant.remote
+        self.begin_t = begin_t
+        self.begin_ms = begin_ms
+        self.begin_wh = begin_wh
+        self.wh = begin_wh
+        self.suspended = False
+        self.info = ""
+        self.reason = None
+        self.stop_token = None
+        self.stop_ms = None  # when the stop was asked for
+        self.quiet_ms = None  # when the current was seen to have stopped after that
+        self.allowance_wh = None  # register at which MaxEnergyOnInvalidId is used up
+        self.end_t = None
+
+    @property
+    def stopping(self):
+        """True from the decision to stop until the end record is written."""
+        return self.reason is not None
+
+    def close(self, journal, t, history=None):
+        """Writes the end record, which must happen exactly once, and then the row of the charge history.
+
+        Raises OSError when the end record could not be written.
+        """
+        journal.end(self.number, self.connector_id, self.stop_token, self.wh, self.reason)
+        self.end_t = t
+        journal.running.clear(self.connector_id)
+        if history is not None:
+            history.add(self)
+
+
+class Grant:
+    """An authorised user for whom no transaction runs yet.
+
+    `floating`: the card was shown before any plug, so that the user may still choose among the connectors.
+    """
+
+    def __init__(self, token, parent=None, remote=False, floating=False, reservation=None):
+        self.token = token
+        self.parent = parent
+        self.remote = remote
+        self.floating = floating
+        self.reservation = reservation
