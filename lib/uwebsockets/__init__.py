@@ -1,0 +1,18 @@
+# WebSocket client for asyncio (RFC 6455). MIT license.
+"""A WebSocket client for MicroPython and CPython: `ws = await connect("ws://host/path", subprotocols=("chat",))`.
+
+    async def hello():
+        ws = await connect("ws://127.0.0.1:8080/")
+        await ws.send("hello")
+        message = await ws.recv()  # str, bytes, or None once the connection is closed
+        await ws.close()
+
+`url` parses addresses, `handshake` is the HTTP part, `frame` the framing (both free of I/O), `transport` the byte
+stream of either interpreter, `client` ties them together. Extensions (compression) and the server's side are left out.
+"""
+
+from uwebsockets.client import WebSocket, connect
+from uwebsockets.errors import ConnectionClosed, HandshakeError, ProtocolError, WebSocketError
+from uwebsockets.url import quote
+
+__all__ = ("ConnectionClosed", "HandshakeError", "ProtocolError", "WebSocket", "WebSocketError", "connect", "quote")

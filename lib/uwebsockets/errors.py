@@ -1,0 +1,26 @@
+# Errors of the WebSocket client. MIT license.
+"""Everything that can go wrong on the wire is an OSError: one `except OSError` around a connection is enough."""
+
+
+class WebSocketError(OSError):
+    """Base of all errors of this package."""
+
+
+class HandshakeError(WebSocketError):
+    """The server did not accept the connection. `status` is its HTTP status, or None when there was no valid one."""
+
+    def __init__(self, text, status=None):
+        super().__init__(text)
+        self.status = status
+
+
+class ProtocolError(WebSocketError):
+    """The server broke the protocol or a limit; `code` is the close code it is told (1002, 1007 or 1009)."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+class ConnectionClosed(WebSocketError):
+    """The connection is gone: closed before, or lost without a closing handshake."""

@@ -1,0 +1,212 @@
+# WebSocket framing. MIT license.
+"""Frames of RFC 6455 §5 without any I/O: `encode()` builds those of a client, `Decoder` reads those of a server."""
+
+import struct
+
+from micropython import const
+
+from uwebsockets.errors import ProtocolError
+from uwebsockets.utf8 import Utf8, decode
+
+CONTINUATION = const(0)
+TEXT = const(1)
+BINARY = const(2)
+CLOSE = const(8)
+PING = const(9)
+PONG = const(10)
+
+MAX_CONTROL = const(125)  # bytes of payload, RFC 6455 §5.5
+
+NORMAL = const(1000)
+GOING_AWAY = const(1001)
+PROTOCOL_ERROR = const(1002)
+NO_STATUS = const(1005)  # never on the wire: the peer's Close frame was empty
+ABNORMAL = const(1006)  # never on the wire: there was no Close frame
+INVALID_DATA = const(1007)
+TOO_BIG = const(1009)
+
+# Masking XORs big integers, the fastest way that runs on every port: 11 us/KB on a PC, an eighth of a byte-wise loop.
+# Larger pieces are hardly faster and cost six times their size in garbage.
+_PIECE = const(256)
+
+
+def encode(opcode, payload, key):
+    """Returns one unfragmented frame, masked with the 4 bytes `key` (§5.3). `payload` is bytes of any length."""
+    size = len(payload)
+    if size < 126:
+        header = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+    elif size < 65536:
+        header = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
+    else:
+        header = struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
+    at = len(header) + 4
+    frame = bytearray(at + size)
+    frame[: at - 4] = header
+    frame[at - 4 : at] = key
+    mask(payload, key, frame, at)
+    return frame
+
+
+def mask(payload, key, out, at):
+    """Writes `payload` XOR the repeated `key` to `out` from index `at`."""
+    size = len(payload)
+    start = 0
+    if size >= _PIECE:
+        pattern = int.from_bytes(key * (_PIECE // 4), "big")
+        while size - start >= _PIECE:
+            piece = int.from_bytes(payload[start : start + _PIECE], "big") ^ pattern
+            out[at + start : at + start + _PIECE] = piece.to_bytes(_PIECE, "big")
+            start += _PIECE
+    rest = size - start
+    if rest:
+        pattern = int.from_bytes((key * (rest // 4 + 1))[:rest], "big")
+        piece = int.from_bytes(payload[start:], "big") ^ pattern
+        out[at + start : at + size] = piece.to_bytes(rest, "big")
+
+
+def encode_close(code, reason=""):
+    """Returns the payload of a Close frame; a reason that does not fit is cut between characters (§5.5.1)."""
+    text = reason.encode()
+    while len(text) > MAX_CONTROL - 2:
+        reason = reason[:-1]
+        text = reason.encode()
+    return struct.pack("!H", code) + text
+
+
+def decode_close(payload):
+    """Returns (code, reason) of a Close frame's payload; raises ProtocolError (§7.4)."""
+    if not payload:
+        return NO_STATUS, ""
+    if len(payload) == 1:
+        raise ProtocolError(PROTOCOL_ERROR, "Close frame with half a code")
+    code = struct.unpack("!H", payload[:2])[0]
+    if not (3000 <= code < 5000 or (1000 <= code < 1015 and code not in (1004, NO_STATUS, ABNORMAL))):
+        raise ProtocolError(PROTOCOL_ERROR, "Close frame with code %d" % code)
+    return code, decode(payload[2:])
+
+
+class Decoder:
+    """Turns received bytes into messages: feed() takes bytes as they come, next() gives what is complete.
+
+    All state is in here, so a reader may be cancelled anywhere between two calls. A message of more than `max_size`
+    bytes is refused when its length is announced, before it is received. Text is checked as it arrives (§8.1).
+    """
+
+    def __init__(self, max_size):
+        self._max_size = max_size
+        self._data = b""
+        self._at = 0  # index of the first byte of _data that has not been used
+        self._in_payload = False
+        self._fin = False
+        self._control = 0  # opcode when the frame on its way is a control frame
+        self._left = 0  # bytes of the payload on its way that are still to come
+        self._opcode = 0  # of the message on its way; 0 = none
+        self._parts = None  # bytearray with the beginning of the message on its way
+        self._utf8 = None
+
+    def feed(self, data):
+        """Takes the next bytes of the stream."""
+        self._data = self._data[self._at :] + data if self._at < len(self._data) else data
+        self._at = 0
+
+    def next(self):
+        """Returns (opcode, payload) of the next message or control frame, or None when more bytes are needed.
+
+        The payload of TEXT is a str, of all others bytes. Raises ProtocolError, after which the stream is of no use.
+        """
+        while self._in_payload or self._header():
+            if self._control:
+                if len(self._data) - self._at < self._left:
+                    return None
+                self._in_payload = False
+                return self._control, self._take(self._left)
+            message = self._payload()
+            if message is not None:
+                opcode, self._opcode = self._opcode, 0
+                return opcode, message
+            if self._in_payload:
+                return None
+        return None
+
+    def _take(self, size):
+        start = self._at
+        self._at += size
+        if start == 0 and size == len(self._data):
+            return self._data
+        return self._data[start : self._at]
+
+    def _header(self):
+        """Reads the header of the next frame; returns False when it is not complete yet (§5.2)."""
+        data, at = self._data, self._at
+        have = len(data) - at
+        # What two bytes can tell is checked before waiting for more: a broken peer might not send any.
+        if have < 2:
+            return False
+        first, size = data[at], data[at + 1]
+        opcode = first & 0x0F
+        self._check_header(first, opcode, size)
+        at += 2
+        if size == 126:
+            if have < 4:
+                return False
+            size = struct.unpack("!H", data[at : at + 2])[0]
+            at += 2
+            if size < 126:
+                raise ProtocolError(PROTOCOL_ERROR, "length not in its shortest form")
+        elif size == 127:
+            if have < 10:
+                return False
+            size = struct.unpack("!Q", data[at : at + 8])[0]
+            at += 8
+            if size < 65536 or size >> 63:
+                raise ProtocolError(PROTOCOL_ERROR, "length not in its shortest form")
+        self._at = at
+        self._left = size
+        self._in_payload = True
+        self._control = opcode if opcode >= CLOSE else 0
+        if not self._control:
+            self._fin = bool(first & 0x80)
+            self._begin(opcode, size)
+        return True
+
+    def _check_header(self, first, opcode, second):
+        if first & 0x70:
+            raise ProtocolError(PROTOCOL_ERROR, "reserved bit is set")
+        if second & 0x80:
+            raise ProtocolError(PROTOCOL_ERROR, "server's frame is masked")
+        if opcode >= CLOSE:
+            if opcode > PONG:
+                raise ProtocolError(PROTOCOL_ERROR, "reserved opcode %d" % opcode)
+            if not first & 0x80 or second > MAX_CONTROL:
+                raise ProtocolError(PROTOCOL_ERROR, "control frame too long or fragmented")
+        elif opcode > BINARY:
+            raise ProtocolError(PROTOCOL_ERROR, "reserved opcode %d" % opcode)
+        elif (opcode == CONTINUATION) == (self._opcode == 0):
+            raise ProtocolError(PROTOCOL_ERROR, "fragment out of sequence")
+
+    def _begin(self, opcode, size):
+        """Begins a data frame, and a message if it is the first one (§5.4)."""
+        if opcode != CONTINUATION:
+            self._opcode = opcode
+            self._parts = None
+            self._utf8 = Utf8() if opcode == TEXT else None
+        if size + (len(self._parts) if self._parts else 0) > self._max_size:
+            raise ProtocolError(TOO_BIG, "message of more than %d bytes" % self._max_size)
+
+    def _payload(self):
+        """Takes what there is of a data frame's payload; returns the message when that completes it."""
+        piece = self._take(min(self._left, len(self._data) - self._at))
+        self._left -= len(piece)
+        self._in_payload = self._left > 0
+        last = self._fin and not self._in_payload
+        if last and self._parts is None:  # the message came in one piece, as nearly all do
+            return decode(piece) if self._opcode == TEXT else bytes(piece)
+        if self._utf8:
+            self._utf8.feed(piece, last)
+        if self._parts is None:
+            self._parts = bytearray()
+        self._parts.extend(piece)
+        if not last:
+            return None
+        parts, self._parts = self._parts, None
+        return str(parts, "utf-8") if self._opcode == TEXT else bytes(parts)
