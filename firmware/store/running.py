@@ -1,0 +1,27 @@
+"""How far the running transactions have come, for a power cut: at most one small file write in each interval."""
+
+from firmware.store.statefile import StateFile
+
+
+class RunningState:
+    """Energy and time of the running transaction of each connector, all in one file of <= 128 bytes."""
+
+    def __init__(self, path):
+        self._file = StateFile(path)
+        self._running = {row[0]: tuple(row[1:]) for row in self._file.load() or ()}
+
+    def load(self):
+        """Returns {connector: (transaction number, energy register in Wh, Unix seconds)}."""
+        return dict(self._running)
+
+    def save(self, connector, tx, wh, t):
+        """Writes where a connector stands; raises OSError when the flash refuses."""
+        self._running[connector] = (tx, wh, t)
+        self._write()
+
+    def clear(self, connector):
+        """Forgets a connector whose transaction has ended. Not written at once: the journal knows that it ended."""
+        self._running.pop(connector, None)
+
+    def _write(self):
+        self._file.save([(connector,) + state for connector, state in sorted(self._running.items())])

@@ -1,0 +1,236 @@
+"""Journal: facts in order, transactions found again, times re-based, nothing released too early."""
+
+import os
+
+from folder import fresh_folder
+from harness import FakeClock, raises
+
+from firmware.kernel.log import Log
+from firmware.kernel.reading import Reading
+from firmware.store import records
+from firmware.store.journal import Journal
+from firmware.store.packing import pack, unpack
+from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
+from firmware.store.registry import SETTINGS
+from firmware.store.settings import Settings
+
+READING = Reading(3_600_000, 11_040, (16_000, 16_000, 15_900), (230_100, 229_800, 231_000), None, 50_010)
+
+
+class Station:
+    """A journal that can be restarted on the same files."""
+
+    def __init__(self, clock=None):
+        self.folder = fresh_folder()
+        self.settings = Settings(self.folder + "/settings", SETTINGS)
+        self.start(clock or FakeClock())
+
+    def start(self, clock=None, floor=0):
+        self.clock = clock or FakeClock(unix=self.clock.now())
+        self.journal = Journal(self.folder + "/journal", self.clock, self.settings, Log(self.clock), floor)
+        self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
+        return self.journal
+
+    def session(self, samples=3, connector=1, end=True):
+        tx = self.journal.next_tx()
+        self.journal.begin(tx, connector, "04A1B2C3", 1000)
+        for _ in range(samples):
+            self.clock.advance(60_000)
+            self.journal.sample(tx, connector, "periodic", READING, 16_000)
+        if end:
+            self.journal.end(tx, connector, "04A1B2C3", 2000, "Local")
+        return tx
+
+
+def facts(journal, seq=None):
+    return [r for r in journal.read(seq) if r.kind not in (BOOT, CLOCK)]
+
+
+def test_packed_lists_come_back():
+    values = [None, True, False, 0, -1, 127, 128, -32, -33, 255, 65535, 65536, -32769, 1 << 31, -(1 << 31), 1 << 40]
+    values += ["", "tëxt", "x" * 40, [1, [2, None]], list(range(20))]
+    assert unpack(pack(values)) == values
+    with raises(ValueError):
+        pack(["x" * 256])
+    with raises(ValueError):
+        pack([1.5])
+    data = pack(values)
+    for end in range(len(data)):
+        with raises(ValueError):
+            unpack(data[:end])
+
+
+def test_a_session_comes_back_after_a_restart():
+    station = Station()
+    began = station.clock.now()
+    tx = station.journal.next_tx()
+    station.journal.begin(tx, 2, "04A1B2C3", 1000, reservation=7, parent="FLEET")
+    station.journal.sample(tx, 2, "interruption.begin", READING, 16_000)
+    station.clock.advance(5000)
+    station.journal.end(tx, 2, None, 2500, "EVDisconnected")
+    for journal in (station.journal, station.start()):
+        begin, sample, end = facts(journal)
+        assert (begin.kind, begin.tx, begin.connector, begin.token, begin.wh) == (BEGIN, tx, 2, "04A1B2C3", 1000)
+        assert (begin.reservation, begin.parent, begin.t) == (7, "FLEET", began)
+        assert (sample.kind, sample.context, sample.offered_ma) == (SAMPLE, "interruption.begin", 16_000)
+        assert sample.reading.to_list() == READING.to_list() and sample.reading.temperature_dc is None
+        assert (end.kind, end.token, end.wh, end.reason, end.t) == (END, None, 2500, "EVDisconnected", began + 5)
+        assert begin.seq < sample.seq < end.seq
+
+
+def test_begin_and_end_are_durable_samples_with_their_batch():
+    station = Station()
+    tx = station.session(samples=2, end=False)
+    assert [r.kind for r in facts(station.journal)] == [BEGIN, SAMPLE, SAMPLE]
+    assert [r.kind for r in facts(station.start())] == [BEGIN]
+    for _ in range(station.settings.get("JournalBatch")):
+        station.journal.sample(tx, 1, "periodic", READING)
+    assert len(facts(station.start())) == 1 + station.settings.get("JournalBatch") - 1  # BOOT was in the batch
+    station.journal.sample(tx, 1, "end", READING)
+    station.journal.end(tx, 1, None, 2000, "PowerLoss")
+    assert [r.kind for r in facts(station.start())][-2:] == [SAMPLE, END]
+
+
+def test_a_sample_waits_no_longer_than_the_setting():
+    station = Station()
+    tx = station.session(samples=1, end=False)
+    station.clock.advance(1000 * station.settings.get("JournalBatchSeconds") - 1)
+    station.journal.flush_due()
+    assert [r.kind for r in facts(station.journal)] == [BEGIN, SAMPLE]
+    station.clock.advance(1)
+    station.journal.flush_due()
+    assert [(r.kind, r.tx) for r in facts(station.start())] == [(BEGIN, tx), (SAMPLE, tx)]
+
+
+def test_transaction_numbers_rise_over_restarts():
+    station = Station()
+    numbers = [station.journal.next_tx(), station.journal.next_tx(), station.session()]
+    station.start()
+    numbers += [station.session(), station.journal.next_tx()]
+    assert numbers[0] >= 1 and numbers == sorted(set(numbers))
+    # A number far ahead of the records (others were given up) is not given again either.
+    for _ in range(50):
+        far = station.journal.next_tx()
+    station.journal.begin(far, 1, "A", 0)
+    assert station.start().next_tx() > far
+
+
+def test_open_transactions_are_known_after_a_restart():
+    station = Station()
+    station.session()
+    one = station.session(connector=1, end=False)
+    two = station.session(connector=2, end=False)
+    assert [(r.tx, r.connector, r.token, r.wh) for r in station.start().open_transactions()] == [
+        (one, 1, "04A1B2C3", 1000),
+        (two, 2, "04A1B2C3", 1000),
+    ]
+    station.journal.end(one, 1, None, 1500, "PowerLoss")
+    assert [r.tx for r in station.start().open_transactions()] == [two]
+
+
+def test_open_transaction_is_found_from_a_later_segment_without_reading_all():
+    station = Station()
+    tx = station.session(samples=0, end=False)
+    for _ in range(1500):
+        station.journal.sample(tx, 1, "periodic", READING)
+    station.journal.flush()
+    assert len(os.listdir(station.folder + "/journal")) > 2
+    journal = station.start()
+    assert [r.tx for r in journal.open_transactions()] == [tx]
+    assert sum(1 for r in journal.transaction(tx)) == 1501
+
+
+def test_one_transaction_of_two_that_run_at_once():
+    station = Station()
+    one = station.session(samples=1, connector=1, end=False)
+    two = station.session(samples=2, connector=2)
+    station.journal.sample(one, 1, "end", READING)
+    station.journal.end(one, 1, None, 1500, "Local")
+    assert [r.kind for r in station.journal.transaction(one)] == [BEGIN, SAMPLE, SAMPLE, END]
+    assert [r.kind for r in station.journal.transaction(two)] == [BEGIN, SAMPLE, SAMPLE, END]
+    assert {r.tx for r in station.journal.transaction(two)} == {two}
+
+
+def test_release_keeps_what_the_end_of_a_transaction_will_need():
+    station = Station()
+    station.session(samples=2000)
+    tx = station.session(samples=2000, end=False)
+    seq = station.journal.next_seq
+    station.journal.release(seq)
+    assert sum(1 for r in station.journal.transaction(tx)) == 2001
+    assert [r.tx for r in station.start().open_transactions()] == [tx]
+    station.journal.end(tx, 1, None, 9, "Local")
+    for _ in range(40):
+        station.session(samples=50)
+    segments = len(os.listdir(station.folder + "/journal"))
+    station.journal.release(station.journal.next_seq)
+    assert len(os.listdir(station.folder + "/journal")) <= 2 < segments
+
+
+def test_sequence_numbers_of_delivered_but_lost_samples_do_not_come_again():
+    station = Station()
+    tx = station.session(samples=0, end=False)
+    acknowledged = station.journal.sample(tx, 1, "periodic", READING)  # delivered from RAM, then the power went
+    journal = station.start(floor=acknowledged + 1)
+    assert journal.sample(tx, 1, "periodic", READING) > acknowledged
+    assert [r.kind for r in facts(journal, acknowledged + 1)] == [SAMPLE]
+
+
+def test_times_before_synchronisation_are_rebased():
+    station = Station(FakeClock(synchronised=False))
+    tx = station.session(samples=1)
+    assert [r.t for r in station.journal.transaction(tx)] == [0, 60, 60]
+    station.clock.advance(40_000)
+    station.clock.set_unix(1_800_000_100, "ocpp")
+    expected = [1_800_000_000, 1_800_000_060, 1_800_000_060]
+    assert [r.t for r in station.journal.transaction(tx)] == expected
+    assert [r.t for r in station.start().transaction(tx)] == expected
+
+
+def test_power_ons_without_time_are_told_apart():
+    station = Station()
+    station.session(samples=0)
+    last = station.clock.now()
+    # Never learns the time: what it writes comes after what is known.
+    station.start(FakeClock(synchronised=False))
+    station.clock.advance(7_000)
+    lost = station.session(samples=0)
+    assert [r.t for r in station.journal.transaction(lost)] == [last + 7, last + 7]
+    station.start(FakeClock(synchronised=False))
+    later = station.session(samples=0)
+    station.clock.set_unix(last + 1000, "ocpp")
+    again = station.start()
+    assert [r.t for r in again.transaction(lost)] == [last + 7, last + 7]
+    assert [r.t for r in again.transaction(later)] == [last + 1000, last + 1000]
+
+
+def test_events_and_their_signal():
+    station = Station()
+    heard = []
+    station.journal.appended.connect(heard.append)
+    seq = station.journal.event("MemoryExhaustion", "flash " * 100)
+    assert heard == [seq]
+    (event,) = facts(station.start())
+    assert (event.kind, event.context, len(event.info)) == (EVENT, "MemoryExhaustion", 255)
+
+
+def test_running_state_survives():
+    station = Station()
+    station.journal.running.save(1, 17, 123_456_789, 1_800_000_000)
+    station.journal.running.save(2, 18, 5, 1_800_000_001)
+    journal = station.start()
+    assert journal.running.load() == {1: (17, 123_456_789, 1_800_000_000), 2: (18, 5, 1_800_000_001)}
+    journal.running.clear(1)
+    assert journal.running.load() == {2: (18, 5, 1_800_000_001)}
+
+
+def test_a_record_of_a_later_version_is_passed_over():
+    station = Station()
+    station.session(samples=0)
+    station.journal._log.append(99, b"?")
+    station.journal._log.append(BEGIN, pack([1]))
+    tx = station.session(samples=0)
+    assert [r.kind for r in facts(station.start())] == [BEGIN, END, BEGIN, END]
+    with raises(ValueError):
+        records.decode(1, 99, pack([0]), None)
+    assert [r.kind for r in station.journal.transaction(tx)] == [BEGIN, END]
