@@ -1,0 +1,367 @@
+"""Ties the station to its back-end over one link: registration, heartbeat, statuses, transaction messages, calls.
+
+Nothing but BootNotification is sent before the back-end has accepted the station since power-on; while Pending it only
+answers, and sends what it is asked for; while Rejected it is silent (OCPP 1.6 §4.2).
+"""
+
+from micropython import const
+
+from firmware.charging.authorisation import INVALID, TokenInfo
+from firmware.kernel.clock import EARLIEST_PLAUSIBLE, parse_iso8601
+from firmware.kernel.signal import Signal
+from firmware.ocpp.outbox import Outbox
+from firmware.ocpp.registration import ACCEPTED, PENDING, REJECTED, Registration
+from firmware.ocpp.rpc import CallError, LinkDown
+from firmware.ocpp.v16.core import CoreProfile
+from firmware.ocpp.v16.dispatch import Dispatcher
+from firmware.ocpp.v16.facts import Facts
+from firmware.ocpp.v16.identity import boot_notification
+from firmware.ocpp.v16.local_list import LocalListProfile
+from firmware.ocpp.v16.measurands import Look
+from firmware.ocpp.v16.remote_trigger import RemoteTriggerProfile
+from firmware.ocpp.v16.status import StatusReporter
+from firmware.ocpp.v16.tokens import MAX_TOKEN, token_info
+from firmware.ocpp.waker import Waker
+from firmware.store.journal import BEGIN, END
+from firmware.store.settings import SettingError
+from firmware.store.statefile import StateFile
+
+# Messages that were asked for and wait for their turn; a back-end that asks for more loses the oldest.
+_MAX_POSTS = const(16)
+
+_DRAIN_STEP_MS = const(50)
+
+
+def outbox_state(storage):
+    """Returns the StateFile of the outbox in the directory `storage`; see outbox.sequence_floor()."""
+    return StateFile(storage + "/outbox")
+
+
+class StationLink:
+    """The back-end as the station sees it (`station.backend`), and the station as the back-end sees it.
+
+    `connection` gives `rpc` (None while down) and its signals; its calls from the back-end are answered by `handle`.
+    `registered(status, interval_s)` is emitted at each verdict of the back-end, `queue_changed(length)` when
+    transaction messages come or go.
+    """
+
+    def __init__(self, station, connection, settings, clock, log, journal, storage, tags):
+        self._station = station
+        self._connection = connection
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._registration = Registration(StateFile(storage + "/registered"), settings, clock)
+        self._facts = Facts(journal, settings)
+        self._outbox = Outbox(journal, outbox_state(storage), settings, clock, log, self._facts, self.call)
+        self._statuses = StatusReporter(station, settings, clock, self._notice)
+        self._posts = []  # (action, payload) that were asked for
+        self._sending = False
+        self._heartbeat_ms = None  # when the next one is due
+        self._boot_asked = False
+        self._waker = Waker(clock)
+        self._notifier = Waker(clock)
+        self._dispatcher = Dispatcher(
+            (
+                CoreProfile(self, station, settings, log),
+                LocalListProfile(tags, settings, log),
+                RemoteTriggerProfile(self, station, settings),
+            ),
+            settings,
+        )
+        self.registered = Signal()
+        self.link_changed = connection.link_changed
+        self.message = connection.message
+        self.queue_changed = self._outbox.changed
+        connection.link_changed.connect(self._link_changed)
+        self._outbox.delivered.connect(self._delivered)
+        settings.changed.connect(self._setting_changed)
+        station.sampled.connect(self._sampled)
+        station.list_conflict.connect(self._list_conflict)
+        station.backend = self
+
+    # -- what the station wants from its back-end
+
+    @property
+    def online(self):
+        """True while the back-end can be asked: link up and accepted."""
+        return self._connection.connected and self._registration.status == ACCEPTED
+
+    @property
+    def may_start(self):
+        """True when transactions may begin, with or without a link."""
+        return self._registration.may_start
+
+    async def authorize(self, token):
+        """Asks the back-end for its verdict on an id token (§4.1). Raises OSError when it cannot be had."""
+        if not 0 < len(token) <= MAX_TOKEN:
+            return TokenInfo(INVALID)
+        if not self.online:
+            raise LinkDown()
+        try:
+            response = await self.call("Authorize", {"idTag": token})
+        except CallError as exc:
+            raise OSError("Authorize: %s" % exc)
+        return token_info(response["idTagInfo"])
+
+    # -- what others want to know
+
+    @property
+    def registration(self):
+        """The back-end's verdict: "Accepted", "Pending", "Rejected", or "None" before its first one."""
+        return self._registration.status
+
+    @property
+    def connected(self):
+        return self._connection.connected
+
+    @property
+    def url(self):
+        return self._connection.url
+
+    @property
+    def queue_length(self):
+        """Facts that the back-end has not acknowledged yet."""
+        return self._outbox.length
+
+    def transaction_id(self, tx):
+        """Returns the back-end's number of a local transaction, or None."""
+        return self._outbox.transaction_id(tx)
+
+    def local_transaction(self, transaction_id):
+        """Returns the local number of a transaction of the back-end, or None."""
+        return self._outbox.local_transaction(transaction_id)
+
+    def tasks(self):
+        """Returns (name, run, heartbeat ms) of the tasks that the supervisor has to run."""
+        return (
+            ("connection", self._connection.run, None),
+            ("registration", self.run, None),
+            ("notifications", self._notify, None),
+            ("outbox", self._outbox.run, None),
+        )
+
+    # -- sending
+
+    async def call(self, action, payload):
+        """Calls the back-end, whatever the registration. Raises CallError, or OSError for no answer or no link."""
+        rpc = self._connection.rpc
+        if rpc is None:
+            raise LinkDown()
+        return await rpc.call(action, payload, self._settings.get("MessageTimeout"))
+
+    def post(self, action, payload):
+        """Sends a message that was asked for as soon as it can be, and once: nobody waits for the answer."""
+        if len(self._posts) >= _MAX_POSTS:
+            self._log.warning("ocpp", "%s dropped", self._posts.pop(0)[0])
+        self._posts.append((action, payload))
+        self._notice()
+
+    def post_status(self, n):
+        """Sends the status that a connector has now."""
+        self.post("StatusNotification", self._statuses.payload(n))
+
+    def post_meter_values(self, n):
+        """Sends what the meter of a connector says now."""
+        self._station.sample_now(n, "trigger")
+
+    def boot_now(self):
+        """Sends BootNotification without waiting for the interval; the back-end asked for it."""
+        self._boot_asked = True
+        self._waker.wake()
+
+    def heartbeat_now(self):
+        self.post("Heartbeat", {})
+
+    def reconnect(self):
+        """Connects anew, with the settings as they are now."""
+        self._connection.reconnect()
+
+    async def drain(self, timeout_ms):
+        """Waits until the back-end has acknowledged all that it ought to know; returns False if it has not.
+
+        Gives up after `timeout_ms`, and at once without a link. To be called before a restart (§5.14).
+        """
+        if self.online:
+            self._outbox.resume()
+        deadline_ms = self._clock.ms() + timeout_ms
+        while self.online and self._unsaid():
+            if self._clock.ms() >= deadline_ms:
+                return False
+            await self._clock.sleep_ms(_DRAIN_STEP_MS)
+        return not self._unsaid()
+
+    def _unsaid(self):
+        return self._outbox.length or self._posts or self._sending or self._statuses.wait_ms() is not None
+
+    # -- answering
+
+    async def handle(self, action, payload):
+        """Answers a call from the back-end; None means silence (Rejected, §4.2). Raises CallError."""
+        if self._registration.status == REJECTED:
+            return None
+        return await self._dispatcher.handle(action, payload)
+
+    # -- registration and heartbeat
+
+    async def run(self, beat):
+        """Registers whenever that is needed and keeps the heart beating while accepted."""
+        while True:
+            await self._waker.wait(self._idle_ms())
+            if not self._connection.connected:
+                continue
+            identity = boot_notification(self._settings)
+            if self._boot_asked or not self._registration.is_current(identity):
+                if self._boot_asked or not self._registration.wait_ms():
+                    self._boot_asked = False
+                    await self._register(identity)
+            elif self._heartbeat_ms is not None and self._clock.ms() >= self._heartbeat_ms:
+                self._plan_heartbeat()
+                await self._heartbeat()
+
+    def _idle_ms(self):
+        """Returns how long there is nothing to do, None for ever."""
+        if not self._connection.connected:
+            return None
+        if self._registration.status != ACCEPTED:
+            return self._registration.wait_ms()
+        return None if self._heartbeat_ms is None else max(0, self._heartbeat_ms - self._clock.ms())
+
+    async def _register(self, identity):
+        try:
+            response = await self.call("BootNotification", identity)
+        except LinkDown:
+            return await self._waker.wait()  # the link's next signal
+        except (CallError, OSError) as exc:
+            self._log.warning("ocpp", "BootNotification: %s", exc)
+            self._registration.unanswered()
+            return
+        status, interval_s = response["status"], response["interval"]
+        self._log.info("ocpp", "%s, interval %d s", status, interval_s)
+        self._registration.answered(status, interval_s, identity)
+        if status != REJECTED:
+            self._set_clock(response)
+        if status == ACCEPTED:
+            self._accepted(interval_s)
+        else:
+            self._outbox.pause()
+            self._statuses.pause()
+        self.registered.emit(status, interval_s)
+
+    def _accepted(self, interval_s):
+        """The interval of an accepting answer is that of the heartbeat, and of no other (§4.2)."""
+        if interval_s > 0:
+            try:
+                self._settings.set("HeartbeatInterval", interval_s, "system")
+            except SettingError as exc:
+                self._log.warning("ocpp", "interval ignored: %s", exc)
+        self._plan_heartbeat()
+        self._statuses.report_all()
+        self._outbox.resume()
+
+    async def _heartbeat(self):
+        try:
+            self._set_clock(await self.call("Heartbeat", {}))
+        except (CallError, OSError) as exc:
+            self._log.warning("ocpp", "Heartbeat: %s", exc)
+
+    def _plan_heartbeat(self):
+        self._heartbeat_ms = self._clock.ms() + self._settings.get("HeartbeatInterval") * 1000
+
+    def _set_clock(self, response):
+        try:
+            unix = parse_iso8601(response.get("currentTime"))
+        except ValueError as exc:
+            self._log.warning("ocpp", "currentTime: %s", exc)
+            return
+        if unix >= EARLIEST_PLAUSIBLE:
+            self._clock.set_unix(unix, "ocpp")
+
+    # -- notifications
+
+    def _notice(self):
+        self._notifier.wake()
+
+    async def _notify(self, beat):
+        """Sends what was asked for, then statuses, one after the other."""
+        while True:
+            await self._notifier.wait(self._statuses.wait_ms() if self.online else None)
+            while self._connection.connected and self._posts and self._registration.status in (ACCEPTED, PENDING):
+                await self._send_post(*self._posts.pop(0))
+            while self.online and not self._posts:
+                notification = self._statuses.next()
+                if notification is None:
+                    break
+                await self._send_status(notification)
+
+    async def _send_post(self, action, payload):
+        self._sending = True
+        try:
+            response = await self.call(action, payload)
+            if action == "Heartbeat":
+                self._set_clock(response)
+        except (CallError, OSError) as exc:
+            self._log.warning("ocpp", "%s: %s", action, exc)
+        finally:
+            self._sending = False
+
+    async def _send_status(self, notification):
+        try:
+            await self.call("StatusNotification", notification.payload)
+        except CallError as exc:
+            self._log.warning("ocpp", "StatusNotification refused: %s", exc)
+        except OSError as exc:
+            self._log.info("ocpp", "StatusNotification: %s", exc)
+            self._statuses.failed(notification)
+            return
+        self._statuses.sent(notification)
+
+    def _sampled(self, n, context, t, reading):
+        """A look at a meter that is worth sending and not worth keeping: triggered, or outside of a transaction."""
+        if not self.online and context != "trigger":
+            return
+        transaction = self._station.transaction(n)
+        transaction_id = self.transaction_id(transaction.number) if transaction else None
+        look = Look(reading, self._station.connector(n).evse.offered_ma)
+        message = self._facts.meter_values(n, context, t, look, transaction_id)
+        if message:
+            self.post(*message)
+
+    # -- what happens
+
+    def _link_changed(self, state, url, error):
+        if state == "up":
+            if self._registration.is_current(boot_notification(self._settings)):
+                # Mere reconnecting is no boot (OCPP-J 1.6 §5.4): whatever has changed meanwhile, and the queue.
+                self._plan_heartbeat()
+                self._statuses.resume()
+                self._outbox.resume()
+        else:
+            self._outbox.pause()
+            self._statuses.pause()
+            self._posts = []
+        self._waker.wake()
+        self._notice()
+
+    def _setting_changed(self, name):
+        if name in ("CentralSystemUrl", "ChargePointId"):
+            self._registration.renew()
+            self._outbox.pause()
+            self._statuses.pause()
+        elif name == "HeartbeatInterval" and self._registration.status == ACCEPTED:
+            self._plan_heartbeat()
+            self._waker.wake()
+
+    def _delivered(self, record, response):
+        """The back-end has its say on the token of a transaction (§4.8, §4.10)."""
+        info = response and response.get("idTagInfo")
+        if not info:
+            return
+        if record.kind == BEGIN:
+            self._station.start_confirmed(record.tx, token_info(info), record.token)
+        elif record.kind == END:
+            self._station.stop_confirmed(record.tx, token_info(info), record.token)
+
+    def _list_conflict(self, token):
+        """The back-end contradicts the list that it has sent (§3.5.2)."""
+        self._statuses.error(0, "LocalListConflict")

@@ -1,0 +1,159 @@
+"""Core profile, calls from the back-end: OCPP 1.6 §5.2-5.4, §5.6, §5.8, §5.11, §5.12, §5.14, §5.18."""
+
+from firmware.ocpp.rpc import CallError
+from firmware.ocpp.v16.dispatch import is_off
+from firmware.ocpp.v16.measurands import is_fitted
+from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
+
+# Lists of measurands that a back-end may set (§3.16.4)
+MEASURAND_LISTS = ("MeterValuesAlignedData", "MeterValuesSampledData", "StopTxnAlignedData", "StopTxnSampledData")
+
+_AVAILABILITY = {"accepted": "Accepted", "scheduled": "Scheduled", "rejected": "Rejected"}
+_UNLOCK = {"unlocked": "Unlocked", "failed": "UnlockFailed", "not supported": "NotSupported"}
+
+
+class CoreProfile:
+    """`link` is the StationLink: its registration, its knowledge of transaction numbers, and its reconnect()."""
+
+    def __init__(self, link, station, settings, log):
+        self._link = link
+        self._station = station
+        self._settings = settings
+        self._log = log
+        for name in MEASURAND_LISTS:
+            settings.validators[name] = self._check_measurands
+
+    # -- transactions
+
+    def remote_start(self, payload):
+        """§5.11. Connector 0 and a profile for another purpose are refused; while Pending everything is (§4.2)."""
+        connector = payload.get("connectorId")
+        profile = payload.get("chargingProfile")
+        accepted = self._link.registration == "Accepted"
+        if connector is not None and not self._is_connector(connector):
+            accepted = False
+        # Errata 3.41: the transaction is not there yet, so its number cannot be.
+        if profile and (profile["chargingProfilePurpose"] != "TxProfile" or "transactionId" in profile):
+            accepted = False
+        if accepted:
+            accepted = self._station.remote_start(payload["idTag"], connector)
+        return _status(accepted)
+
+    def remote_stop(self, payload):
+        """§5.12. Accepted only for a transaction that is going on."""
+        if self._link.registration != "Accepted":
+            return _status(False)
+        tx = self._link.local_transaction(payload["transactionId"])
+        return _status(tx is not None and self._station.remote_stop(tx))
+
+    # -- the station
+
+    def change_availability(self, payload):
+        """§5.2"""
+        n = payload["connectorId"]
+        if n != 0 and not self._is_connector(n):
+            return _status(False)
+        return {"status": _AVAILABILITY[self._station.change_availability(n, payload["type"] == "Operative")]}
+
+    def clear_cache(self, payload):
+        """§5.4; Rejected when there is no cache (errata 3.23)."""
+        return _status(self._station.clear_cache())
+
+    def data_transfer(self, payload):
+        """§5.6. No vendor's messages are known here."""
+        return {"status": "UnknownVendorId"}
+
+    def reset(self, payload):
+        """§5.14. The answer goes first; the station then ends its transactions and the link delivers what it can."""
+        hard = payload["type"] == "Hard"
+        return _status(True), lambda: self._station.request_reset(hard, "csms")
+
+    async def unlock_connector(self, payload):
+        """§5.18; NotSupported for a fixed cable and for an unknown connector (errata 3.87)."""
+        n = payload["connectorId"]
+        if not self._is_connector(n):
+            return {"status": "NotSupported"}
+        return {"status": _UNLOCK[await self._station.unlock(n)]}
+
+    # -- configuration
+
+    def get_configuration(self, payload):
+        """§5.8. Without keys: all of them. Secrets have no value here (OCPP-J 1.6 §6.2.2)."""
+        keys = payload.get("key") or []
+        if len(keys) > self._settings.get("GetConfigurationMaxKeys"):
+            raise CallError("OccurenceConstraintViolation", "more than GetConfigurationMaxKeys")
+        known, unknown = [], []
+        for key in keys or self._settings.names():
+            row = self._key(key)
+            if row:
+                known.append(self._key_value(row))
+            elif keys:
+                unknown.append(key)
+        answer = {"configurationKey": known}
+        if unknown:
+            answer["unknownKey"] = unknown
+        return answer
+
+    def change_configuration(self, payload):
+        """§5.3. What a change needs beyond being stored happens after the answer."""
+        row = self._key(payload["key"])
+        if row is None:
+            return {"status": "NotSupported"}
+        try:
+            needs = self._settings.set_text(row.name, payload["value"], "backend")
+        except (InvalidValue, ReadOnlySetting) as exc:
+            self._log.info("ocpp", "change refused: %s", exc)
+            return _status(False)
+        except OSError as exc:
+            self._log.error("ocpp", "%s not stored: %s", row.name, exc)
+            return _status(False)
+        if needs == "reboot":
+            return {"status": "RebootRequired"}
+        if needs == "reconnect":
+            return _status(True), self._link.reconnect
+        return _status(True)
+
+    def _key(self, name):
+        """Returns the Setting behind a configuration key, or None: unknown, not OCPP's, or its profile is off."""
+        try:
+            row = self._settings.setting(name)
+        except SettingError:
+            return None
+        return None if row.profile is None or is_off(row.profile, self._settings) else row
+
+    def _key_value(self, row):
+        key_value = {"key": row.name, "readonly": row.access == "r"}
+        if row.access != "w":
+            key_value["value"] = self._settings.text(row.name)
+        return key_value
+
+    def _check_measurands(self, items):
+        """Refuses lists with a measurand that nobody knows or that no meter of the station has (§3.16.4)."""
+        readings = [self._station.readings(n) for n in range(1, len(self._station.connectors) + 1)]
+        readings = [reading for reading in readings if reading]
+        for item in items:
+            try:
+                fitted = not readings or any(is_fitted(item, reading) for reading in readings)
+            except ValueError as exc:
+                raise InvalidValue(str(exc))
+            if not fitted:
+                raise InvalidValue("%s: the meter has it not" % item)
+
+    def _is_connector(self, n):
+        return 1 <= n <= len(self._station.connectors)
+
+    actions = {
+        "RemoteStartTransaction": remote_start,
+        "RemoteStopTransaction": remote_stop,
+        "ChangeAvailability": change_availability,
+        "ClearCache": clear_cache,
+        "DataTransfer": data_transfer,
+        "Reset": reset,
+        "UnlockConnector": unlock_connector,
+        "GetConfiguration": get_configuration,
+        "ChangeConfiguration": change_configuration,
+    }
+
+
+def _status(accepted):
+    return {"status": "Accepted" if accepted else "Rejected"}

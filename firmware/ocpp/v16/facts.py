@@ -1,0 +1,178 @@
+"""Session facts of the journal as transaction messages: StartTransaction, MeterValues, StopTransaction.
+
+A message is built when it is delivered, so that it carries the transactionId that is known by then (OCPP 1.6 §3.7,
+errata 3.18) and the measurands that are configured by then.
+"""
+
+from micropython import const
+
+from firmware.kernel.clock import iso8601
+from firmware.kernel.reading import Reading
+from firmware.ocpp.v16.measurands import INTERVAL, Look, sampled_values
+from firmware.store.journal import BEGIN, END, SAMPLE
+
+# A transactionData of about 25 KB of JSON; the middle of longer ones is thinned (errata 3.14).
+_MAX_SAMPLED_VALUES = const(240)
+
+# meterStart of a meter that could not be read: recognisably no register value.
+_UNREADABLE = const(-1)
+
+
+class Facts:
+    """Builds the messages of the transaction queue from the records of `journal`."""
+
+    def __init__(self, journal, settings):
+        self._journal = journal
+        self._settings = settings
+        self._registers = {}  # (connector, context) -> (tx, Wh), what Energy.Active.Import.Interval counts from
+
+    def message(self, record, transaction_id):
+        """Returns (action, payload) of a record, or None when nothing is to be said about it.
+
+        `transaction_id` is the back-end's number of the record's transaction, -1 when it never gave one.
+        """
+        if record.kind == BEGIN:
+            return "StartTransaction", _start(record)
+        if record.kind == END:
+            return "StopTransaction", self._stop(record, transaction_id)
+        if record.kind == SAMPLE and record.context not in ("begin", "end"):
+            return self._sample(record, transaction_id)
+        return None
+
+    def meter_values(self, connector, context, t, look, transaction_id=None):
+        """Returns ("MeterValues", payload) of one look at the meter, or None when no measurand of it is configured."""
+        key = "MeterValuesAlignedData" if context == "clock" else "MeterValuesSampledData"
+        values = sampled_values(self._settings.get(key), context, look)
+        if not values:
+            return None
+        payload = {"connectorId": connector, "meterValue": [{"timestamp": iso8601(t), "sampledValue": values}]}
+        if transaction_id is not None:
+            payload["transactionId"] = transaction_id
+        return "MeterValues", payload
+
+    def _sample(self, record, transaction_id):
+        look = Look(record.reading, record.offered_ma, self._register_before(record))
+        # Outside a transaction no transactionId is sent at all (errata 3.16).
+        return self.meter_values(
+            record.connector, record.context, record.t, look, transaction_id if record.tx else None
+        )
+
+    def _register_before(self, record):
+        """Returns the register (Wh) at the sample of the same context before this one; at the begin for the first."""
+        if not record.tx or INTERVAL not in self._settings.get("MeterValuesAlignedData") + self._settings.get(
+            "MeterValuesSampledData"
+        ):
+            return None
+        key = (record.connector, record.context)
+        tx, before = self._registers.get(key, (None, None))
+        if tx != record.tx:  # the first of a transaction, or the first since the restart
+            before = None
+            for earlier in self._journal.transaction(record.tx):
+                if earlier.seq >= record.seq:
+                    break
+                before = _register_at(earlier, record.context, before)
+        if record.reading.energy_wh is not None:
+            self._registers[key] = (record.tx, record.reading.energy_wh)
+        return before
+
+    def _stop(self, record, transaction_id):
+        payload = {"transactionId": transaction_id, "meterStop": _wh(record), "timestamp": iso8601(record.t)}
+        if record.reason != "Local":  # which is what an absent reason means (§4.10)
+            payload["reason"] = record.reason
+        if record.token:
+            payload["idTag"] = record.token
+        data = self._transaction_data(record)
+        if data:
+            payload["transactionData"] = data
+        return payload
+
+    def _transaction_data(self, end):
+        """Returns the MeterValue elements of a transaction, [] when both StopTxn lists are empty (§3.16.5).
+
+        The first and the last are never dropped. Where the middle is too long it is thinned evenly (errata 3.14, 3.91).
+        """
+        sampled = self._settings.get("StopTxnSampledData")
+        aligned = self._settings.get("StopTxnAlignedData")
+        if not sampled and not aligned:
+            return []
+        middle = {"periodic": sampled, "clock": aligned}
+        edges = sampled + [item for item in aligned if item not in sampled]
+
+        first = last = None
+        count = 0
+        for record in self._journal.transaction(end.tx):
+            if record.kind == BEGIN:
+                first = _Edge(record)
+            elif record.kind == SAMPLE and record.context == "begin":
+                first = record
+            elif record.kind == SAMPLE and record.context == "end":
+                last = record
+            elif record.kind == SAMPLE and middle.get(record.context):
+                count += 1
+
+        step = _step(count, self._room(max(len(sampled), len(aligned), 1)))
+        data = [_meter_value(first, "begin", edges, None)] if first else []
+        previous = {"periodic": first and first.reading.energy_wh, "clock": first and first.reading.energy_wh}
+        position = 0
+        for record in self._journal.transaction(end.tx) if count else ():
+            if record.kind != SAMPLE or not middle.get(record.context):
+                continue
+            position += 1
+            if position % step == 0:
+                # Counted from the last one reported, an interval stays true where the middle is thinned.
+                data.append(_meter_value(record, record.context, middle[record.context], previous[record.context]))
+                previous[record.context] = record.reading.energy_wh
+        data.append(_meter_value(last or _Edge(end), "end", edges, first and first.reading.energy_wh))
+        return [value for value in data if value["sampledValue"]]
+
+    def _room(self, items):
+        """Returns how many MeterValue elements fit between the first and the last one."""
+        # Three phases to an item is the worst case.
+        by_size = _MAX_SAMPLED_VALUES // (3 * items)
+        return max(0, min(by_size, self._settings.get("StopTransactionMaxMeterValues")) - 2)
+
+
+def _step(count, room):
+    """Returns k so that at most `room` of `count` elements remain when every k-th is kept."""
+    if count <= room:
+        return 1
+    return count // room + (1 if count % room else 0) if room else count + 1
+
+
+def _start(record):
+    payload = {
+        "connectorId": record.connector,
+        "idTag": record.token,
+        "meterStart": _wh(record),
+        "timestamp": iso8601(record.t),
+    }
+    if record.reservation is not None:
+        payload["reservationId"] = record.reservation
+    return payload
+
+
+def _wh(record):
+    return _UNREADABLE if record.wh is None else record.wh
+
+
+def _register_at(record, context, before):
+    """Returns the register that a record of a transaction leaves behind for the next sample of `context`."""
+    if record.kind == BEGIN:
+        return record.wh
+    if record.kind == SAMPLE and record.context in ("begin", context) and record.reading.energy_wh is not None:
+        return record.reading.energy_wh
+    return before
+
+
+class _Edge:
+    """The begin or end of a transaction as a sample: what is known without one, as after a black-out."""
+
+    def __init__(self, record):
+        self.t = record.t
+        self.reading = Reading(energy_wh=record.wh)
+        self.offered_ma = None
+
+
+def _meter_value(record, context, items, previous_wh):
+    values = sampled_values(items, context, Look(record.reading, record.offered_ma, previous_wh))
+    return {"timestamp": iso8601(record.t), "sampledValue": values}

@@ -1,0 +1,64 @@
+"""Local authorisation list profile: OCPP 1.6 §5.10, §5.15 over the station's tag list."""
+
+from firmware.ocpp.rpc import CallError
+from firmware.ocpp.v16.tokens import MAX_TOKEN, expiry_of
+from firmware.store.tags import TagEntry
+
+# GetLocalListVersion.conf: the station has no list (errata 3.52)
+_UNSUPPORTED = -1
+
+
+class LocalListProfile:
+    """`tags` is the store.TagList."""
+
+    def __init__(self, tags, settings, log):
+        self._tags = tags
+        self._settings = settings
+        self._log = log
+
+    def get_local_list_version(self, payload):
+        """§5.10; 0 stands for an empty list."""
+        enabled = self._settings.get("LocalAuthListEnabled")
+        return {"listVersion": self._tags.version if enabled else _UNSUPPORTED}
+
+    def send_local_list(self, payload):
+        """§5.15. All or nothing: whatever is wrong with an update, the list stays as it was."""
+        if not self._settings.get("LocalAuthListEnabled"):
+            return {"status": "NotSupported"}
+        version = payload["listVersion"]
+        full = payload["updateType"] == "Full"
+        received = payload.get("localAuthorizationList") or ()
+        if len(received) > self._settings.get("LocalAuthListFullMaxLength" if full else "SendLocalListMaxLength"):
+            raise CallError("OccurenceConstraintViolation", "too many entries")
+        if version <= 0:
+            return {"status": "Failed"}  # 0 and -1 mean something else (errata 3.52)
+        if not full and version <= self._tags.version:
+            return {"status": "VersionMismatch"}
+        try:
+            entries = _entries(received, full)
+            if full:
+                self._tags.replace(version, entries)
+            else:
+                self._tags.update(version, entries)
+        except (ValueError, OSError) as exc:
+            self._log.warning("ocpp", "local list refused: %s", exc)
+            return {"status": "Failed"}
+        return {"status": "Accepted"}
+
+    actions = {"GetLocalListVersion": get_local_list_version, "SendLocalList": send_local_list}
+
+
+def _entries(received, full):
+    """Returns [(token, TagEntry, or None to remove it)]; raises ValueError for what makes no list."""
+    seen = set()
+    entries = []
+    for data in received:
+        token = data["idTag"]
+        if not 0 < len(token) <= MAX_TOKEN or token.lower() in seen:
+            raise ValueError("empty, too long or twice: %s" % token)
+        seen.add(token.lower())
+        info = data.get("idTagInfo")
+        if info is None and full:
+            raise ValueError("no idTagInfo: %s" % token)
+        entries.append((token, info and TagEntry(info["status"], expiry_of(info), info.get("parentIdTag"))))
+    return entries

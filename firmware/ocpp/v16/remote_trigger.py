@@ -1,0 +1,74 @@
+"""Remote trigger profile: the back-end asks for a message now (OCPP 1.6 §5.17). The answer goes first."""
+
+from firmware.ocpp.v16.dispatch import is_off
+
+# Status messages of transfers say Idle when nothing goes on, and only when triggered (§4.4, §4.5).
+_IDLE = {"status": "Idle"}
+_TRANSFERS = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
+
+
+class RemoteTriggerProfile:
+    """`link` sends: post(action, payload), boot_now(), heartbeat_now(), post_status(n), post_meter_values(n)."""
+
+    def __init__(self, link, station, settings):
+        self._link = link
+        self._station = station
+        self._settings = settings
+
+    def trigger_message(self, payload):
+        """§5.17. A connector that does not matter to the message is ignored; a missing one means all of them."""
+        message = payload["requestedMessage"]
+        method = self._messages.get(message)
+        if method is None or (message in _TRANSFERS and is_off("FirmwareManagement", self._settings)):
+            return {"status": "NotImplemented"}
+        after = method(self, payload.get("connectorId"))
+        if after is None:
+            return {"status": "Rejected"}
+        return {"status": "Accepted"}, after
+
+    def _boot(self, connector):
+        # Once accepted, a second verdict would only confuse (errata 3.35).
+        return None if self._link.registration == "Accepted" else self._link.boot_now
+
+    def _heartbeat(self, connector):
+        return self._link.heartbeat_now
+
+    def _status(self, connector):
+        return self._for_each(self._link.post_status, connector, 0)
+
+    def _meter_values(self, connector):
+        """The newest values of MeterValuesSampledData (errata 3.46); connector 0 stands for all meters."""
+        return self._for_each(self._link.post_meter_values, connector or None, 1)
+
+    def _diagnostics(self, connector):
+        return lambda: self._link.post("DiagnosticsStatusNotification", _IDLE)
+
+    def _firmware(self, connector):
+        return lambda: self._link.post("FirmwareStatusNotification", _IDLE)
+
+    def _for_each(self, post, connector, first):
+        """Returns what posts for one connector, or for all from `first` on; None for one that does not exist."""
+        last = len(self._station.connectors)
+        if connector is None:
+            connectors = range(first, last + 1)
+        elif first <= connector <= last:
+            connectors = (connector,)
+        else:
+            return None
+
+        def after():
+            for n in connectors:
+                post(n)
+
+        return after
+
+    _messages = {
+        "BootNotification": _boot,
+        "DiagnosticsStatusNotification": _diagnostics,
+        "FirmwareStatusNotification": _firmware,
+        "Heartbeat": _heartbeat,
+        "MeterValues": _meter_values,
+        "StatusNotification": _status,
+    }
+
+    actions = {"TriggerMessage": trigger_message}

@@ -1,0 +1,31 @@
+"""Lets a task wait for news or for a moment, whichever comes first, on the station's clock."""
+
+import asyncio
+
+
+class Waker:
+    """An event that one task waits for; unlike asyncio's timeouts the deadline is one of the station's clock."""
+
+    def __init__(self, clock):
+        self._clock = clock
+        self._event = asyncio.Event()
+
+    def wake(self):
+        """Ends the wait that is going on, or the next one."""
+        self._event.set()
+
+    async def wait(self, ms=None):
+        """Returns after wake() or after `ms` milliseconds (None: only after wake())."""
+        alarm = None
+        if ms is not None:
+            alarm = asyncio.create_task(self._ring(ms))
+        try:
+            await self._event.wait()
+        finally:
+            if alarm:
+                alarm.cancel()
+        self._event.clear()
+
+    async def _ring(self, ms):
+        await self._clock.sleep_ms(ms)
+        self._event.set()

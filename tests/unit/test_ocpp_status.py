@@ -1,0 +1,225 @@
+"""StatusNotification: table of transitions, error codes, duration, and what is said after a time without a link."""
+
+from harness import FakeClock
+
+from firmware.kernel.signal import Signal
+from firmware.ocpp.v16.status import ERROR_CODES, TRANSITIONS, StatusReporter, between, error_code
+
+
+class Fault:
+    def __init__(self, name, code="EVSE F1", text="text"):
+        self.name = name
+        self.code = code
+        self.text = text
+
+
+class Status:
+    def __init__(self, state, fault=None, info=""):
+        self.state = state
+        self.fault = fault
+        self.info = info
+
+
+class Station:
+    def __init__(self):
+        self.status_changed = Signal()
+        self.connectors = (1,)
+        self._status = {0: Status("Available"), 1: Status("Available")}
+
+    def status(self, n):
+        return self._status[n]
+
+    def set(self, state, fault=None, info="", n=1):
+        self._status[n] = Status(state, fault, info)
+        self.status_changed.emit(n, self._status[n])
+
+
+class Settings:
+    def __init__(self, duration_s=0):
+        self.values = {"MinimumStatusDuration": duration_s, "ChargePointVendor": "Vendor"}
+
+    def get(self, name):
+        return self.values[name]
+
+
+class Bench:
+    def __init__(self, duration_s=0):
+        self.clock = FakeClock()
+        self.station = Station()
+        self.reporter = StatusReporter(self.station, Settings(duration_s), self.clock, lambda: None)
+
+    def sent(self):
+        """Acknowledges everything that is due and returns (connector, status) of it."""
+        result = []
+        while True:
+            notification = self.reporter.next()
+            if notification is None:
+                return result
+            result.append((notification.connector, notification.payload["status"]))
+            self.reporter.sent(notification)
+
+
+def test_the_table_is_that_of_the_specification():
+    # §4.9 with errata 3.20 (B6); A6, B7, B8, F3-F5, G3-G6, H6-H8 do not exist
+    assert "Finishing" in TRANSITIONS["Preparing"]
+    for old, new in (
+        ("Available", "Finishing"),
+        ("Preparing", "Unavailable"),
+        ("Preparing", "Reserved"),
+        ("Finishing", "Charging"),
+        ("Reserved", "Charging"),
+        ("Unavailable", "Finishing"),
+        ("Unavailable", "Reserved"),
+        ("Charging", "Preparing"),
+    ):
+        assert new not in TRANSITIONS[old]
+    assert len(TRANSITIONS["Faulted"]) == 8
+
+
+def test_a_word_is_inserted_where_two_do_not_follow_each_other():
+    assert between("Finishing", "Charging") == "Preparing"
+    assert between("Reserved", "Charging") == "Preparing"
+    assert between("Preparing", "Charging") is None
+    for old in TRANSITIONS:
+        for new in TRANSITIONS:
+            word = between(old, new)
+            if word is None:
+                assert old == new or new in TRANSITIONS[old]
+            else:
+                assert word in TRANSITIONS[old] and new in TRANSITIONS[word]
+
+
+def test_connector_zero_and_all_others_are_reported_after_acceptance():
+    # errata 3.22
+    bench = Bench()
+    bench.reporter.report_all()
+    assert bench.sent() == [(0, "Available"), (1, "Available")]
+
+
+def test_every_change_is_reported_in_order_while_online():
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    for state in ("Preparing", "SuspendedEV", "Charging", "SuspendedEV", "Charging"):
+        bench.station.set(state)
+    assert [state for _, state in bench.sent()] == ["Preparing", "SuspendedEV", "Charging", "SuspendedEV", "Charging"]
+
+
+def test_a_forbidden_jump_goes_by_a_word_that_may_stand_between():
+    bench = Bench()
+    bench.station.set("Finishing")
+    bench.reporter.report_all()
+    bench.sent()
+    bench.station.set("Charging")
+    assert [state for _, state in bench.sent()] == ["Preparing", "Charging"]
+
+
+def test_after_a_time_offline_only_the_current_status_is_sent_if_it_changed():
+    # trap 25, §4.9 rules 1 and 3
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    bench.reporter.pause()
+    for state in ("Preparing", "Charging", "Finishing"):
+        bench.station.set(state)
+    assert bench.sent() == []
+    bench.reporter.resume()
+    assert bench.sent() == [(1, "Finishing")]
+
+    bench.reporter.pause()
+    bench.station.set("Available")
+    bench.station.set("Preparing")
+    bench.station.set("Finishing")
+    bench.reporter.resume()
+    assert bench.sent() == []
+
+
+def test_a_status_that_was_not_acknowledged_is_sent_after_the_reconnect():
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    bench.station.set("Preparing")
+    bench.reporter.next()  # sent, and no answer before the link goes
+    bench.reporter.pause()
+    bench.reporter.resume()
+    assert bench.sent() == [(1, "Preparing")]
+
+
+def test_minimum_status_duration_delays_and_omits():
+    bench = Bench(duration_s=5)
+    bench.reporter.report_all()
+    bench.sent()
+    bench.station.set("Preparing")
+    bench.clock.advance(4_999)
+    assert bench.sent() == []
+    bench.station.set("Charging")  # Preparing has lasted less than 5 s
+    assert bench.reporter.wait_ms() == 5_000
+    bench.clock.advance(5_000)
+    assert bench.sent() == [(1, "Charging")]
+
+
+def test_a_status_that_comes_back_within_the_duration_is_no_change():
+    bench = Bench(duration_s=5)
+    bench.reporter.report_all()
+    bench.sent()
+    bench.station.set("Preparing")
+    bench.station.set("Available")
+    bench.clock.advance(10_000)
+    assert bench.sent() == []
+
+
+def test_the_timestamp_is_that_of_the_change_and_follows_the_clock():
+    bench = Bench()
+    bench.clock.unix = 1_800_000_000
+    bench.station.set("Preparing")
+    bench.clock.advance(60_000)
+    assert bench.reporter.payload(1)["timestamp"] == "2027-01-15T08:00:00Z"
+    bench.clock.set_unix(1_800_003_660, "ocpp")
+    assert bench.reporter.payload(1)["timestamp"] == "2027-01-15T09:00:00Z"
+
+
+def test_a_fault_brings_code_text_and_vendor_within_their_limits():
+    bench = Bench()
+    bench.station.set("Faulted", Fault("rcd_tripped", "c" * 60, "t" * 60))
+    payload = bench.reporter.payload(1)
+    assert payload["errorCode"] == "GroundFailure"
+    assert payload["vendorErrorCode"] == "c" * 50
+    assert payload["info"] == "t" * 50
+    assert payload["vendorId"] == "Vendor"
+
+
+def test_without_a_fault_there_are_no_empty_fields():
+    # strict back-ends refuse empty strings
+    assert sorted(Bench().reporter.payload(0)) == ["connectorId", "errorCode", "status", "timestamp"]
+
+
+def test_a_warning_keeps_the_status():
+    assert error_code(Status("Charging", Fault("derated"))) == "HighTemperature"
+
+
+def test_ev_communication_error_belongs_to_four_words_only():
+    # §4.9
+    assert error_code(Status("SuspendedEV", Fault("diode"))) == "EVCommunicationError"
+    assert error_code(Status("Faulted", Fault("diode"))) == "OtherError"
+
+
+def test_every_error_code_is_one_of_the_specification():
+    known = (
+        "ConnectorLockFailure EVCommunicationError GroundFailure HighTemperature InternalError LocalListConflict NoError "
+        "OtherError OverCurrentFailure PowerMeterFailure PowerSwitchFailure ReaderFailure ResetFailure UnderVoltage "
+        "OverVoltage WeakSignal"
+    ).split()
+    assert all(code in known for code in ERROR_CODES.values())
+    assert error_code(Status("Faulted", Fault("unheard_of"))) == "OtherError"
+
+
+def test_the_queue_of_one_connector_is_bounded():
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    for _ in range(100):
+        bench.station.set("Charging")
+        bench.station.set("SuspendedEV")
+    sent = bench.sent()
+    assert len(sent) <= 10
+    assert sent[-1] == (1, "SuspendedEV")
