@@ -45,11 +45,6 @@ class Target:
         """The product family that NXP's AN10833 derives from the SAK."""
         return "ISO 14443-4" if self.sak & _ISO_14443_4 else _KINDS.get(self.sak, "ISO 14443-3")
 
-    @property
-    def is_random(self):
-        """True for an id that the card makes up anew each time (ISO 14443-3 §6.5.4: four bytes, the first is 08)."""
-        return len(self.uid) == 4 and self.uid[0] == 0x08
-
 
 class PN532:
     """The chip on the other side of `stream` (read(n), write(data), drain()). One task at a time may use it.

@@ -72,7 +72,6 @@ async def test_a_card_is_found_with_id_and_kind():
     target = await PN532(Chip(GOOD)).find_target()
     assert target.uid == b"\x04\xa1\xb2\xc3"
     assert target.kind == "Classic 1K"
-    assert not target.is_random
 
 
 async def test_ids_of_seven_and_ten_bytes():
@@ -82,11 +81,6 @@ async def test_ids_of_seven_and_ten_bytes():
         target = await PN532(Chip({0x4A: found})).find_target()
         assert target.uid == uid
         assert target.kind == "ISO 14443-4"
-
-
-async def test_an_id_made_up_by_the_card_is_marked():
-    found = ACK + answer(0x4A, b"\x01\x01\x00\x04\x20\x04\x08\xa1\xb2\xc3")
-    assert (await PN532(Chip({0x4A: found})).find_target()).is_random
 
 
 async def test_an_empty_field_is_none():

@@ -1,0 +1,192 @@
+"""Builds the drivers of a board from its layout: the one place where pin numbers become machine objects.
+
+A layout is a dict (or a module with one as LAYOUT) of plain data:
+
+name, max_ma, phases, fixed_cable   what the board is
+connectors    one dict per connector, part name -> its pins and values; a part that is not there is not fitted
+fitted        how many of the connectors are in use unless the caller says otherwise (all)
+meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None
+readers       card readers: kind ("pn532" or "em4100"), uart, tx, rx
+watchdog_ms   of the hardware watchdog; None = the board has none
+"""
+
+import asyncio
+
+import machine
+import pn532
+from micropython import const
+from modbus_rtu import RtuMaster
+
+from firmware.drivers.button import Button, Buttons
+from firmware.drivers.contactor import Contactor
+from firmware.drivers.indicator import Indicator
+from firmware.drivers.lock import Lock
+from firmware.drivers.meter import Meter
+from firmware.drivers.pilot import Pilot
+from firmware.drivers.proximity import Proximity
+from firmware.drivers.rcd import Rcd
+from firmware.drivers.rfid import Em4100Source, Pn532Source, Reader
+from firmware.drivers.thermistor import Thermistor
+
+# One frequency for all PWM outputs, so that they share a timer: that of the pilot, IEC 61851-1 A.3.1.
+_PWM_HZ = const(1000)
+_STEADY = const(65_535)
+
+_UART_BUFFER = const(512)
+_READER_BAUDRATES = {"pn532": 115_200, "em4100": 9600}
+
+
+class ConnectorParts:
+    """The drivers of one connector; None = not fitted."""
+
+    pilot = proximity = contactor = lock = rcd = thermistor = indicator = meter = None
+
+
+class Board:
+    """The parts of a board, ready to be used.
+
+    `hw` overrides the layout: {"connectors": count, "cable": "socket" or "fixed", "max_a": A, "phases": 1 or 3}.
+    Raises ValueError for a number of connectors that the layout does not have.
+
+    connectors    list of ConnectorParts
+    meters        list with one meter (or None) per connector
+    readers       list of rfid.Reader
+    buttons       button.Buttons
+    watchdog      object with feed(), or None
+    parts         names of what is fitted to at least one connector, "phase_switch" and "pilot_switch" among them
+    """
+
+    def __init__(self, layout, hw=None):
+        layout = getattr(layout, "LAYOUT", layout)
+        hw = hw or {}
+        self.name = layout["name"]
+        self.max_ma = hw["max_a"] * 1000 if "max_a" in hw else layout["max_ma"]
+        self.phases = hw.get("phases", layout["phases"])
+        self.fixed_cable = hw["cable"] == "fixed" if "cable" in hw else layout["fixed_cable"]
+        count = hw.get("connectors", layout.get("fitted", len(layout["connectors"])))
+        if not 1 <= count <= len(layout["connectors"]):
+            raise ValueError(f"board {self.name} has no {count} connectors")
+        self.buttons = Buttons()
+        self.parts = set()
+        self._bus = _modbus(layout.get("meter_bus"))
+        self.connectors = [self._connector(i + 1, layout["connectors"][i]) for i in range(count)]
+        self.meters = [parts.meter for parts in self.connectors]
+        self.readers = [_reader(reader) for reader in layout["readers"]]
+        self.watchdog = _Watchdog(layout["watchdog_ms"]) if layout["watchdog_ms"] else None
+
+    def _connector(self, number, layout):
+        parts = ConnectorParts()
+        # First the outputs that must not be left floating for long.
+        parts.contactor = _contactor(**layout["contactor"])
+        parts.pilot = _pilot(**layout["pilot"])
+        if not self.fixed_cable:
+            parts.proximity = _analog(Proximity, layout.get("proximity"))
+            if "lock" in layout:
+                parts.lock = _lock(**layout["lock"])
+        if "rcd" in layout:
+            parts.rcd = _rcd(**layout["rcd"])
+        parts.thermistor = _analog(Thermistor, layout.get("thermistor"))
+        if "indicator" in layout:
+            parts.indicator = _indicator(**layout["indicator"])
+        if "meter" in layout and self._bus:
+            parts.meter = Meter(self._bus, **layout["meter"])
+        for name in ("stop", "emergency"):
+            if name in layout:
+                self.buttons.add(number, name, _button(**layout[name]))
+        self.parts.update(name for name in layout if getattr(parts, name, name))
+        if parts.contactor.can_switch_phases and self.phases == 3:
+            self.parts.add("phase_switch")
+        if parts.pilot.can_disconnect:
+            self.parts.add("pilot_switch")
+        return parts
+
+
+class _Watchdog:
+    """machine.WDT, which nothing can stop again: it begins with the first feed, not with building a Board by hand."""
+
+    def __init__(self, timeout_ms):
+        self._timeout_ms = timeout_ms
+        self._wdt = None
+
+    def feed(self):
+        if self._wdt is None:
+            self._wdt = machine.WDT(timeout=self._timeout_ms)
+        self._wdt.feed()
+
+
+def _output(pin, value=0):
+    return None if pin is None else machine.Pin(pin, machine.Pin.OUT, value=value)
+
+
+def _input(pin, pull=None):
+    if pin is None:
+        return None
+    return machine.Pin(pin, machine.Pin.IN) if pull is None else machine.Pin(pin, machine.Pin.IN, pull)
+
+
+def _adc(pin):
+    return machine.ADC(machine.Pin(pin), atten=machine.ADC.ATTN_11DB)
+
+
+def _pwm(pin, duty_u16=0):
+    return machine.PWM(machine.Pin(pin), freq=_PWM_HZ, duty_u16=duty_u16)
+
+
+def _analog(driver, layout):
+    """Builds a driver that takes an ADC and values from the layout's dict."""
+    if layout is None:
+        return None
+    values = {name: layout[name] for name in layout if name != "adc"}
+    return driver(_adc(layout["adc"]), **values)
+
+
+def _contactor(coil_l1, coil_l23=None, aux_l1=None, aux_l23=None):
+    return Contactor(_output(coil_l1), _output(coil_l23), _input(aux_l1), _input(aux_l23))
+
+
+def _pilot(pwm, adc, calibration, switch=None, **values):
+    # +12 V steady offers nothing and does not wake a vehicle, as state F would.
+    return Pilot(_pwm(pwm, _STEADY), _adc(adc), calibration, switch=_output(switch), **values)
+
+
+def _lock(forward, backward, feedback=None, **values):
+    return Lock(_output(forward), _output(backward), _input(feedback), **values)
+
+
+def _rcd(trip, test=None, trip_level=1, test_level=1):
+    return Rcd(_input(trip), _output(test, 1 - test_level), trip_level, test_level)
+
+
+def _indicator(red, green, blue, **values):
+    return Indicator(_pwm(red), _pwm(green), _pwm(blue), **values)
+
+
+def _button(pin, pressed_level=0):
+    return Button(_input(pin, machine.Pin.PULL_UP if pressed_level == 0 else machine.Pin.PULL_DOWN), pressed_level)
+
+
+def _uart(uart, baudrate, tx=None, rx=None):
+    pins = {name: pin for name, pin in (("tx", tx), ("rx", rx)) if pin is not None}
+    return machine.UART(uart, baudrate=baudrate, rxbuf=_UART_BUFFER, timeout=0, **pins)
+
+
+def _modbus(layout):
+    if layout is None:
+        return None
+    port = _uart(layout["uart"], layout["baudrate"], layout.get("tx"), layout.get("rx"))
+    direction = _output(layout.get("direction"))
+    flush = port.flush if direction else None
+    return RtuMaster(asyncio.StreamReader(port), layout["baudrate"], direction=direction, flush=flush)
+
+
+def _reader(layout):
+    kind = layout["kind"]
+    if kind not in _READER_BAUDRATES:
+        raise ValueError(f"unknown reader {kind}")
+    port = _uart(layout["uart"], _READER_BAUDRATES[kind], layout.get("tx"), layout.get("rx"))
+    stream = asyncio.StreamReader(port)
+    if kind == "pn532":
+        return Reader(Pn532Source(pn532.PN532(stream)))
+    import em4100  # few boards have one; the others do without its heap
+
+    return Reader(Em4100Source(em4100.Receiver(stream)))

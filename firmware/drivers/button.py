@@ -1,0 +1,54 @@
+"""Push buttons and emergency stop contacts of the connectors."""
+
+import asyncio
+
+from micropython import const
+
+from firmware.kernel.signal import Signal
+
+_POLL_MS = const(20)
+_STABLE_POLLS = const(2)  # contacts bounce for some milliseconds, and a contactor's coil induces for one
+
+
+class Button:
+    """pin is a machine.Pin input that reads `pressed_level` while pressed, or while an emergency chain is broken."""
+
+    def __init__(self, pin, pressed_level=0):
+        self._pin = pin
+        self._pressed_level = pressed_level
+        self._contrary = 0  # polls in a row that differ from `pressed`
+        self.pressed = False
+
+    def poll(self):
+        """Reads the contact; returns True when `pressed` has changed, which takes two equal readings."""
+        if (self._pin() == self._pressed_level) == self.pressed:
+            self._contrary = 0
+            return False
+        self._contrary += 1
+        if self._contrary < _STABLE_POLLS:
+            return False
+        self._contrary = 0
+        self.pressed = not self.pressed
+        return True
+
+
+class Buttons:
+    """All buttons of a board; `changed` is Signal(connector, name, pressed)."""
+
+    def __init__(self, sleep=asyncio.sleep):
+        self._buttons = []
+        self._sleep = sleep
+        self.changed = Signal()
+
+    def add(self, connector, name, button):
+        """Adds a button, "stop" or "emergency", of a connector (1..n)."""
+        self._buttons.append((connector, name, button))
+
+    async def run(self, beat):
+        """Watches the buttons for ever. One that is pressed when the task begins is reported, too."""
+        while True:
+            beat()
+            for connector, name, button in self._buttons:
+                if button.poll():
+                    self.changed.emit(connector, name, button.pressed)
+            await self._sleep(_POLL_MS / 1000)

@@ -1,0 +1,103 @@
+"""RGB light of a connector: a colour and a rhythm for each state of the charging station.
+
+| pattern | light |
+|---|---|
+| starting | white, breathing |
+| available | green |
+| reserved | yellow |
+| connected | green, blinking: the vehicle waits for a card |
+| offered | blue, blinking slowly: the vehicle may draw and does not |
+| charging | blue, breathing |
+| paused | blue, blinking: the station offers nothing for now |
+| finishing | blue: the session is over, the cable may go |
+| unavailable | red |
+| fault | red, blinking fast |
+| accepted, rejected | a card was read: green or red, flickering |
+| updating | white, blinking |
+| off | dark |
+"""
+
+from micropython import const
+
+_STEADY = const(0)
+_BLINK = const(1)
+_BREATHE = const(2)
+
+_RED = (255, 0, 0)
+_GREEN = (0, 255, 0)
+_BLUE = (0, 0, 255)
+_YELLOW = (255, 160, 0)
+_WHITE = (255, 255, 255)
+_DARK = (0, 0, 0)
+
+# name: (colour, rhythm, period in ms)
+PATTERNS = {
+    "starting": (_WHITE, _BREATHE, 2000),
+    "available": (_GREEN, _STEADY, 0),
+    "reserved": (_YELLOW, _STEADY, 0),
+    "connected": (_GREEN, _BLINK, 1000),
+    "offered": (_BLUE, _BLINK, 2000),
+    "charging": (_BLUE, _BREATHE, 4000),
+    "paused": (_BLUE, _BLINK, 1000),
+    "finishing": (_BLUE, _STEADY, 0),
+    "unavailable": (_RED, _STEADY, 0),
+    "fault": (_RED, _BLINK, 400),
+    "accepted": (_GREEN, _BLINK, 200),
+    "rejected": (_RED, _BLINK, 200),
+    "updating": (_WHITE, _BLINK, 500),
+    "off": (_DARK, _STEADY, 0),
+}
+
+_FULL = const(255)  # of a colour's part and of the rhythm's level
+_FLASH_MS = const(1500)
+
+
+class Indicator:
+    """red, green and blue are machine.PWM outputs; `brightness` is in percent and may be changed at any time."""
+
+    def __init__(self, red, green, blue, brightness=100):
+        self._outputs = (red, green, blue)
+        self._duties = [None, None, None]
+        self._pattern = PATTERNS["off"]
+        self._flash = None
+        self._flash_since = None
+        self.brightness = brightness
+
+    def show(self, name):
+        """Shows a pattern from the next step on. A name without one shows as fault: a light must stop nobody."""
+        self._pattern = PATTERNS.get(name, PATTERNS["fault"])
+
+    def flash(self, name):
+        """Shows a pattern for a moment, then again what show() has set: the answer to a card."""
+        self._flash = PATTERNS.get(name, PATTERNS["fault"])
+        self._flash_since = None
+
+    def step(self, now_ms):
+        """Sets the outputs for this moment; every 20 to 50 ms makes a smooth light."""
+        pattern = self._pattern
+        if self._flash:
+            if self._flash_since is None:
+                self._flash_since = now_ms
+            if now_ms - self._flash_since < _FLASH_MS:
+                pattern = self._flash
+            else:
+                self._flash = None
+        colour, rhythm, period_ms = pattern
+        level = _level(rhythm, period_ms, now_ms)
+        for i in range(3):
+            duty = colour[i] * level * self.brightness // 100 * 257 // _FULL
+            if duty != self._duties[i]:
+                self._duties[i] = duty
+                self._outputs[i].duty_u16(duty)
+
+
+def _level(rhythm, period_ms, now_ms):
+    """Returns how bright a rhythm is at a moment, 0..255."""
+    if rhythm == _STEADY:
+        return _FULL
+    phase_ms = now_ms % period_ms
+    if rhythm == _BLINK:
+        return _FULL if 2 * phase_ms < period_ms else 0
+    rise = phase_ms * 2 * _FULL // period_ms  # up to 510, the way there and back
+    rise = rise if rise <= _FULL else 2 * _FULL - rise
+    return rise * rise // _FULL  # the eye sees the root

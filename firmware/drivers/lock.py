@@ -1,0 +1,60 @@
+"""Plug lock: a motor that a short pulse drives to its end, with a feedback contact (IEC 61851-1 D.6.5).
+
+The motor must not stay energised: it burns. So `step()` has to be called while a pulse runs, every 20 ms say.
+"""
+
+from micropython import const
+
+# Between two pulses of opposite direction: the half bridge needs it, and the motor comes to rest.
+_REVERSE_MS = const(100)
+
+
+class Lock:
+    """forward and backward are the motor's machine.Pin outputs (1 = that way), never 1 at the same time.
+
+    feedback   machine.Pin, `feedback_locked` = locked; None: the position is believed once a pulse has ended
+    pulse_ms   300 to 600 ms move the common actuators
+    """
+
+    def __init__(self, forward, backward, feedback=None, feedback_locked=1, pulse_ms=400):
+        self._forward = forward
+        self._backward = backward
+        self._feedback = feedback
+        self._feedback_locked = feedback_locked
+        self._pulse_ms = pulse_ms
+        self._wanted = None  # no pulse at power-on: the bolt stays where it is until somebody decides
+        self._moved_to = None
+        self._pulsing = False
+        self._since = 0  # begin of the pulse, or of the rest after it
+        self._resting = False
+        self._stop()
+
+    def drive(self, locked):
+        """Wants the plug locked or free. Another wish than the last starts a pulse; the same one does nothing."""
+        self._wanted = locked
+
+    def step(self, now_ms):
+        """Starts and ends the motor's pulses."""
+        if self._pulsing:
+            if now_ms - self._since >= self._pulse_ms:
+                self._stop()
+                self._pulsing = False
+                self._resting = True
+                self._since = now_ms
+        elif self._resting and now_ms - self._since < _REVERSE_MS:
+            return
+        elif self._wanted != self._moved_to:
+            self._moved_to = self._wanted
+            self._pulsing = True
+            self._since = now_ms
+            (self._forward if self._wanted else self._backward)(1)
+
+    def is_locked(self):
+        """Returns what the feedback contact says."""
+        if self._feedback is None:
+            return bool(self._moved_to) and not self._pulsing
+        return self._feedback() == self._feedback_locked
+
+    def _stop(self):
+        self._forward(0)
+        self._backward(0)

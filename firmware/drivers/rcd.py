@@ -1,0 +1,24 @@
+"""Residual current device or DC sensor (IEC 62955): a trip input and, when the device has one, a test output."""
+
+
+class Rcd:
+    """trip is a machine.Pin input, `trip_level` = tripped; test is an output, `test_level` = test, or None."""
+
+    def __init__(self, trip, test=None, trip_level=1, test_level=1):
+        self._trip = trip
+        self._test = test
+        self._trip_level = trip_level
+        self._test_level = test_level
+        self.test(False)
+
+    @property
+    def can_test(self):
+        return self._test is not None
+
+    def is_tripped(self):
+        return self._trip() == self._trip_level
+
+    def test(self, on):
+        """Applies (True) or removes the test current; without a test input nothing happens."""
+        if self._test:
+            self._test(self._test_level if on else 1 - self._test_level)

@@ -1,0 +1,118 @@
+"""Card reader task: looks for a card a few times a second, reports each card once, and revives a reader that fails."""
+
+import asyncio
+
+from micropython import const
+
+from firmware.kernel.signal import Signal
+
+_POLL_MS = const(200)
+_RETRY_MS = const(1000)  # before a reader that failed is started again
+_LOST_AFTER = const(3)  # failures in a row: one disturbed frame is no lost reader
+_AWAY_AFTER = const(3)  # looks without the card before the same card counts as shown anew: cards flicker at the edge
+
+
+class Reader:
+    """Reports cards of one reader.
+
+    source   async start() (re)initialises the reader; async find() returns the id of the card in the field as bytes,
+             None without a card. Both raise OSError. See Pn532Source, Em4100Source.
+    text     uid -> the id token that is reported; uid_text unless somebody sets another form
+    card     Signal(token): a card was put to the reader
+    refused  Signal(token): it has no identity: an id that it makes up anew each time
+    health   Signal(ok): the reader was lost (False) or is back (True); the first answer after power-on is reported too
+    """
+
+    def __init__(self, source, poll_ms=_POLL_MS, sleep=asyncio.sleep):
+        self._source = source
+        self.text = uid_text
+        self._poll_s = poll_ms / 1000
+        self._retry_s = _RETRY_MS / 1000
+        self._sleep = sleep
+        self.card = Signal()
+        self.refused = Signal()
+        self.health = Signal()
+        self.ok = None  # None until the reader has answered or has been given up for the first time
+        self._shown = None
+        self._absent = 0
+        self._failures = 0
+
+    async def run(self, beat):
+        """Runs for ever; beat() is called at least every two seconds."""
+        while True:
+            beat()
+            try:
+                await self._source.start()
+                while True:
+                    beat()
+                    self._see(await self._source.find())
+                    self._report(True)
+                    await self._sleep(self._poll_s)
+            except OSError:
+                self._failures += 1
+                if self._failures >= _LOST_AFTER:
+                    self._report(False)
+            beat()
+            await self._sleep(self._retry_s if self.ok is False else self._poll_s)
+
+    def _see(self, uid):
+        self._failures = 0
+        if uid is None:
+            self._absent += 1
+            if self._absent >= _AWAY_AFTER:
+                self._shown = None
+            return
+        self._absent = 0
+        if uid != self._shown:
+            self._shown = uid
+            (self.refused if is_random(uid) else self.card).emit(self.text(uid))
+
+    def _report(self, ok):
+        if ok != self.ok:
+            self.ok = ok
+            self.health.emit(ok)
+
+
+class Pn532Source:
+    """Cards of a pn532.PN532."""
+
+    def __init__(self, chip):
+        self._chip = chip
+
+    async def start(self):
+        await self._chip.start()
+
+    async def find(self):
+        target = await self._chip.find_target()
+        return target.uid if target else None
+
+
+class Em4100Source:
+    """Tags of a reader that repeats their frames by itself: em4100.Receiver."""
+
+    def __init__(self, receiver, window_ms=_POLL_MS):
+        self._receiver = receiver
+        self._window_ms = window_ms
+
+    async def start(self):
+        """Such a reader takes no orders; that it is there shows only when a tag is."""
+
+    async def find(self):
+        return await self._receiver.receive(self._window_ms)
+
+
+def is_random(uid):
+    """True for an id that the card makes up anew each time (ISO 14443-3 §6.5.4: four bytes, the first is 08)."""
+    return len(uid) == 4 and uid[0] == 0x08
+
+
+def uid_text(uid, reverse=False, shorten=False):
+    """Returns an id as upper-case hex, the form in which it travels as id token.
+
+    reverse: the last byte first, as some back-ends have their lists. shorten: only the first four of its bytes.
+    """
+    if shorten:
+        uid = uid[:4]
+    if reverse:
+        uid = bytes(reversed(uid))
+    return uid.hex().upper()
