@@ -9,7 +9,7 @@ same content (OCPP 1.6 §3.7).
 from micropython import const
 
 from firmware.kernel.signal import Signal
-from firmware.ocpp.rpc import CallError, LinkDown
+from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
 

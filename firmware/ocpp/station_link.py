@@ -9,9 +9,9 @@ from micropython import const
 from firmware.charging.authorisation import INVALID, TokenInfo
 from firmware.kernel.clock import EARLIEST_PLAUSIBLE, parse_iso8601
 from firmware.kernel.signal import Signal
+from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.outbox import Outbox
 from firmware.ocpp.registration import ACCEPTED, PENDING, REJECTED, Registration
-from firmware.ocpp.rpc import CallError, LinkDown
 from firmware.ocpp.v16.core import CoreProfile
 from firmware.ocpp.v16.dispatch import Dispatcher
 from firmware.ocpp.v16.facts import Facts

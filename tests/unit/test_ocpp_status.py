@@ -205,9 +205,9 @@ def test_ev_communication_error_belongs_to_four_words_only():
 
 def test_every_error_code_is_one_of_the_specification():
     known = (
-        "ConnectorLockFailure EVCommunicationError GroundFailure HighTemperature InternalError LocalListConflict NoError "
-        "OtherError OverCurrentFailure PowerMeterFailure PowerSwitchFailure ReaderFailure ResetFailure UnderVoltage "
-        "OverVoltage WeakSignal"
+        "ConnectorLockFailure EVCommunicationError GroundFailure HighTemperature InternalError LocalListConflict "
+        "NoError OtherError OverCurrentFailure PowerMeterFailure PowerSwitchFailure ReaderFailure ResetFailure "
+        "UnderVoltage OverVoltage WeakSignal"
     ).split()
     assert all(code in known for code in ERROR_CODES.values())
     assert error_code(Status("Faulted", Fault("unheard_of"))) == "OtherError"

@@ -1,6 +1,6 @@
 """Core profile, calls from the back-end: OCPP 1.6 §5.2-5.4, §5.6, §5.8, §5.11, §5.12, §5.14, §5.18."""
 
-from firmware.ocpp.rpc import CallError
+from firmware.ocpp.errors import CallError
 from firmware.ocpp.v16.dispatch import is_off
 from firmware.ocpp.v16.measurands import is_fitted
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError

@@ -1,6 +1,6 @@
 """Which profile answers a CALL, and what is answered when that profile is switched off or not there."""
 
-from firmware.ocpp.rpc import CallError
+from firmware.ocpp.errors import CallError
 
 # The feature profile of every action that a back-end may call (OCPP 1.6 §3.3 with errata 3.2; security white paper).
 PROFILE_OF = {

@@ -1,6 +1,6 @@
 """Local authorisation list profile: OCPP 1.6 §5.10, §5.15 over the station's tag list."""
 
-from firmware.ocpp.rpc import CallError
+from firmware.ocpp.errors import CallError
 from firmware.ocpp.v16.tokens import MAX_TOKEN, expiry_of
 from firmware.store.tags import TagEntry
 

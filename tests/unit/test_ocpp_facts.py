@@ -1,0 +1,180 @@
+"""Session facts as messages (OCPP 1.6 §3.16, §4.7, §4.8, §4.10; errata 3.14, 3.16, 3.18, 3.91)."""
+
+from ocpp_bench import TOKEN, Bench, reading
+
+from firmware.ocpp.v16.measurands import Look
+from firmware.store.journal import BEGIN, END, SAMPLE
+
+REGISTER = "Energy.Active.Import.Register"
+
+
+def messages(bench, transaction_id=7):
+    return [m for m in (bench.facts.message(r, transaction_id) for r in bench.journal.read()) if m]
+
+
+def stop_of(bench, reason="Local", samples=0, context="periodic", token=TOKEN):
+    tx = bench.begin()
+    for i in range(samples):
+        bench.sample(tx, 1001 + i, context)
+    bench.end(tx, 2000, reason, token=token)
+    return [payload for action, payload in messages(bench) if action == "StopTransaction"][0]
+
+
+def contexts(payload):
+    return [value["sampledValue"][0]["context"] for value in payload.get("transactionData", ())]
+
+
+def test_start_transaction_carries_its_reservation():
+    # trap 26: MUST
+    bench = Bench()
+    bench.begin(connector=2, reservation=0)
+    action, payload = messages(bench)[0]
+    assert action == "StartTransaction"
+    timestamp = payload.pop("timestamp")
+    assert timestamp.endswith("Z") and len(timestamp) == 20
+    assert payload == {"connectorId": 2, "idTag": TOKEN, "meterStart": 1000, "reservationId": 0}
+
+
+def test_an_unreadable_meter_is_recognisable():
+    bench = Bench()
+    tx = bench.journal.next_tx()
+    bench.journal.begin(tx, 1, TOKEN, None)
+    assert messages(bench)[0][1]["meterStart"] == -1
+
+
+def test_periodic_and_clock_aligned_samples_use_their_own_lists():
+    bench = Bench()
+    bench.settings.set("MeterValuesSampledData", ["Current.Import", "Voltage"])
+    bench.settings.set("MeterValuesAlignedData", [REGISTER])
+    tx = bench.begin()
+    bench.sample(tx, 1100, "periodic")
+    bench.sample(tx, 1200, "clock")
+    _, (_, periodic), (_, clock) = messages(bench)
+    (value,) = periodic["meterValue"]
+    assert [v["measurand"] for v in value["sampledValue"]] == ["Current.Import", "Voltage"]
+    assert value["sampledValue"][0]["context"] == "Sample.Periodic"
+    assert clock["meterValue"][0]["sampledValue"] == [
+        {"value": "1200", "context": "Sample.Clock", "measurand": REGISTER, "unit": "Wh"}
+    ]
+    assert (periodic["connectorId"], periodic["transactionId"]) == (1, 7)
+
+
+def test_an_empty_list_sends_no_meter_values():
+    bench = Bench()
+    bench.settings.set("MeterValuesSampledData", [])
+    bench.sample(bench.begin(), 1100)
+    assert [action for action, _ in messages(bench)] == ["StartTransaction"]
+
+
+def test_outside_a_transaction_there_is_no_transaction_id():
+    # trap 21, errata 3.16
+    bench = Bench()
+    _, payload = bench.facts.meter_values(1, "clock", bench.clock.now(), Look(reading(5)))
+    assert "transactionId" not in payload
+    bench.journal.sample(0, 1, "clock", reading(5))
+    assert "transactionId" not in messages(bench)[0][1]
+
+
+def test_the_reason_local_is_left_out_and_others_are_not():
+    # trap 17, §4.10
+    assert "reason" not in stop_of(Bench())
+    assert stop_of(Bench(), "EVDisconnected")["reason"] == "EVDisconnected"
+
+
+def test_the_id_tag_is_sent_when_somebody_presented_one():
+    assert stop_of(Bench())["idTag"] == TOKEN
+    assert "idTag" not in stop_of(Bench(), token=None)
+
+
+def test_transaction_data_begins_and_ends_with_the_transaction():
+    # errata 3.14
+    payload = stop_of(Bench(), samples=2)
+    assert contexts(payload) == ["Transaction.Begin", "Sample.Periodic", "Sample.Periodic", "Transaction.End"]
+    values = [value["sampledValue"][0]["value"] for value in payload["transactionData"]]
+    assert values == ["1000", "1001", "1002", "2000"]
+
+
+def test_two_empty_lists_mean_no_transaction_data():
+    # trap 22, §3.16.5
+    bench = Bench()
+    bench.settings.set("StopTxnSampledData", [])
+    bench.settings.set("StopTxnAlignedData", [])
+    assert "transactionData" not in stop_of(bench, samples=3)
+
+
+def test_aligned_values_go_into_the_stop_when_listed():
+    bench = Bench()
+    bench.settings.set("StopTxnSampledData", [])
+    bench.settings.set("StopTxnAlignedData", [REGISTER])
+    assert contexts(stop_of(bench, samples=1, context="clock")) == [
+        "Transaction.Begin",
+        "Sample.Clock",
+        "Transaction.End",
+    ]
+
+
+def test_the_middle_is_thinned_and_begin_and_end_are_kept():
+    # trap 22, errata 3.14 and 3.91
+    bench = Bench()
+    bench.settings.set("StopTransactionMaxMeterValues", 5, "system")
+    payload = stop_of(bench, samples=10)
+    found = contexts(payload)
+    assert len(found) <= 5
+    assert found[0] == "Transaction.Begin" and found[-1] == "Transaction.End"
+    assert found[1:-1] == ["Sample.Periodic"] * (len(found) - 2) and len(found) > 3
+
+
+def test_two_values_leave_room_for_begin_and_end_only():
+    bench = Bench()
+    bench.settings.set("StopTransactionMaxMeterValues", 2, "system")
+    assert contexts(stop_of(bench, samples=10)) == ["Transaction.Begin", "Transaction.End"]
+
+
+def test_the_size_of_a_stop_is_bounded_for_long_lists():
+    bench = Bench()
+    bench.settings.set("StopTransactionMaxMeterValues", 100, "system")
+    bench.settings.set("StopTxnSampledData", [REGISTER, "Current.Import", "Voltage", "Frequency", "Current.Offered"])
+    data = stop_of(bench, samples=150)["transactionData"]
+    assert 10 < len(data) and sum(len(value["sampledValue"]) for value in data) <= 240
+
+
+def test_after_a_black_out_begin_and_end_come_from_their_records():
+    # trap 20: nothing was sampled, the registers are known all the same
+    bench = Bench()
+    tx = bench.journal.next_tx()
+    bench.journal.begin(tx, 1, TOKEN, 1000)
+    bench.journal.end(tx, 1, None, 1500, "PowerLoss")
+    payload = messages(bench)[-1][1]
+    assert payload["reason"] == "PowerLoss" and payload["meterStop"] == 1500
+    assert [value["sampledValue"][0]["value"] for value in payload["transactionData"]] == ["1000", "1500"]
+
+
+def test_an_interval_counts_from_the_sample_before():
+    bench = Bench()
+    bench.settings.set("MeterValuesAlignedData", ["Energy.Active.Import.Interval"])
+    tx = bench.begin(wh=1000)
+    for wh in (1100, 1250, 1300):
+        bench.sample(tx, wh, "clock")
+
+    def intervals():
+        return [m[1]["meterValue"][0]["sampledValue"][0]["value"] for m in messages(bench) if m[0] == "MeterValues"]
+
+    assert intervals() == ["100", "150", "50"]
+    # After a restart the one before is found in the journal.
+    bench.facts._registers.clear()
+    last = [r for r in bench.journal.read() if r.kind == SAMPLE][-1]
+    assert bench.facts.message(last, 7)[1]["meterValue"][0]["sampledValue"][0]["value"] == "50"
+
+
+def test_begin_and_end_samples_are_no_messages_of_their_own():
+    bench = Bench()
+    bench.end(bench.begin())
+    assert [action for action, _ in messages(bench)] == ["StartTransaction", "StopTransaction"]
+    kinds = [r.kind for r in bench.journal.read()]
+    assert BEGIN in kinds and END in kinds
+
+
+def test_security_events_wait_for_nobody():
+    bench = Bench()
+    bench.journal.event("StartupOfTheDevice")
+    assert messages(bench) == []

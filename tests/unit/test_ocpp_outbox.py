@@ -1,0 +1,230 @@
+"""The transaction queue: order, attempts, waits, restarts (OCPP 1.6 §3.7, §3.7.1, errata 3.18 and 3.54)."""
+
+from ocpp_bench import Bench
+
+from firmware.kernel.log import ERROR
+from firmware.ocpp.errors import CallError, LinkDown, RpcTimeout
+from firmware.ocpp.outbox import sequence_floor
+
+
+def ids(bench):
+    return [payload["transactionId"] for _, payload in bench.peer.calls if "transactionId" in payload]
+
+
+async def test_messages_go_in_the_order_of_the_facts():
+    # trap 12
+    bench = Bench()
+    first = bench.begin(1)
+    bench.sample(first, 1100)
+    second = bench.begin(2)
+    bench.sample(second, 1200, connector=2)
+    bench.end(first)
+    bench.end(second, connector=2)
+    bench.start()
+    await bench.clock.run_for(0)
+    assert bench.peer.actions() == [
+        "StartTransaction",
+        "MeterValues",
+        "StartTransaction",
+        "MeterValues",
+        "StopTransaction",
+        "StopTransaction",
+    ]
+    assert ids(bench) == [1001, 1002, 1001, 1002]
+    assert bench.outbox.length == 0
+
+
+async def test_nothing_goes_before_the_link_is_accepted_or_after_it_is_lost():
+    # trap 9
+    bench = Bench()
+    bench.start()
+    bench.outbox.pause()
+    tx = bench.begin()
+    await bench.clock.run_for(60_000)
+    assert bench.peer.calls == []
+    bench.outbox.resume()
+    await bench.clock.run_for(0)
+    bench.outbox.pause()
+    bench.end(tx)
+    await bench.clock.run_for(60_000)
+    assert bench.peer.actions() == ["StartTransaction"]
+
+
+async def test_a_fact_goes_at_once_while_online():
+    bench = Bench()
+    bench.start()
+    await bench.clock.run_for(0)
+    bench.begin()
+    await bench.clock.run_for(0)
+    assert bench.peer.actions() == ["StartTransaction"]
+
+
+async def test_only_a_callerror_consumes_an_attempt_and_the_wait_grows():
+    # trap 13: waits of interval x preceding transmissions, as the example of §3.7.1
+    bench = Bench()
+    bench.settings.set("TransactionMessageAttempts", 3)
+    bench.settings.set("TransactionMessageRetryInterval", 60)
+    bench.peer.script["StartTransaction"] = [CallError("InternalError")] * 3
+    bench.begin()
+    bench.start()
+    await bench.clock.run_for(59_999)
+    assert len(bench.peer.calls) == 1
+    await bench.clock.run_for(1)
+    assert len(bench.peer.calls) == 2
+    await bench.clock.run_for(119_999)
+    assert len(bench.peer.calls) == 2
+    await bench.clock.run_for(1)
+    assert len(bench.peer.calls) == 3
+    await bench.clock.run_for(600_000)
+    assert len(bench.peer.calls) == 3
+
+
+async def test_a_message_given_up_is_logged_and_the_rest_carries_minus_one():
+    # trap 14, errata 3.18
+    bench = Bench()
+    bench.settings.set("TransactionMessageAttempts", 1)
+    bench.peer.script["StartTransaction"] = [CallError("InternalError")]
+    tx = bench.begin()
+    bench.sample(tx, 1100)
+    bench.end(tx)
+    bench.start()
+    await bench.clock.run_for(0)
+    assert bench.peer.actions() == ["StartTransaction", "MeterValues", "StopTransaction"]
+    assert ids(bench) == [-1, -1]
+    assert any("given up" in line[3] for line in bench.log.lines(ERROR))
+
+
+async def test_minus_one_is_remembered_over_a_restart():
+    bench = Bench()
+    bench.settings.set("TransactionMessageAttempts", 1)
+    bench.peer.script["StartTransaction"] = [CallError("InternalError")]
+    tx = bench.begin()
+    bench.start()
+    await bench.clock.run_for(0)
+    bench.restart()
+    bench.end(tx)
+    bench.start()
+    await bench.clock.run_for(0)
+    assert ids(bench) == [-1]
+
+
+async def test_a_timeout_or_a_lost_link_never_consumes_an_attempt():
+    # trap 13
+    bench = Bench()
+    bench.settings.set("TransactionMessageAttempts", 1)
+    bench.peer.script["StartTransaction"] = [RpcTimeout(), LinkDown()] * 5
+    bench.begin()
+    bench.start()
+    await bench.clock.run_for(600_000)
+    assert bench.peer.actions() == ["StartTransaction"] * 11
+    assert len({str(sorted(payload.items())) for _, payload in bench.peer.calls}) == 1
+    assert bench.outbox.length == 0
+
+
+async def test_attempts_survive_a_restart():
+    bench = Bench()
+    bench.settings.set("TransactionMessageAttempts", 3)
+    bench.peer.script["StartTransaction"] = [CallError("InternalError")] * 9
+    bench.begin()
+    bench.start()
+    await bench.clock.run_for(10_000)
+    assert len(bench.peer.calls) == 2
+    bench.restart()
+    bench.start()
+    await bench.clock.run_for(600_000)
+    assert len(bench.peer.calls) == 3
+
+
+async def test_a_restart_repeats_nothing_that_was_acknowledged():
+    bench = Bench()
+    tx = bench.begin()
+    bench.sample(tx, 1100)
+    bench.journal.flush()
+    bench.start()
+    await bench.clock.run_for(0)
+    bench.restart()
+    bench.end(tx)
+    bench.start()
+    await bench.clock.run_for(0)
+    assert bench.peer.actions() == ["StartTransaction", "MeterValues", "StopTransaction"]
+    assert ids(bench) == [1001, 1001]
+
+
+async def test_a_transaction_id_may_be_zero_or_negative():
+    # trap 14, errata 3.54
+    for number in (0, -5):
+        bench = Bench()
+        bench.peer.script["StartTransaction"] = [{"transactionId": number, "idTagInfo": {"status": "Accepted"}}]
+        tx = bench.begin()
+        bench.start()
+        await bench.clock.run_for(0)
+        assert bench.outbox.transaction_id(tx) == number
+        assert bench.outbox.local_transaction(number) == tx
+        bench.end(tx)
+        await bench.clock.run_for(0)
+        assert ids(bench) == [number]
+        assert bench.outbox.local_transaction(number) is None
+
+
+async def test_the_answer_is_told_after_it_is_durable():
+    bench = Bench()
+    told = []
+    bench.outbox.delivered.connect(lambda record, response: told.append((record.tx, response, bench.state.load())))
+    tx = bench.begin()
+    bench.start()
+    await bench.clock.run_for(0)
+    ((number, response, cursor),) = told
+    assert number == tx and response["transactionId"] == 1001
+    assert cursor[2:] == [[1, tx, 1001]]
+
+
+async def test_a_start_without_a_usable_number_counts_as_refused():
+    bench = Bench()
+    bench.peer.script["StartTransaction"] = [{"idTagInfo": {"status": "Accepted"}}, {"transactionId": 10**40}]
+    bench.begin()
+    bench.start()
+    await bench.clock.run_for(600_000)
+    assert len(bench.peer.calls) == 3
+    assert bench.outbox.local_transaction(1001) is not None
+
+
+async def test_a_long_queue_is_delivered_without_pauses():
+    bench = Bench()
+    tx = bench.begin()
+    for i in range(300):
+        bench.sample(tx, 1000 + i)
+    bench.end(tx)
+    lengths = []
+    bench.outbox.changed.connect(lengths.append)
+    start_ms = bench.clock.ms()
+    bench.start()
+    for _ in range(100):
+        await bench.clock.run_for(0)
+    assert len(bench.peer.calls) == 302
+    assert bench.clock.ms() == start_ms
+    assert lengths[-1] == 0
+
+
+async def test_the_journal_may_never_reuse_what_the_backend_has_seen():
+    # a sample may be delivered before its batch is on flash
+    bench = Bench()
+    tx = bench.begin()
+    bench.sample(tx, 1100)
+    bench.start()
+    await bench.clock.run_for(0)
+    assert sequence_floor(bench.state) == bench.journal.next_seq
+
+
+async def test_what_is_delivered_is_released():
+    bench = Bench()
+    bench.start()
+    for _ in range(150):
+        tx = bench.begin()
+        for i in range(20):
+            bench.sample(tx, 1000 + i)
+        bench.end(tx)
+        for _ in range(3):
+            await bench.clock.run_for(0)
+    assert bench.outbox.length == 0
+    oldest = next(bench.journal.read())
+    assert oldest.seq > 1
