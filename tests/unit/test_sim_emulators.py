@@ -1,0 +1,236 @@
+"""The emulated devices answer byte for byte as the real ones do."""
+
+import struct
+
+from tools.sim.world.meter_emulator import MeterBus, crc16
+from tools.sim.world.pn532_emulator import ACK, ERROR, NACK, Pn532
+from tools.sim.world.world import UART_METER, UART_READER, World
+
+WAKE_UP = b"\x55\x55" + bytes(14)
+# UM0701-02 §7.2.10: SAMConfiguration in normal mode, as every host library sends it.
+SAM_CONFIGURATION = bytes.fromhex("0000ff05fbd4140114010200")
+GET_FIRMWARE_VERSION = bytes.fromhex("0000ff02fed4022a00")
+LIST_TARGET = bytes.fromhex("0000ff04fcd44a0100e100")
+
+
+class Bench:
+    def __init__(self, connectors=1, phases=3):
+        self.ms = 0
+        self.world = World(lambda: self.ms, lambda name, fields: None, connectors, phases=phases)
+        self.outlet = self.world.outlets[0]
+        self.meter = MeterBus(self.world.lines[UART_METER], self.world.timeline, self.world.outlets)
+        self.line = self.world.lines[UART_READER]
+        self.line.configure(115_200)
+        self.reader = Pn532(self.line, self.world.timeline)
+
+    def wait(self, ms):
+        self.ms += ms
+        self.world.timeline.now()
+
+    def ask_reader(self, data, ms=20):
+        self.line.write(data)
+        self.wait(ms)
+        return self.line.read(1000)
+
+
+def request(unit, function, address, count):
+    frame = struct.pack(">BBHH", unit, function, address, count)
+    return frame + struct.pack("<H", crc16(frame))
+
+
+def floats(answer):
+    return struct.unpack(">%df" % (answer[2] // 4), answer[3:-2])
+
+
+# -- meter
+
+
+def test_crc_vectors():
+    # Modbus over Serial Line V1.02, appendix B, and two frames of everyday use.
+    assert crc16(b"\x02\x07") == 0x1241
+    assert struct.pack("<H", crc16(bytes.fromhex("010400000002"))) == bytes.fromhex("71cb")
+    assert crc16(bytes.fromhex("01040000000271cb")) == 0
+    assert crc16(b"") == 0xFFFF
+
+
+def test_registers_of_the_meter():
+    bench = Bench()
+    outlet = bench.outlet
+    outlet.register.wh = 1_500
+    outlet.plug(32)
+    bench.world.pwm_output(1)(17_476)
+    outlet.set_vehicle("C")
+    outlet.set_load((16_000, 10_000, 6_000), 231_500)
+    bench.world.write_pin(4, 1)
+    bench.world.write_pin(5, 1)
+    bench.wait(20)
+    answer = bench.meter.answer(request(1, 4, 0, 18))
+    assert answer[:3] == b"\x01\x04\x24" and crc16(answer) == 0
+    assert floats(answer) == (231.5, 231.5, 231.5, 16.0, 10.0, 6.0, 3704.0, 2315.0, 1389.0)
+    assert floats(bench.meter.answer(request(1, 4, 0x34, 2))) == (7408.0,)
+    assert floats(bench.meter.answer(request(1, 4, 0x46, 6))) == (50.0, 1.5, 0.0)
+
+
+def test_a_request_may_begin_in_the_middle_of_a_parameter():
+    bench = Bench()
+    whole = bench.meter.answer(request(1, 4, 0, 4))[3:-2]
+    assert bench.meter.answer(request(1, 4, 1, 2))[3:-2] == whole[2:6]
+
+
+def test_exceptions():
+    bench = Bench()
+    assert bench.meter.answer(request(1, 6, 0, 1))[:3] == b"\x01\x86\x01"
+    assert bench.meter.answer(request(1, 4, 0x0180, 3))[:3] == b"\x01\x84\x02"
+    assert bench.meter.answer(request(1, 4, 0, 81))[:3] == b"\x01\x84\x03"
+    assert bench.meter.answer(request(1, 4, 0, 0))[:3] == b"\x01\x84\x03"
+    assert crc16(bench.meter.answer(request(1, 4, 0, 0))) == 0
+
+
+def test_silence():
+    bench = Bench()
+    good = request(1, 4, 0, 2)
+    assert bench.meter.answer(good[:-1] + bytes((good[-1] ^ 1,))) is None
+    assert bench.meter.answer(request(2, 4, 0, 2)) is None
+    assert bench.meter.answer(b"\x01") is None
+    bench.outlet.set_fault("meter_fail", True)
+    assert bench.meter.answer(good) is None
+    bench.outlet.set_fault("meter_fail", False)
+    assert bench.meter.answer(good)
+
+
+def test_each_connector_has_its_unit():
+    bench = Bench(connectors=2)
+    bench.world.outlets[1].register.wh = 2_000
+    assert floats(bench.meter.answer(request(2, 4, 0x48, 2))) == (2.0,)
+    assert floats(bench.meter.answer(request(1, 4, 0x48, 2))) == (0.0,)
+
+
+def test_a_frame_ends_with_silence_and_the_answer_takes_its_time():
+    bench = Bench()
+    line = bench.world.lines[UART_METER]
+    frame = request(1, 4, 0, 18)
+    line.write(frame[:3])
+    bench.wait(3)
+    line.write(frame[3:])
+    bench.wait(10)
+    assert not line.any()
+    # 41 bytes at 9600 baud are 43 ms
+    bench.wait(40)
+    assert 0 < line.any() < 41
+    bench.wait(40)
+    assert line.read(100) == bench.meter.answer(frame)
+
+
+def test_garbage_before_a_frame_spoils_only_what_it_touches():
+    bench = Bench()
+    line = bench.world.lines[UART_METER]
+    line.write(bytes(300))
+    bench.wait(400)
+    line.write(request(1, 4, 0, 2))
+    bench.wait(100)
+    assert line.any() == 9
+
+
+def test_frozen_meter_repeats_itself():
+    bench = Bench()
+    bench.outlet.freeze_meter(True)
+    bench.outlet.register.wh = 5_000
+    assert floats(bench.meter.answer(request(1, 4, 0x48, 2))) == (0.0,)
+    bench.outlet.freeze_meter(False)
+    assert floats(bench.meter.answer(request(1, 4, 0x48, 2))) == (5.0,)
+
+
+# -- reader
+
+
+def awake():
+    bench = Bench()
+    bench.ask_reader(WAKE_UP + SAM_CONFIGURATION)
+    return bench
+
+
+def test_asleep_until_woken():
+    bench = Bench()
+    assert bench.ask_reader(GET_FIRMWARE_VERSION) == b""
+    assert bench.ask_reader(WAKE_UP + SAM_CONFIGURATION) == ACK + bytes.fromhex("0000ff02fed5151600")
+
+
+def test_firmware_version():
+    assert awake().ask_reader(GET_FIRMWARE_VERSION) == ACK + bytes.fromhex("0000ff06fad50332010607e800")
+
+
+def test_a_frame_in_pieces_is_a_frame():
+    bench = awake()
+    answer = b""
+    for n in range(len(GET_FIRMWARE_VERSION)):
+        answer += bench.ask_reader(GET_FIRMWARE_VERSION[n : n + 1], 3)
+    assert answer.startswith(ACK)
+
+
+def test_wrong_checksum_gets_nack_and_unknown_command_the_error_frame():
+    bench = awake()
+    assert bench.ask_reader(GET_FIRMWARE_VERSION[:-2] + b"\x00\x00") == NACK
+    assert bench.ask_reader(bytes.fromhex("0000ff02fed4ff2d00")) == ACK + ERROR
+
+
+def test_nack_from_the_host_repeats_the_answer():
+    bench = awake()
+    answer = bench.ask_reader(GET_FIRMWARE_VERSION)[len(ACK) :]
+    assert bench.ask_reader(NACK) == answer
+
+
+def test_listing_waits_for_a_card():
+    bench = awake()
+    assert bench.ask_reader(LIST_TARGET, 5_000) == ACK
+    bench.reader.show(bytes.fromhex("04A1B2C3"))
+    bench.wait(20)
+    assert bench.line.read(100) == bytes.fromhex("0000ff0cf4d54b01010004080404a1b2c3b400")
+
+
+def test_retries_limit_the_wait():
+    bench = awake()
+    bench.ask_reader(bytes.fromhex("0000ff06fad43205ff0102f300"))
+    assert bench.ask_reader(LIST_TARGET, 15) == ACK
+    bench.wait(20)
+    assert bench.line.read(100) == bytes.fromhex("0000ff03fdd54b00e000")
+
+
+def test_ack_from_the_host_aborts():
+    bench = awake()
+    bench.ask_reader(LIST_TARGET)
+    bench.ask_reader(ACK)
+    bench.reader.show(bytes(range(7)))
+    bench.wait(50)
+    assert not bench.line.any()
+
+
+def test_long_ids():
+    for length in (7, 10):
+        bench = awake()
+        bench.reader.show(bytes(range(length)))
+        answer = bench.ask_reader(LIST_TARGET)[len(ACK) :]
+        assert answer[12] == length and answer[13 : 13 + length] == bytes(range(length))
+
+
+def test_cards_come_one_after_the_other_with_a_gap():
+    bench = awake()
+    bench.reader.show(b"\x04\x01\x01\x01")
+    bench.reader.show(b"\x04\x02\x02\x02")
+    assert b"\x04\x01\x01\x01" in bench.ask_reader(LIST_TARGET)
+    bench.wait(1_200)
+    assert bench.ask_reader(LIST_TARGET) == ACK, "nobody in the gap"
+    bench.wait(1_200)
+    assert b"\x04\x02\x02\x02" in bench.line.read(100)
+
+
+def test_noise_costs_nothing():
+    bench = awake()
+    bench.ask_reader(bytes((n * 7 & 0xFF for n in range(2000))))
+    bench.ask_reader(bytes(300))
+    assert bench.ask_reader(GET_FIRMWARE_VERSION).endswith(bytes.fromhex("d50332010607e800"))
+
+
+def test_dead_chip_is_silent():
+    bench = awake()
+    bench.reader.dead = True
+    assert bench.ask_reader(GET_FIRMWARE_VERSION) == b""

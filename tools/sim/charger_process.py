@@ -1,0 +1,302 @@
+# The process of the simulated charger. MIT license.
+"""Builds world, flash and control socket, runs the firmware above them and ends the process as the board would.
+
+Runs in the MicroPython unix port only, with the shadow modules of tools/sim/device first on sys.path.
+"""
+
+import asyncio
+import os
+import select
+import socket
+import sys
+import time
+from asyncio import core
+
+import machine
+import network
+import vfs
+from micropython import const
+
+from tools.sim import config as configuration
+from tools.sim.control.bridge import Bridge
+from tools.sim.control.commands import Commands
+from tools.sim.control.server import Server
+from tools.sim.world import eventloop, flash
+from tools.sim.world.meter_emulator import MeterBus
+from tools.sim.world.pn532_emulator import Pn532
+from tools.sim.world.record import Record
+from tools.sim.world.uart import TtyLine
+from tools.sim.world.vehicle import Register
+from tools.sim.world.world import UART_METER, UART_READER, World
+
+EXIT_CODES = {"exit": 0, "soft": 64, "hard": 65, "watchdog": 66}
+_CAUSES = {"soft": machine.SOFT_RESET, "hard": machine.HARD_RESET, "watchdog": machine.WDT_RESET}
+
+_WATCHDOG_CHECK_MS = const(500)
+_KEEP_CLOCK_MS = const(1000)
+_GOODBYE_MS = const(50)  # so that the last events are on their way
+_MAX_LOG_LINE = const(1000)
+
+
+class Charger:
+    """The simulated charger as the control socket sees it. Raises OSError when it cannot be built."""
+
+    def __init__(self, config, directory, host, port):
+        self._config = config
+        self._directory = directory
+        self._make_directory()
+        self.clock = time.board_clock
+        eventloop.install(self.clock)
+        self._restore_clock()
+        self.clock.set_speed(config["sim"]["time_rate"])
+        hw = config["hw"]
+        self.registers = self._restore_registers(config["sim"]["meter_wh"])
+        self.world = World(
+            self.clock.ms, self.emit, hw["connectors"], hw["cable"] == "socket", hw["phases"], self.registers
+        )
+        self.world.timeline.arrange = self._arrange
+        self.reader = None
+        self._connect_lines(config["uart"])
+        self.bridge = Bridge(self.world, self.clock, self.emit)
+        self.server = None
+        self.server = Server(host, port, Commands(self).handle, self.clock.ms)
+        self._tell_flash = False
+        self.flash = flash.mount(directory, config["sim"]["flash_kib"], vfs, "/flash", self.kill, self._flash_used)
+        machine.attach(self.world, self._reset_now, self._reset_cause(), config["sim"]["adc_noise_mv"] * 110)
+        network.attach(self.world)
+        self.pid = _own_pid()
+        self.version = config["identity"]["firmware"]
+        self._ending = asyncio.Event()
+        self._end = None
+        self._log_level = None
+        self._console = select.poll()
+        self._console.register(sys.stderr, select.POLLOUT)
+
+    # Life and death.
+
+    def run(self):
+        """Runs until the firmware or a tester ends it; returns the exit code."""
+        try:
+            return self._leave(asyncio.run(self._main()))
+        except KeyboardInterrupt:
+            # The loop can go on: what it was doing is lost, what it still has to do is to stop.
+            self.end_soon("exit", "user")
+            return self._leave(asyncio.run(self._stop()))
+
+    async def _main(self):
+        asyncio.create_task(self.server.run())
+        asyncio.create_task(self._watch_watchdog())
+        asyncio.create_task(self._keep_clock())
+        self._firmware = asyncio.create_task(self._run_firmware())
+        return await self._stop()
+
+    async def _stop(self):
+        """Waits for the end, and leaves the firmware time for what belongs to it."""
+        await self._ending.wait()
+        if self._end == "exit":
+            self._firmware.cancel()
+            await self._firmware
+        self.emit("exit", {"kind": self._end, "code": EXIT_CODES[self._end]})
+        await asyncio.sleep_ms(int(_GOODBYE_MS * self.clock.rate))
+        return self._end
+
+    async def _run_firmware(self):
+        await asyncio.sleep_ms(0)  # the control socket is served before anything can go wrong here
+        try:
+            app = self._build()
+            self.bridge.attach(app)
+            kind = await app.run()
+        except asyncio.CancelledError:
+            return  # an orderly stop
+        except Exception as exc:
+            # The tester can still ask what the hardware does; the board itself would hang in the REPL.
+            self.console("the firmware has died:")
+            sys.print_exception(exc, sys.stderr)
+            return
+        self._end = kind if kind in EXIT_CODES else "exit"
+        self._ending.set()
+
+    def _build(self):
+        from firmware.boards.board import Board
+
+        from firmware.app import App
+        from firmware.boards import simulated
+
+        hw = self._config["hw"]
+        board = Board(
+            simulated,
+            {
+                "connectors": hw["connectors"],
+                "cable": hw["cable"],
+                "max_a": hw["max_a"],
+                "phases": hw["phases"],
+            },
+        )
+        return App(
+            board,
+            storage="/flash",
+            factory=configuration.factory(self._config),
+            provision=self._config["keys"],
+            log_sink=self._log,
+        )
+
+    @property
+    def app(self):
+        return self.bridge.app
+
+    def end_soon(self, kind, by):
+        """Ends the process after the reply is out: a watchdog's reset, or an orderly stop."""
+        if kind != "exit":
+            self.emit("reset", {"kind": kind, "by": by})
+            self.flash.off = True  # a watchdog lets nobody finish
+        self._end = kind
+        self._ending.set()
+
+    def _reset_now(self, kind):
+        """machine.reset() and its like."""
+        self.flash.off = True
+        sys.exit(self._leave(kind))
+
+    def _leave(self, kind):
+        self._save_registers()
+        if kind in _CAUSES:
+            with open(self._directory + "/reset_cause", "w") as file:
+                file.write(kind)
+        return EXIT_CODES[kind]
+
+    def kill(self):
+        """The power goes: no handler, no flush, no farewell."""
+        self._save_registers()
+        self._clock_record.save(*self.clock.keep())
+        os.system("kill -9 $PPID")
+
+    def _reset_cause(self):
+        path = self._directory + "/reset_cause"
+        try:
+            with open(path) as file:
+                kind = file.read()
+            os.remove(path)
+        except OSError:
+            return machine.PWRON_RESET
+        return _CAUSES.get(kind, machine.PWRON_RESET)
+
+    async def _watch_watchdog(self):
+        while True:
+            await asyncio.sleep_ms(_WATCHDOG_CHECK_MS)
+            if machine.WDT.active:
+                machine.WDT.active.check()
+
+    # Hardware.
+
+    def _make_directory(self):
+        try:
+            os.mkdir(self._directory)
+        except OSError:
+            os.listdir(self._directory)  # raises if it is not a directory
+
+    def _connect_lines(self, paths):
+        lines = self.world.lines
+        if paths["meter"]:
+            lines[UART_METER] = TtyLine(paths["meter"])
+        else:
+            MeterBus(lines[UART_METER], self.world.timeline, self.world.outlets, self._save_registers)
+        if paths["rfid"]:
+            lines[UART_READER] = TtyLine(paths["rfid"])
+        else:
+            self.reader = Pn532(lines[UART_READER], self.world.timeline)
+
+    def _arrange(self, delay_ms):
+        asyncio.create_task(self._look_again(delay_ms))
+
+    async def _look_again(self, delay_ms):
+        await asyncio.sleep_ms(delay_ms)
+        self.world.timeline.now()
+
+    def _restore_registers(self, delivered_wh):
+        """Returns a Register for each connector: what a meter has shown never becomes less."""
+        self._register_record = Record(self._directory + "/meters.bin", len(delivered_wh))
+        kept = self._register_record.values or (0,) * len(delivered_wh)
+        registers = [Register(wh) for wh in delivered_wh]
+        for index, register in enumerate(registers):
+            register.uj = max(register.uj, kept[index])
+        return registers
+
+    def _save_registers(self, _=None):
+        self._register_record.save(*[register.uj for register in self.registers])
+
+    def _restore_clock(self):
+        self._clock_record = Record(self._directory + "/rtc.bin", 3)
+        if self._clock_record.values:
+            self.clock.restore(*self._clock_record.values)
+
+    async def _keep_clock(self):
+        # Its battery lets the real-time clock go on; in fast time it must not fall back to the host's.
+        while True:
+            self._clock_record.save(*self.clock.keep())
+            await asyncio.sleep_ms(_KEEP_CLOCK_MS)
+
+    def set_time(self, unix):
+        """Sets the real-time clock, and the firmware takes the time from it as at power-on."""
+        self.clock.set_unix(unix)
+        self.clock.lost = False
+        self._clock_record.save(*self.clock.keep())
+        if self.app:
+            self.app.clock.source = "none"
+            self.app.clock.set_unix(unix, "rtc")
+        else:
+            self.emit("clock", {"unix": unix, "source": "rtc"})
+
+    def lose_time(self):
+        """The battery of the real-time clock is gone, and the firmware has had no time since power-on."""
+        self.clock.lose()
+        self._clock_record.save(*self.clock.keep())
+        if self.app:
+            self.app.clock.source = "none"
+
+    def set_network(self, up):
+        self.world.network_up = up
+        socket.set_network(up)
+        if not up:
+            core._io_queue.wake_all()
+
+    def preload(self, token, status, expiry, parent):
+        from firmware.charging.authorisation import TokenInfo
+        from firmware.kernel.clock import parse_iso8601
+
+        if isinstance(expiry, str):
+            expiry = parse_iso8601(expiry)
+        self.app.cache.put(token, TokenInfo(status, expiry, parent))
+
+    # What is told.
+
+    def emit(self, name, fields):
+        if self.server and self.server.has_subscribers:
+            self.server.emit(name, fields)
+
+    def snapshot(self):
+        return self.bridge.snapshot()
+
+    def set_log_level(self, name):
+        from firmware.kernel.log import level_of
+
+        self._tell_flash = name == "debug"
+        if self.app:
+            self.app.log.level = level_of(name)
+
+    def _flash_used(self, operation, count):
+        if self._tell_flash:
+            self.emit("flash", {"op": operation, "file": "flash.img", "bytes": count})
+
+    def _log(self, line):
+        unix, level, area, text = line
+        self.console("%d %s %s" % (unix, area, text))
+
+    def console(self, text):
+        """Writes a line to stderr, unless whoever holds the other end of the pipe does not read."""
+        if self._console.poll(0):
+            sys.stderr.write(text[:_MAX_LOG_LINE] + "\n")
+
+
+def _own_pid():
+    with open("/proc/self/stat") as file:
+        return int(file.read(64).split(" ")[0])

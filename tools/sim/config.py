@@ -1,0 +1,150 @@
+# Configuration file of the simulated charger. MIT license.
+"""Reads and checks the configuration, and says what the firmware gets of it. Unknown keys are ignored."""
+
+import json
+
+_NUMBER = (int, float)
+
+# (section, key, type, lowest or allowed values, highest or longest, default)
+_FIELDS = (
+    ("ocpp", "version", str, ("1.6",), None, "1.6"),
+    ("ocpp", "id", str, None, 48, None),
+    ("ocpp", "url", str, None, 512, None),
+    ("ocpp", "security_profile", int, 0, 3, None),
+    ("ocpp", "auth_key", str, None, 64, None),
+    ("ocpp", "call_timeout_s", int, 1, 3600, None),
+    ("identity", "vendor", str, None, 20, None),
+    ("identity", "model", str, None, 20, None),
+    ("identity", "serial", str, None, 25, None),
+    ("identity", "firmware", str, None, 50, None),
+    ("hw", "connectors", int, 1, 2, 1),
+    ("hw", "cable", str, ("socket", "fixed"), None, "socket"),
+    ("hw", "max_a", int, 6, 80, 32),
+    ("hw", "phases", int, (1, 3), None, 3),
+    ("portal", "port", int, 0, 65535, None),
+    ("sim", "control", str, None, 64, None),
+    ("sim", "time_rate", _NUMBER, 0.01, 1000, 1),
+    ("sim", "flash_kib", int, 64, 16384, 2048),
+    ("sim", "keep_vehicle", bool, None, None, False),
+    ("sim", "adc_noise_mv", int, 0, 500, 10),
+)
+_RECONNECT = (("min_s", "ReconnectMin"), ("max_s", "ReconnectMax"), ("jitter_s", "ReconnectJitter"))
+
+# What the firmware calls it; a setting that it does not have (yet) is left out.
+_FACTORY = (
+    ("ocpp", "url", "CentralSystemUrl"),
+    ("ocpp", "id", "ChargePointId"),
+    ("ocpp", "auth_key", "AuthorizationKey"),
+    ("ocpp", "security_profile", "SecurityProfile"),
+    ("ocpp", "call_timeout_s", "MessageTimeout"),
+    ("identity", "vendor", "ChargePointVendor"),
+    ("identity", "model", "ChargePointModel"),
+    ("identity", "serial", "ChargePointSerialNumber"),
+    ("identity", "serial", "ChargeBoxSerialNumber"),
+    ("identity", "firmware", "FirmwareVersion"),
+    ("hw", "connectors", "NumberOfConnectors"),
+    ("hw", "cable", "CableFixed"),
+    ("hw", "max_a", "MaxCurrent"),
+    ("hw", "phases", "Phases"),
+    ("portal", "port", "PortalPort"),
+)
+
+
+class ConfigError(ValueError):
+    """What is wrong with the configuration, for a person."""
+
+
+def load(path):
+    """Returns the checked configuration as {section: {key: value}}. Raises ConfigError."""
+    try:
+        with open(path) as file:
+            text = file.read()
+    except (OSError, UnicodeError) as exc:
+        raise ConfigError("cannot read %s: %s" % (path, exc))
+    try:
+        raw = json.loads(text)
+    except ValueError:
+        raise ConfigError("%s is not JSON" % path)
+    return check(raw)
+
+
+def check(raw):
+    """Returns the configuration with defaults filled in. Raises ConfigError."""
+    config = {"reconnect": {}, "uart": {"meter": None, "rfid": None}, "keys": {}}
+    _want(raw, dict, "the configuration")
+    for section, key, kind, low, high, default in _FIELDS:
+        name = section + "." + key
+        value = _section(raw, section).get(key)
+        if value is None:
+            value = default
+        else:
+            _want(value, kind, name)
+            if isinstance(low, tuple):
+                if value not in low:
+                    raise ConfigError("%s is one of %s, not %s" % (name, ", ".join(str(v) for v in low), value))
+            elif kind is str:
+                if not 1 <= len(value) <= high:
+                    raise ConfigError("%s has 1 to %d characters" % (name, high))
+            elif low is not None and not low <= value <= high:
+                raise ConfigError("%s is from %s to %s, not %s" % (name, low, high, value))
+        config.setdefault(section, {})[key] = value
+    for key, _ in _RECONNECT:
+        value = _section(_section(raw, "ocpp"), "reconnect", "ocpp.").get(key)
+        if value is not None:
+            _want(value, _NUMBER, "ocpp.reconnect." + key)
+            if not 0 <= value <= 86400:
+                raise ConfigError("ocpp.reconnect.%s is from 0 to 86400" % key)
+            config["reconnect"][key] = value
+    for line in ("meter", "rfid"):
+        path = _section(_section(raw, "hw"), "uart", "hw.").get(line)
+        if path is not None:
+            _want(path, str, "hw.uart." + line)
+            config["uart"][line] = path
+    for key, value in _section(raw, "keys").items():
+        _want(value, str, "keys." + key)
+        config["keys"][key] = value
+    config["sim"]["meter_wh"] = _meter_wh(_section(raw, "sim").get("meter_wh", 0), config["hw"]["connectors"])
+    url = config["ocpp"]["url"]
+    if url is not None and not (url.startswith("ws://") or url.startswith("wss://")):
+        raise ConfigError("ocpp.url begins with ws:// or wss://")
+    return config
+
+
+def _meter_wh(value, connectors):
+    """Returns the energy registers at delivery, one for each connector: a number is that of all."""
+    values = value if isinstance(value, list) else [value] * connectors
+    for wh in values:
+        _want(wh, int, "sim.meter_wh")
+        if not 0 <= wh <= 999_999_999:
+            raise ConfigError("sim.meter_wh is from 0 to 999999999")
+    return values
+
+
+def _section(raw, name, prefix=""):
+    value = raw.get(name)
+    return {} if value is None else _want(value, dict, prefix + name)
+
+
+def _want(value, kind, name):
+    # A bool is an int to Python, but not to whoever wrote the file.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ConfigError("%s has the wrong type" % name)
+    return value
+
+
+def factory(config):
+    """Returns the configuration as settings of the firmware: {name: text}."""
+    settings = {}
+    for section, key, name in _FACTORY:
+        value = config[section][key]
+        if value is None:
+            continue
+        if key == "cable":
+            value = "true" if value == "fixed" else "false"
+        elif key == "max_a":
+            value *= 1000
+        settings[name] = str(value)
+    for key, name in _RECONNECT:
+        if key in config["reconnect"]:
+            settings[name] = str(int(config["reconnect"][key]))
+    return settings

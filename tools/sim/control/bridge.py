@@ -1,0 +1,118 @@
+# What the firmware does, as events and as a snapshot. MIT license.
+"""Listens to the firmware's signals and reads its state; it changes nothing."""
+
+import gc
+
+from firmware.ocpp.v16.status import error_code
+
+
+class Bridge:
+    """`emit(name, fields)` sends an event. `app` is None until the firmware has been built."""
+
+    def __init__(self, world, clock, emit):
+        self._world = world
+        self._clock = clock
+        self._emit = emit
+        self.app = None
+
+    def attach(self, app):
+        self.app = app
+        station, link = app.station, app.link
+        station.status_changed.connect(self._status)
+        station.transaction_changed.connect(self._transaction)
+        station.token_checked.connect(self._token)
+        station.reset_requested.connect(self._reset)
+        app.clock.changed.connect(self._time)
+        link.link_changed.connect(self._link)
+        link.registered.connect(self._registered)
+        link.queue_changed.connect(self._queue_changed)
+        for evse in app.evses:
+            evse.limit_changed.connect(self._limit)
+            evse.fault_changed.connect(self._fault)
+
+    # Events.
+
+    def _status(self, number, status):
+        fault = status.fault
+        fields = {"connector": number, "status": status.state, "error": error_code(status)}
+        fields["info"] = status.info or (fault.text if fault else "")
+        self._emit("status", fields)
+
+    def _transaction(self, event, transaction):
+        fields = {"connector": transaction.connector_id, "event": event, "tag": transaction.token}
+        fields["id"] = self._transaction_id(transaction)
+        fields["reason"] = transaction.reason
+        self._emit("tx", fields)
+
+    def _token(self, token, result, source):
+        self._emit("auth", {"token": token, "result": result, "source": source})
+
+    def _reset(self, hard, by):
+        self._emit("reset", {"kind": "hard" if hard else "soft", "by": by})
+
+    def _time(self, delta, source):
+        self._emit("clock", {"unix": self.app.clock.now(), "source": source})
+
+    def _link(self, state, url, error):
+        self._emit("ws", {"state": state, "url": url, "error": str(error) if error else None})
+
+    def _registered(self, status, interval):
+        self._emit("boot", {"status": status, "interval": interval})
+
+    def _limit(self, evse, milliamps, slot):
+        self._emit("limit", {"connector": evse.number, "amps": milliamps / 1000, "source": slot})
+
+    def _fault(self, evse, fault, on):
+        self._emit("fault", {"connector": evse.number, "name": fault.name, "on": on})
+
+    def _queue_changed(self, *_):
+        self._emit("queue", {"len": self.app.link.queue_length})
+
+    # Snapshot.
+
+    def snapshot(self):
+        """Returns the whole state; before the firmware runs, that of the hardware alone."""
+        app = self.app
+        return {
+            "boot": str(app.link.registration) if app else "None",
+            "ws": "up" if app and app.link.connected else "down",
+            "queue": app.link.queue_length if app else 0,
+            "time": app.clock.now() if app else self._clock.unix(),
+            "heap_free": gc.mem_free(),
+            "connectors": [self._connector(outlet) for outlet in self._world.outlets],
+        }
+
+    def _connector(self, outlet):
+        outlet.count_energy()
+        pilot, contactor = outlet.pilot, outlet.contactor
+        fields = {
+            "status": None,
+            "cp": pilot.state,
+            "cable_a": outlet.vehicle.cable_a,
+            "duty": pilot.duty / 100,
+            "amps": outlet.offered_a(),
+            "drawn_a": [milliamps / 1000 for milliamps in outlet.currents_ma()],
+            "relay": contactor.coil,
+            "phases": contactor.phases,
+            "lock": outlet.lock.locked if outlet.lock else None,
+            "tx": None,
+            "wh": outlet.register.wh,
+            "faults": [],
+        }
+        app = self.app
+        if app:
+            fields["status"] = app.station.status(outlet.number).state
+            fields["faults"] = [fault.name for fault in app.evses[outlet.number - 1].faults]
+            transaction = app.station.transaction(outlet.number)
+            if transaction:
+                fields["tx"] = {
+                    "id": self._transaction_id(transaction),
+                    "tag": transaction.token,
+                    "start_wh": transaction.begin_wh,
+                }
+        return fields
+
+    def _transaction_id(self, transaction):
+        """Returns the back-end's number of a transaction, or the station's own while the back-end has given none."""
+        given = self.app.link.transaction_id(transaction.number)
+        return transaction.number if given is None else given

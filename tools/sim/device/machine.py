@@ -1,0 +1,249 @@
+# `machine` of an ESP32 for the unix port. MIT license.
+"""Pins, converters, UARTs, watchdog and real-time clock of the simulated board; `attach()` joins them to the world."""
+
+import io
+import time
+
+from micropython import const
+
+PWRON_RESET = const(1)
+HARD_RESET = const(2)
+WDT_RESET = const(3)
+DEEPSLEEP_RESET = const(4)
+SOFT_RESET = const(5)
+
+# Sampling: one conversion with its Python overhead. Not a divisor of the pilot's period of 1000 us, so that a burst
+# meets every part of it.
+_ADC_US = const(41)
+_PERIOD_US = const(1000)
+
+_MP_STREAM_POLL = const(3)
+_MP_STREAM_GET_FILENO = const(10)
+_MP_STREAM_POLL_RD = const(1)
+_MP_STREAM_POLL_WR = const(4)
+
+_WATCHDOG_LEAST_REAL_MS = const(2000)  # in fast virtual time, a busy host must not look like hung firmware
+
+
+class _Board:
+    """What joins this module to the world."""
+
+    world = None
+    reset_cause = PWRON_RESET
+    on_reset = None  # called with "soft", "hard" or "watchdog"; does not return
+    noise_uv = 0
+
+
+def attach(world, on_reset, cause=PWRON_RESET, noise_uv=1100):
+    """Joins the module to a world; `noise_uv` is the amplitude of the converters' deterministic noise."""
+    _Board.world = world
+    _Board.on_reset = on_reset
+    _Board.reset_cause = cause
+    _Board.noise_uv = noise_uv
+
+
+class Pin:
+    IN = const(1)
+    OUT = const(3)
+    OPEN_DRAIN = const(7)
+    PULL_DOWN = const(1)
+    PULL_UP = const(2)
+
+    def __init__(self, number, mode=-1, pull=-1, value=None):
+        self.number = number
+        self.init(mode, pull, value)
+
+    def init(self, mode=-1, pull=-1, value=None):
+        self._pulled = 1 if pull == Pin.PULL_UP else 0
+        self._output = mode in (Pin.OUT, Pin.OPEN_DRAIN)
+        self._value = 0
+        if value is not None:
+            self.value(value)
+
+    def value(self, level=None):
+        if level is None:
+            return self._value if self._output else _Board.world.read_pin(self.number, self._pulled)
+        level = 1 if level else 0
+        self._value = level
+        _Board.world.write_pin(self.number, level)
+
+    __call__ = value
+
+    def on(self):
+        self.value(1)
+
+    def off(self):
+        self.value(0)
+
+
+class PWM:
+    def __init__(self, pin, freq=5000, duty_u16=0, duty_ns=None):
+        self._output = _Board.world.pwm_output(pin.number)
+        self._freq = freq
+        self.duty_u16(duty_u16)
+        if duty_ns is not None:
+            self.duty_ns(duty_ns)
+
+    def init(self, freq=None, duty_u16=None, duty_ns=None):
+        if freq is not None:
+            self._freq = freq
+        if duty_u16 is not None:
+            self.duty_u16(duty_u16)
+        if duty_ns is not None:
+            self.duty_ns(duty_ns)
+
+    def deinit(self):
+        self.duty_u16(0)
+
+    def freq(self, hertz=None):
+        if hertz is None:
+            return self._freq
+        self._freq = hertz
+
+    def duty_u16(self, duty=None):
+        if duty is None:
+            return self._duty
+        self._duty = min(duty, 65535)
+        self._output(self._duty)
+
+    def duty_ns(self, ns=None):
+        if ns is None:
+            return self._duty * 1_000_000_000 // (65536 * self._freq)
+        self.duty_u16(ns * self._freq * 65536 // 1_000_000_000)
+
+
+class ADC:
+    ATTN_0DB = const(0)
+    ATTN_2_5DB = const(1)
+    ATTN_6DB = const(2)
+    ATTN_11DB = const(3)
+
+    def __init__(self, pin, atten=ATTN_11DB):
+        self._source = _Board.world.analog_input(pin.number)
+        self._phase = 0
+        self._random = pin.number
+        self._noise_uv = 2 * _Board.noise_uv + 1
+
+    def atten(self, attenuation):
+        pass
+
+    def read_uv(self):
+        self._phase = phase = (self._phase + _ADC_US) % _PERIOD_US
+        self._random = random = (self._random * 1103515245 + 12345) & 0x7FFFFFFF
+        return self._source(phase) + (random >> 8) % self._noise_uv - (self._noise_uv >> 1)
+
+    def read_u16(self):
+        return min(max(self.read_uv() * 65535 // 3_300_000, 0), 65535)
+
+
+class UART(io.IOBase):
+    def __init__(self, number, baudrate=9600, **kwargs):
+        self.line = _Board.world.lines[number]
+        self.line.configure(baudrate)
+
+    def init(self, baudrate=9600, **kwargs):
+        self.line.configure(baudrate)
+
+    def deinit(self):
+        pass
+
+    def any(self):
+        return self.line.any()
+
+    def read(self, length=-1):
+        """Returns what has arrived, at most `length` bytes, or None."""
+        available = self.line.any()
+        if not available:
+            return None
+        return self.line.read(4096 if length < 0 else length)
+
+    def readinto(self, buffer, length=None):
+        data = self.read(len(buffer) if length is None else min(length, len(buffer)))
+        if data is None:
+            return None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readline(self):
+        line = bytearray()
+        while self.line.any() and not line.endswith(b"\n"):
+            line.extend(self.line.read(1))
+        return bytes(line) if line else None
+
+    def write(self, data):
+        _Board.world.timeline.now()
+        self.line.write(data)
+        return len(data)
+
+    def flush(self):
+        pass
+
+    def txdone(self):
+        return True
+
+    def ioctl(self, request, argument):
+        if request == _MP_STREAM_POLL:
+            ready = _MP_STREAM_POLL_WR | (_MP_STREAM_POLL_RD if self.line.any() else 0)
+            return ready & argument
+        if request == _MP_STREAM_GET_FILENO and self.line.is_tty:
+            return self.line.fileno()
+        return -1
+
+
+class WDT:
+    """The watchdog cannot interrupt Python here: it bites at the next feed, or when `check()` is called."""
+
+    active = None
+
+    def __init__(self, id=0, timeout=5000):
+        self._timeout = timeout
+        WDT.active = self
+        self._fed()
+
+    def _fed(self):
+        self._virtual = time.board_clock.ms()
+        self._real = time.utime.ticks_ms()
+
+    def feed(self):
+        self.check()
+        self._fed()
+
+    def check(self):
+        """Resets the board if it was not fed in time."""
+        late = time.board_clock.ms() - self._virtual > self._timeout
+        if late and time.utime.ticks_ms() - self._real > min(self._timeout, _WATCHDOG_LEAST_REAL_MS):
+            _Board.on_reset("watchdog")
+
+
+class RTC:
+    def datetime(self, fields=None):
+        if fields is None:
+            year, month, day, hour, minute, second, weekday, _ = time.gmtime()
+            return year, month, day, weekday, hour, minute, second, 0
+        year, month, day, _, hour, minute, second, _ = fields
+        board = time.board_clock
+        board.set_unix(time.mktime((year, month, day, hour, minute, second, 0, 0)) + time.EPOCH_2000)
+
+
+def reset():
+    _Board.on_reset("hard")
+
+
+def soft_reset():
+    _Board.on_reset("soft")
+
+
+def reset_cause():
+    return _Board.reset_cause
+
+
+def unique_id():
+    return b"\x02SIM\x00\x01"
+
+
+def freq(hertz=None):
+    return 240_000_000
+
+
+def idle():
+    pass

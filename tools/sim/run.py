@@ -1,0 +1,64 @@
+# Entry of the simulated charger. MIT license.
+"""Runs the firmware above a simulated board on the MicroPython unix port:
+
+    micropython tools/sim/run.py --config FILE.json --state DIR --control HOST:PORT
+
+Exit codes: 0 orderly stop, 64 soft reset, 65 hard reset, 66 watchdog or update, 2 wrong configuration or arguments,
+1 damaged flash image. Whoever started it starts it again after 64 to 66.
+"""
+
+import sys
+
+_ROOT = sys.argv[0].rpartition("tools/sim/")[0].rstrip("/") or "."
+# The board's modules come before those of the unix port.
+sys.path[:0] = [_ROOT + "/tools/sim/device", _ROOT, _ROOT + "/lib"]
+
+_USAGE = "usage: micropython tools/sim/run.py --config FILE.json --state DIR [--control HOST:PORT]"
+
+
+def _arguments(argv):
+    """Returns {"config", "state", "control"}; ends the process when they make no sense."""
+    values = {}
+    names = ("--config", "--state", "--control")
+    for index in range(0, len(argv), 2):
+        if argv[index] not in names or index + 1 >= len(argv):
+            _refuse(_USAGE)
+        values[argv[index][2:]] = argv[index + 1]
+    if "config" not in values or "state" not in values:
+        _refuse(_USAGE)
+    return values
+
+
+def _refuse(reason, code=2):
+    sys.stderr.write("simulator: %s\n" % reason)
+    sys.exit(code)
+
+
+def _address(text):
+    host, _, port = (text or "").rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        _refuse("the control address is HOST:PORT, not %s" % text)
+    return host, int(port)
+
+
+def main(argv):
+    arguments = _arguments(argv)
+    from tools.sim import config as configuration
+
+    try:
+        config = configuration.load(arguments["config"])
+    except configuration.ConfigError as exc:
+        _refuse(str(exc))
+    host, port = _address(arguments.get("control") or config["sim"]["control"])
+
+    from tools.sim.charger_process import Charger
+
+    try:
+        charger = Charger(config, arguments["state"], host, port)
+    except OSError as exc:
+        _refuse("cannot start: %s" % exc, 1)
+    sys.exit(charger.run())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,87 @@
+# The simulated board's oscillator and real-time clock. MIT license.
+"""Virtual time: a monotonic count that runs at a chosen rate and drift, and a real-time clock that follows it."""
+
+from micropython import const
+
+EPOCH_2000 = const(946684800)  # Unix seconds of 2000-01-01, the epoch of MicroPython on an ESP32
+TICKS_PERIOD = const(1 << 30)
+TICKS_MASK = const((1 << 30) - 1)
+
+MAX_RATE = const(1000)
+_MAX_DRIFT_PPM = const(100_000)
+_MILLION = const(1_000_000)
+_REBASE_US = const(1_000_000_000)  # keeps the products below 2**62, which MicroPython computes without the heap
+
+
+class BoardClock:
+    """Time as the board sees it, in virtual microseconds since power-on.
+
+    `real_us()` counts real microseconds and never wraps; `real_unix()` gives the host's Unix seconds, which the
+    real-time clock has at power-on unless it was set or lost (see `restore()`).
+    """
+
+    def __init__(self, real_us, real_unix):
+        self._real_us = real_us
+        self._real_unix = real_unix
+        self.rate = 1
+        self.drift_ppm = 0
+        self._speed = _MILLION  # virtual microseconds in a real second
+        self._base_real = real_us()
+        self._base = 0
+        self._unix = real_unix()  # Unix seconds at virtual time 0
+        self.lost = False  # the battery is gone: what is set now is forgotten at the next power-on
+
+    def us(self):
+        elapsed = self._real_us() - self._base_real
+        if elapsed > _REBASE_US:
+            self._rebase()
+            elapsed = 0
+        return self._base + elapsed * self._speed // _MILLION
+
+    def ms(self):
+        return self.us() // 1000
+
+    def to_real_us(self, us):
+        """Returns how many real microseconds pass during `us` virtual ones."""
+        return us * _MILLION // self._speed
+
+    def set_speed(self, rate=None, drift_ppm=None):
+        """Changes how fast time runs from now on: `rate` in (0, 1000], `drift_ppm` in +-100 000. Raises ValueError."""
+        rate = self.rate if rate is None else rate
+        drift_ppm = self.drift_ppm if drift_ppm is None else drift_ppm
+        if not 0.01 <= rate <= MAX_RATE:
+            raise ValueError("rate is from 0.01 to %d" % MAX_RATE)
+        if not -_MAX_DRIFT_PPM <= drift_ppm <= _MAX_DRIFT_PPM:
+            raise ValueError("drift_ppm is from -%d to %d" % (_MAX_DRIFT_PPM, _MAX_DRIFT_PPM))
+        self._rebase()
+        self.rate = rate
+        self.drift_ppm = drift_ppm
+        self._speed = int(rate * (_MILLION + drift_ppm))
+
+    def _rebase(self):
+        now = self._real_us()
+        self._base += (now - self._base_real) * self._speed // _MILLION
+        self._base_real = now
+
+    # The real-time clock.
+
+    def unix(self):
+        """Returns the Unix seconds that the real-time clock shows."""
+        return self._unix + self.us() // _MILLION
+
+    def set_unix(self, unix):
+        self._unix = unix - self.us() // _MILLION
+
+    def lose(self):
+        """The battery of the real-time clock is gone: it shows 2000-01-01 plus the time since power-on."""
+        self._unix = EPOCH_2000
+        self.lost = True
+
+    def restore(self, unix, real_unix, lost):
+        """Takes over what the clock showed, and what the host's clock showed then, before the power went."""
+        self._unix = EPOCH_2000 if lost else unix + max(0, self._real_unix() - real_unix)
+        self.lost = bool(lost)
+
+    def keep(self):
+        """Returns the arguments of a later restore()."""
+        return self.unix(), self._real_unix(), int(self.lost)

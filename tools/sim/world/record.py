@@ -1,0 +1,25 @@
+# Small records of the hardware that survive a power cut. MIT license.
+"""What the hardware around the board keeps by itself: a meter its register, a real-time clock its time."""
+
+import struct
+
+
+class Record:
+    """A row of integers in a file; each save is one write of some bytes, which no kill can tear. Raises OSError."""
+
+    def __init__(self, path, count):
+        self._format = "<%dq" % count
+        try:
+            with open(path, "rb") as file:
+                kept = file.read()
+        except OSError:
+            kept = b""
+            open(path, "wb").close()
+        whole = len(kept) == struct.calcsize(self._format)
+        self.values = struct.unpack(self._format, kept) if whole else None  # None: there was no record
+        self._file = open(path, "r+b")
+
+    def save(self, *values):
+        self._file.seek(0)
+        self._file.write(struct.pack(self._format, *values))
+        self._file.flush()

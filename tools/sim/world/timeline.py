@@ -1,0 +1,32 @@
+# Things of the physical world that happen later. MIT license.
+"""A line of coming events; each happens at its exact instant, however late somebody looks."""
+
+
+class Timeline:
+    """Time of the world. `ms()` counts milliseconds; `arrange(delay_ms)`, if set, sees to it that now() is called in
+    that time, so that events also happen when nobody looks."""
+
+    def __init__(self, ms):
+        self._ms = ms
+        self._coming = []  # (instant, function, argument), earliest first
+        self.time = ms()  # the instant at which the world is
+        self.arrange = None
+
+    def now(self):
+        """Lets everything happen that is due; returns the milliseconds of now."""
+        now = self._ms()
+        while self._coming and self._coming[0][0] <= now:
+            self.time, function, argument = self._coming.pop(0)
+            function(argument)
+        self.time = now
+        return now
+
+    def after(self, delay_ms, function, argument=None):
+        """Calls function(argument) `delay_ms` after the present instant."""
+        instant = self.time + delay_ms
+        place = len(self._coming)
+        while place and self._coming[place - 1][0] > instant:
+            place -= 1
+        self._coming.insert(place, (instant, function, argument))
+        if self.arrange:
+            self.arrange(delay_ms)

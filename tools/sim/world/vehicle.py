@@ -1,0 +1,55 @@
+# The vehicle at the end of the cable. MIT license.
+"""What a vehicle draws, and the energy that a meter counts of it, in whole microjoules."""
+
+from micropython import const
+
+_UJ_PER_WH = const(3_600_000_000)
+
+VOLTS_MV = const(230_000)
+UNDERVOLTAGE_MV = const(180_000)
+OVERVOLTAGE_MV = const(280_000)
+
+
+class Vehicle:
+    """A vehicle draws its load only when it wants current (pilot state C or D) and sees the pilot."""
+
+    def __init__(self):
+        self.plugged = False
+        self.cable_a = None
+        self.state = "A"  # or "custom": a voltage held by force
+        self.wants = False
+        self.load_ma = (0, 0, 0)
+
+    def draws(self, pilot, closed, closed_23, excess_ma=0):
+        """Returns the currents in mA on L1, L2, L3; `excess_ma` is the least that a vehicle out of control takes."""
+        if not (self.wants and closed and pilot.seen):
+            return (0, 0, 0)
+        l1, l2, l3 = self.load_ma
+        if not closed_23:
+            l2 = l3 = 0
+        if excess_ma:
+            l1 = max(l1, excess_ma)
+            l2 = max(l2, excess_ma) if l2 else 0
+            l3 = max(l3, excess_ma) if l3 else 0
+        return l1, l2, l3
+
+
+class Register:
+    """An energy register, exact: power in mW times milliseconds are microjoules."""
+
+    def __init__(self, wh=0):
+        self.uj = wh * _UJ_PER_WH
+
+    def count(self, milliwatts, ms):
+        self.uj += milliwatts * ms
+
+    @property
+    def wh(self):
+        return self.uj // _UJ_PER_WH
+
+    @wh.setter
+    def wh(self, wh):
+        self.uj = wh * _UJ_PER_WH
+
+    def add_wh(self, wh):
+        self.uj += wh * _UJ_PER_WH
