@@ -245,10 +245,17 @@ class Connector:
     def update(self):
         """Derives permissions, lock and status; to be called after anything has changed."""
         transaction = self.transaction
+        if not self.operative:
+            self._forget_usage()
         self.evse.set_available(self.operative)
         self.evse.permit(self.session == RUNNING and not transaction.suspended)
         self.evse.hold_plug(self._plug_held())
         self._publish()
+
+    def _forget_usage(self):
+        self._done = False
+        self.owner = None
+        self._info = ""
 
     def _plug_held(self):
         if self._released or not self.operative:
@@ -264,7 +271,8 @@ class Connector:
         now = self._clock.ms()
         session = self.session
         evse = self.evse
-        paused = session != RUNNING or self.transaction.suspended or evse.limit[0] == 0
+        # Without a vehicle there is no cable rating, and nothing is kept from anybody.
+        paused = session != RUNNING or self.transaction.suspended or (evse.connected and evse.limit[0] == 0)
         asked = (not paused, evse.vehicle_ready)
         if asked != self._asked:
             self._asked = asked
@@ -275,7 +283,7 @@ class Connector:
             self.status.state,
             faulted=self.faulted,
             operative=self.operative,
-            offering=not paused and (evse.offered_ma > 0 or settling),
+            offering=not paused and (evse.offered_ma > 0 or settling or not evse.connected),
             requesting=evse.vehicle_ready,
             delivering=evse.charging,
             settling=settling,
@@ -293,10 +301,8 @@ class Connector:
         """Does what is due: time-outs, samples, beginning and finishing a transaction."""
         now = self._clock.ms()
         self._look()
-        if self._done and not (self._cable_in() and self.operative):
-            self._done = False
-            self.owner = None
-            self._info = ""
+        if self._done and not self._cable_in():
+            self._forget_usage()
         self._watch_time_out(now)
         self.metering.step()
         if self.transaction is None:

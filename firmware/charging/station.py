@@ -214,14 +214,14 @@ class Station:
         if self._resetting is None:
             self._resetting = "Reboot" if by != "csms" else "HardReset" if hard else "SoftReset"
             self._memory.set("reset", self._resetting)
+            for connector in self.connectors:
+                if connector.grant:
+                    connector.cancel()
+                connector.stop(self._resetting)
             self._spawn(self._reset(hard, by))
         return True
 
     async def _reset(self, hard, by):
-        for connector in self.connectors:
-            if connector.grant:
-                connector.cancel()
-            connector.stop(self._resetting)
         if not await self._until(lambda: not self.transactions(), _STOP_WAIT_MS):
             self._log.error("station", "a transaction does not end, it will after the restart")
         try:
@@ -305,6 +305,10 @@ class Station:
         """What is due now on all connectors; the charging task calls it ten times a second."""
         for connector in self.connectors:
             connector.step()
+        try:
+            self._journal.flush_due()
+        except OSError as exc:
+            self._log.error("station", "journal: %s", exc)
 
     def _may_start(self):
         return self.backend is None or self.backend.may_start

@@ -49,7 +49,6 @@ class Transaction:
         """
         journal.end(self.number, self.connector_id, self.stop_token, self.wh, self.reason)
         self.end_t = t
-        journal.running.clear(self.connector_id)
         if history is not None:
             history.add(self)
 

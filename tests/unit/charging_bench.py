@@ -1,0 +1,264 @@
+"""A station on a bench: real charging, journal and settings; the EVSE, the meter and the back-end are scripted."""
+
+import asyncio
+
+from folder import fresh_folder
+from harness import FakeClock
+
+from firmware.charging.authorisation import TokenInfo
+from firmware.charging.station import Station
+from firmware.evse.faults import FAULTS
+from firmware.kernel.log import Log
+from firmware.kernel.reading import Reading
+from firmware.kernel.signal import Signal
+from firmware.store.journal import Journal
+from firmware.store.records import BEGIN, END, SAMPLE
+from firmware.store.registry import SETTINGS
+from firmware.store.settings import Settings
+from firmware.store.statefile import StateFile
+
+_TICK_MS = 20
+
+
+class ScriptedEvse:
+    """An EVSE without physics: a vehicle in state C is supplied 20 ms after all wishes allow it."""
+
+    def __init__(self, socket=True):
+        self.state = "A"
+        self.cable_ma = None if socket else 32_000
+        self.locked = False if socket else None
+        self.faults = ()
+        self.limit = (32_000, "supply")
+        self.offered_ma = 0
+        self.charging = False
+        self.duty = 10_000
+        self.permitted = self.held = False
+        self.available = True
+        self.meter = None
+        self.lock_works = True
+        self.state_changed = Signal()
+        self.pilot_changed = Signal()
+        self.contactor_changed = Signal()
+        self.lock_changed = Signal()
+        self.fault_changed = Signal()
+        self.limit_changed = Signal()
+
+    @property
+    def connected(self):
+        return self.state in "BCD"
+
+    @property
+    def vehicle_ready(self):
+        return self.state == "C"
+
+    def permit(self, on):
+        self.permitted = on
+
+    def set_available(self, on):
+        self.available = on
+
+    def hold_plug(self, on):
+        self.held = on
+
+    def set_meter(self, reading):
+        self.meter = reading
+
+    def raise_fault(self, name, vendor_code=None, info=None):
+        fault = FAULTS[name].reported_as(vendor_code, info)
+        self.faults = self.faults + (fault,)
+        self.fault_changed.emit(self, fault, True)
+
+    def clear_fault(self, name):
+        for fault in self.faults:
+            if fault.name == name:
+                self.faults = tuple(f for f in self.faults if f is not fault)
+                self.fault_changed.emit(self, fault, False)
+
+    def emergency(self, on):
+        if on:
+            self.raise_fault("emergency_stop")
+        else:
+            self.clear_fault("emergency_stop")
+
+    def set_state(self, state):
+        self.state = state
+        self.tick()
+        self.state_changed.emit(self, state)
+
+    def tick(self):
+        blocked = any(fault.blocks for fault in self.faults) or not self.available
+        offer = self.limit[0] if self.permitted and self.connected and not blocked else 0
+        charging = offer > 0 and self.vehicle_ready
+        if self.locked is not None and self.lock_works:
+            self.locked = self.held and self.cable_ma is not None
+        if offer != self.offered_ma:
+            self.offered_ma = offer
+            self.pilot_changed.emit(self)
+        if charging != self.charging:
+            self.charging = charging
+            self.contactor_changed.emit(self, charging)
+
+
+class ScriptedMeter:
+    def __init__(self, wh=1_000):
+        self.wh = wh
+        self.draws_w = 0  # while the contactor is closed
+        self.fails = False
+        self._part = 0  # W * ms
+
+    def count(self):
+        """One tick with closed contactor."""
+        self._part += self.draws_w * _TICK_MS
+        self.wh += self._part // 3_600_000
+        self._part %= 3_600_000
+
+    async def read(self):
+        if self.fails:
+            raise OSError("no answer")
+        return Reading(energy_wh=self.wh, currents_ma=(self.draws_w * 1000 // 230,))
+
+
+class ScriptedBackend:
+    """`tokens` maps a token to its TokenInfo; unknown ones are Invalid."""
+
+    def __init__(self):
+        self.online = True
+        self.may_start = True
+        self.reachable = True
+        self.tokens = {"CARD": TokenInfo("Accepted"), "OTHER": TokenInfo("Accepted")}
+        self.asked = []
+
+    async def authorize(self, token):
+        self.asked.append(token)
+        await asyncio.sleep(0)
+        if not self.reachable:
+            raise OSError("time-out")
+        return self.tokens.get(token, TokenInfo("Invalid"))
+
+
+class TokenTable:
+    """Stands for the local list and for the cache."""
+
+    def __init__(self):
+        self.entries = {}
+
+    def get(self, token):
+        return self.entries.get(token.lower())
+
+    def put(self, token, info):
+        self.entries[token.lower()] = info
+
+    def clear(self):
+        self.entries = {}
+
+
+class Bench:
+    """One power-on. `restart()` returns the next one over the same storage."""
+
+    def __init__(self, connectors=1, socket=True, folder=None, clock=None, meters=None, **settings):
+        self.folder = folder or fresh_folder()
+        self.clock = clock or FakeClock()
+        self.log = Log(self.clock)
+        self.settings = Settings(self.folder + "/settings", SETTINGS, log=self.log)
+        for name, value in settings.items():
+            self.settings.set(name, value, "system")
+        self.journal = Journal(self.folder + "/journal", self.clock, self.settings, self.log)
+        self.evses = [ScriptedEvse(socket) for _ in range(connectors)]
+        self.meters = meters or [ScriptedMeter() for _ in range(connectors)]
+        self.tags = TokenTable()
+        self.cache = TokenTable()
+        self.backend = ScriptedBackend()
+        self.station = Station(
+            self.clock,
+            self.log,
+            self.settings,
+            self.journal,
+            self.tags,
+            self.cache,
+            self.evses,
+            self.meters,
+            state=StateFile(self.folder + "/station"),
+        )
+        self.station.backend = self.backend
+        self.statuses = []  # (connector, word), in order
+        self.events = []  # ("start" | "stop", transaction)
+        self.checks = []
+        self.station.status_changed.connect(lambda n, status: self.statuses.append((n, status.state)))
+        self.station.transaction_changed.connect(lambda event, tx: self.events.append((event, tx)))
+        self.station.token_checked.connect(lambda *args: self.checks.append(args))
+        self._tasks = []
+
+    @property
+    def evse(self):
+        return self.evses[0]
+
+    @property
+    def meter(self):
+        return self.meters[0]
+
+    @property
+    def words(self):
+        return [word for _, word in self.statuses]
+
+    @property
+    def word(self):
+        return self.station.status(1).state
+
+    @property
+    def transaction(self):
+        return self.station.transaction(1)
+
+    def plug(self, n=1):
+        evse = self.evses[n - 1]
+        evse.cable_ma = 32_000
+        evse.set_state("B")
+
+    def unplug(self, n=1):
+        evse = self.evses[n - 1]
+        if evse.locked is not None:
+            evse.cable_ma = None
+        evse.set_state("A")
+
+    def unplug_ev_side(self):
+        self.evse.set_state("A")
+
+    async def run(self, ms=1_000):
+        """Lets time pass, everything running."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(run(lambda: None)) for _, run, _ in self.station.tasks()]
+            self._tasks.append(asyncio.create_task(self._tick()))
+        await self.clock.run_for(ms)
+
+    async def charging(self, token="CARD"):
+        """A vehicle is plugged in, a card shown, current flows."""
+        await self.run(100)
+        self.plug()
+        await self.station.swipe(token)
+        await self.run(800)
+        self.evse.set_state("C")
+        await self.run(200)
+        assert self.word == "Charging"
+        return self.transaction
+
+    def power_cut(self):
+        """Nothing runs any more; returns the Bench of the next power-on."""
+        for task in self._tasks:
+            task.cancel()
+        return Bench(len(self.evses), folder=self.folder, clock=self.clock, meters=self.meters)
+
+    def records(self, *kinds):
+        return [record for record in self.journal.read() if record.kind in (kinds or (BEGIN, SAMPLE, END))]
+
+    def ends(self):
+        return [(record.tx, record.reason, record.wh) for record in self.records(END)]
+
+    def contexts(self):
+        return [record.context for record in self.records(SAMPLE)]
+
+    async def _tick(self):
+        while True:
+            for i, evse in enumerate(self.evses):
+                evse.tick()
+                if evse.charging and self.meters[i]:
+                    self.meters[i].count()
+            await self.clock.sleep_ms(_TICK_MS)

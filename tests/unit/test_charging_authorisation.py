@@ -1,0 +1,142 @@
+"""Who may charge: list, cache, back-end, and what is allowed without one (OCPP 1.6 §3.5)."""
+
+from charging_bench import Bench
+
+from firmware.charging.authorisation import TokenInfo, same_token, valid_token
+
+
+async def verdict(bench, token="CARD"):
+    """Returns (status, source) of one check."""
+    del bench.checks[:]
+    await bench.station._authoriser.check(token)
+    ((checked, status, source),) = bench.checks
+    assert checked == token
+    return status, source
+
+
+def test_tokens():
+    assert same_token("04aB", "04Ab") and not same_token(None, None) and not same_token("A", None)
+    assert valid_token("x") and valid_token("x" * 20)
+    for bad in ("", "x" * 21, None, 5, b"x"):
+        assert not valid_token(bad)
+
+
+async def test_online_the_back_end_decides():
+    """§4.1: without LocalPreAuthorize every token is asked about."""
+    bench = Bench()
+    bench.tags.put("CARD", TokenInfo("Accepted"))
+    assert await verdict(bench) == ("Accepted", "csms")
+    bench.backend.tokens["CARD"] = TokenInfo("Blocked")
+    assert await verdict(bench) == ("Blocked", "csms")
+
+
+async def test_local_pre_authorize_takes_list_and_cache():
+    bench = Bench(LocalPreAuthorize=True)
+    bench.cache.put("CARD", TokenInfo("Accepted"))
+    assert await verdict(bench) == ("Accepted", "cache")
+    bench.tags.put("CARD", TokenInfo("ConcurrentTx"))
+    assert await verdict(bench) == ("Accepted", "list")  # §3.5.2: ConcurrentTx stands for valid
+    assert bench.backend.asked == []
+
+
+async def test_known_as_invalid_is_asked_again():
+    """§3.5.1, matrix C20.2."""
+    bench = Bench(LocalPreAuthorize=True)
+    bench.cache.put("CARD", TokenInfo("Blocked"))
+    assert await verdict(bench) == ("Accepted", "csms")
+    assert bench.cache.get("CARD").status == "Accepted"
+
+
+async def test_expired_entries_are_not_valid():
+    bench = Bench(LocalPreAuthorize=True, AllowOfflineTxForUnknownId=True)
+    bench.cache.put("CARD", TokenInfo("Accepted", bench.clock.now() + 10))
+    assert await verdict(bench) == ("Accepted", "cache")
+    bench.clock.unix += 10
+    bench.backend.online = False
+    assert await verdict(bench) == ("Expired", "cache")  # §3.5.4: also where unknown ones are allowed
+
+
+async def test_offline_list_and_cache():
+    bench = Bench()
+    bench.backend.online = False
+    assert await verdict(bench) == ("Invalid", "offline")
+    bench.cache.put("CARD", TokenInfo("Accepted"))
+    assert await verdict(bench) == ("Accepted", "cache")
+    bench.tags.put("CARD", TokenInfo("Blocked"))
+    assert await verdict(bench) == ("Blocked", "list")  # §3.5.3: the list has priority
+    bench.settings.set("LocalAuthListEnabled", False, "system")
+    assert await verdict(bench) == ("Accepted", "cache")
+    bench.settings.set("AuthorizationCacheEnabled", False, "system")
+    assert await verdict(bench) == ("Invalid", "offline")
+
+
+async def test_local_authorize_offline_switched_off():
+    bench = Bench(LocalAuthorizeOffline=False)
+    bench.backend.online = False
+    bench.tags.put("CARD", TokenInfo("Accepted"))
+    assert await verdict(bench) == ("Invalid", "offline")
+
+
+async def test_unknown_tokens_offline():
+    """§3.5.4: unknown ones may be allowed, listed ones that are not valid never."""
+    bench = Bench(AllowOfflineTxForUnknownId=True, LocalAuthorizeOffline=False)
+    bench.backend.online = False
+    assert await verdict(bench, "STRANGER") == ("Accepted", "offline")
+    for status in ("Blocked", "Expired", "Invalid"):
+        bench.tags.put("STRANGER", TokenInfo(status))
+        assert await verdict(bench, "stranger") == (status, "list")
+
+
+async def test_back_end_that_does_not_answer_counts_as_offline():
+    bench = Bench()
+    bench.backend.reachable = False
+    bench.cache.put("CARD", TokenInfo("Accepted"))
+    assert await verdict(bench) == ("Accepted", "cache")
+    assert bench.backend.asked == ["CARD"]
+
+
+async def test_verdicts_fill_the_cache_but_not_for_listed_tokens():
+    """§3.5.1, §3.5.3."""
+    bench = Bench()
+    await verdict(bench, "STRANGER")
+    assert bench.cache.get("stranger").status == "Invalid"
+    bench.tags.put("CARD", TokenInfo("Accepted"))
+    await verdict(bench)
+    assert bench.cache.get("CARD") is None
+    bench.settings.set("AuthorizationCacheEnabled", False, "system")
+    await verdict(bench, "OTHER")
+    assert bench.cache.get("OTHER") is None
+
+
+async def test_conflict_with_the_list_is_told():
+    """§3.5.2: LocalListConflict."""
+    bench = Bench()
+    conflicts = []
+    bench.station.list_conflict.connect(conflicts.append)
+    bench.tags.put("CARD", TokenInfo("ConcurrentTx"))
+    await verdict(bench)
+    assert conflicts == []
+    bench.backend.tokens["CARD"] = TokenInfo("Invalid")
+    await verdict(bench)
+    assert conflicts == ["CARD"]
+    bench.tags.put("CARD", TokenInfo("Accepted", bench.clock.now() - 1))  # expired, so both say no
+    await verdict(bench)
+    assert conflicts == ["CARD"]
+
+
+async def test_clear_cache():
+    """§5.4; erratum 3.23: Rejected when there is none."""
+    bench = Bench()
+    bench.cache.put("CARD", TokenInfo("Accepted"))
+    assert bench.station.clear_cache() and bench.cache.get("CARD") is None
+    bench.settings.set("AuthorizationCacheEnabled", False, "system")
+    assert not bench.station.clear_cache()
+
+
+async def test_concurrent_tx_from_the_back_end_starts_nothing():
+    """§7.2."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    bench.backend.tokens["CARD"] = TokenInfo("ConcurrentTx")
+    assert await bench.station.swipe("CARD") == "refused"

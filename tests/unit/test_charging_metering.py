@@ -1,0 +1,149 @@
+"""Metering: the guarded register, samples, the running state, a meter that is lost (OCPP 1.6 §3.16)."""
+
+from charging_bench import Bench
+
+from firmware.charging.metering import Register, Slots
+from firmware.store.records import SAMPLE
+
+
+def test_register_never_runs_backwards_while_it_counts():
+    """OCPP 1.6 erratum 3.77."""
+    register = Register()
+    assert register.take(1_000, True) is None
+    assert register.take(5, True) is None and register.wh == 1_000  # a glitch
+    assert register.take(1_001, True) is None and register.wh == 1_001
+    assert [register.take(5, True) for _ in range(3)] == [None, None, 996]  # the meter insists
+    assert register.wh == 1_001
+    register.take(15, True)
+    assert register.wh == 1_011
+
+
+def test_register_follows_an_exchanged_meter_when_nothing_counts():
+    register = Register()
+    register.take(1_000, False)
+    assert register.take(7, False) == 0 and register.wh == 7
+
+
+def test_slots():
+    slots = Slots()
+    assert not slots.due(60, 0)  # entering is no tick
+    assert not slots.due(60, 59)
+    assert slots.due(60, 60) and not slots.due(60, 61)
+    assert slots.due(60, 200)  # one that was missed does not come twice
+    assert not slots.due(30, 201) and slots.due(30, 210)  # a new interval
+    assert not slots.due(0, 900) and not slots.due(0, 1_800)
+    assert not slots.due(30, 0, "next") and slots.due(30, 30, "next")
+
+
+async def test_periodic_samples_count_from_the_begin():
+    """§3.16.1."""
+    bench = Bench(MeterValueSampleInterval=60)
+    transaction = await bench.charging()
+    await bench.run(185_000)
+    samples = bench.records(SAMPLE)
+    assert [s.context for s in samples] == ["begin", "periodic", "periodic", "periodic"]
+    assert [s.t - transaction.begin_t for s in samples] == [0, 60, 120, 180]
+    assert samples[1].offered_ma == 32_000 and samples[1].reading.energy_wh == 1_000
+    await bench.station.swipe("CARD")
+    await bench.run(1_000)
+    assert bench.contexts()[-1] == "end"
+    assert bench.records()[-1].kind != SAMPLE  # the end record comes last
+
+
+async def test_clock_aligned_samples():
+    """§3.16.2: multiples of the interval from midnight; inside a transaction in the journal, outside by signal."""
+    bench = Bench(ClockAlignedDataInterval=900, MeterValueSampleInterval=0)
+    seen = []
+    bench.station.sampled.connect(lambda n, context, t, reading: seen.append((n, context, t % 900)))
+    bench.clock.unix = 1_800_000_000 - 20  # a multiple of 900
+    await bench.run(25_000)
+    assert seen == [(1, "clock", 0)]
+    bench.clock.unix = 1_800_000_000 + 890
+    await bench.run(500)
+    await bench.charging()
+    await bench.run(20_000)
+    assert len(seen) == 1
+    assert [(s.context, s.t % 900) for s in bench.records(SAMPLE)] == [("begin", 890), ("clock", 0)]
+
+
+async def test_clock_steps_make_no_samples():
+    bench = Bench(ClockAlignedDataInterval=900)
+    seen = []
+    bench.station.sampled.connect(lambda *args: seen.append(args))
+    await bench.run()
+    bench.clock.set_unix(bench.clock.now() + 5_000, "ntp")
+    await bench.run(2_000)
+    assert seen == []
+
+
+async def test_triggered_sample():
+    bench = Bench()
+    seen = []
+    bench.station.sampled.connect(lambda n, context, t, reading: seen.append((n, context, reading.energy_wh)))
+    await bench.run()
+    assert bench.station.sample_now(1).energy_wh == 1_000
+    assert seen == [(1, "trigger", 1_000)]
+
+
+async def test_running_state_is_saved_sparingly():
+    bench = Bench(RunningStateInterval=60)
+    transaction = await bench.charging()
+    saved = []
+    save = bench.journal.running.save
+
+    def spy(connector, tx, wh, t):
+        saved.append(wh)
+        save(connector, tx, wh, t)
+
+    bench.journal.running.save = spy
+    await bench.run(90_000)
+    assert saved == []  # nothing has changed
+    bench.meter.wh = 1_001
+    await bench.run(2_000)
+    assert saved == [1_001]  # a minute is over
+    bench.meter.wh = 1_050
+    await bench.run(2_000)
+    bench.meter.wh = 1_101
+    await bench.run(2_000)
+    assert saved == [1_001, 1_101]  # 100 Wh
+    assert transaction.wh == 1_101
+
+
+async def test_meter_lost_and_back():
+    bench = Bench(MeterValueSampleInterval=10)
+    await bench.charging()
+    bench.meter.fails = True
+    await bench.run(5_000)
+    assert [fault.name for fault in bench.evse.faults] == ["meter_lost"] and bench.evse.meter is None
+    assert bench.word == "Charging" and bench.station.status(1).fault.name == "meter_lost"
+    await bench.run(20_000)
+    before = len(bench.records(SAMPLE))
+    assert bench.station.readings(1) is None
+    await bench.run(20_000)
+    assert len(bench.records(SAMPLE)) == before  # no stale values
+    bench.meter.fails = False
+    bench.meter.wh = 1_200
+    await bench.run(2_000)
+    assert bench.evse.faults == () and bench.transaction.wh == 1_200
+
+
+async def test_station_without_meter():
+    bench = Bench(meters=[None])
+    await bench.charging()
+    await bench.station.swipe("CARD")
+    await bench.run(2_000)
+    assert bench.ends()[0][2] == 0
+
+
+async def test_full_flash_stops_no_sampling():
+    bench = Bench(MeterValueSampleInterval=10)
+    await bench.charging()
+
+    def refuse(*args):
+        raise OSError(28)
+
+    bench.journal.sample = refuse
+    bench.journal.running.save = refuse
+    bench.meter.wh = 5_000
+    await bench.run(30_000)
+    assert bench.word == "Charging" and bench.transaction.wh == 5_000

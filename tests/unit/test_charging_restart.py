@@ -1,0 +1,93 @@
+"""After a power cut: every open transaction ends exactly once, with the best value that is known."""
+
+from charging_bench import Bench
+
+from firmware.store.records import BEGIN, END
+
+
+async def test_power_cut_ends_the_transaction():
+    """OCPP 1.6 §4.10 PowerLoss; what the meter shows after the cut is what was delivered."""
+    bench = Bench()
+    transaction = await bench.charging()
+    bench.meter.wh = 1_234
+    bench = bench.power_cut()
+    await bench.run()
+    assert bench.ends() == [(transaction.number, "PowerLoss", 1_234)]
+    assert bench.contexts()[-1] == "end"
+    assert bench.events[0][0] == "stop" and bench.events[0][1].reason == "PowerLoss"
+    for _ in range(2):
+        bench = bench.power_cut()
+        await bench.run()
+    assert len(bench.ends()) == 1
+
+
+async def test_silent_meter_leaves_the_last_known_value():
+    bench = Bench(RunningStateInterval=5)
+    await bench.charging()
+    bench.meter.wh = 1_500
+    await bench.run(7_000)
+    bench.meter.wh = 1_550
+    bench = bench.power_cut()
+    bench.meter.fails = True
+    await bench.run(5_000)
+    assert bench.ends()[0][2] == 1_500
+
+
+async def test_exchanged_meter_does_not_count():
+    """OCPP 1.6 erratum 3.77: meterStop >= meterStart; and nobody pays for another meter's past."""
+    for shown in (3, 900_000):
+        bench = Bench()
+        await bench.charging()
+        bench = bench.power_cut()
+        bench.meter.wh = shown
+        await bench.run()
+        assert bench.ends()[0][2] == 1_000
+
+
+async def test_reset_that_was_cut_short_keeps_its_reason():
+    bench = Bench()
+    await bench.charging()
+    bench.station.request_reset(False, "csms")
+    bench = bench.power_cut()
+    await bench.run()
+    assert bench.ends()[0][1] == "SoftReset"
+    await bench.charging()
+    bench = bench.power_cut()
+    await bench.run()
+    assert bench.ends()[1][1] == "PowerLoss"
+
+
+async def test_nobody_begins_before_the_old_ends():
+    bench = Bench()
+    await bench.charging()
+    bench = bench.power_cut()
+    bench.meter.fails = True
+    bench.plug()
+    await bench.station.swipe("OTHER")
+    await bench.run(5_000)
+    kinds = [record.kind for record in bench.records(BEGIN, END)]
+    assert kinds == [BEGIN, END, BEGIN] and bench.transaction.token == "OTHER"
+
+
+async def test_two_transactions_of_one_power_on():
+    bench = Bench(2)
+    await bench.run()
+    for n, token in ((1, "CARD"), (2, "OTHER")):
+        bench.plug(n)
+        await bench.station.swipe(token)
+        await bench.run(800)
+    bench.meters[0].wh, bench.meters[1].wh = 1_100, 1_200
+    bench = bench.power_cut()
+    await bench.run()
+    assert sorted(wh for _, _, wh in bench.ends()) == [1_100, 1_200]
+
+
+async def test_no_energy_by_itself_after_a_power_cut():
+    """Matrix C4.12, C8.4."""
+    bench = Bench()
+    await bench.charging()
+    bench = bench.power_cut()
+    bench.plug()
+    bench.evse.set_state("C")
+    await bench.run(5_000)
+    assert not bench.evse.permitted and bench.word == "Preparing"

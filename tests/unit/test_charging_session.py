@@ -1,0 +1,412 @@
+"""The session of a connector: plug, card, transaction, stop; and the status words on the way."""
+
+from charging_bench import Bench
+
+from firmware.store.records import BEGIN, END
+
+
+async def test_plug_first_then_card():
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    assert bench.word == "Preparing"  # at once
+    assert await bench.station.swipe("CARD") == "start"
+    await bench.run(800)
+    assert bench.evse.permitted and bench.evse.offered_ma == 32_000  # PWM < 1 s after authorisation
+    assert bench.transaction.token == "CARD" and bench.transaction.begin_wh == 1_000
+    assert [r.token for r in bench.records(BEGIN)] == ["CARD"]
+    bench.evse.set_state("C")
+    assert bench.word == "Charging"
+    assert bench.words == ["Preparing", "Charging"]  # OCPP 1.6 §4.9: no suspension in between
+    assert bench.events == [("start", bench.transaction)]
+
+
+async def test_card_first_then_plug():
+    bench = Bench()
+    await bench.run()
+    await bench.station.swipe("CARD")
+    assert bench.word == "Preparing" and bench.transaction is None
+    assert not bench.evse.permitted
+    await bench.run(5_000)
+    bench.plug()
+    await bench.run(800)
+    assert bench.transaction and bench.evse.permitted
+
+
+async def test_no_energy_without_authorisation():
+    """OCPP 1.6 §4.1: energy only after authorisation."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    bench.evse.set_state("C")
+    await bench.run(2_000)
+    assert await bench.station.swipe("STRANGER") == "refused"
+    await bench.run(2_000)
+    assert not bench.evse.permitted and not bench.records() and bench.word == "Preparing"
+
+
+async def test_no_energy_when_the_begin_is_not_written():
+    """What is not in the journal did not happen."""
+    bench = Bench()
+
+    def refuse(*args):
+        raise OSError(28)
+
+    await bench.run()
+    bench.journal.begin = refuse
+    bench.plug()
+    await bench.station.swipe("CARD")
+    await bench.run(2_000)
+    assert not bench.evse.permitted and bench.transaction is None and bench.word == "Finishing"
+
+
+async def test_meter_is_read_for_the_begin():
+    """Matrix C4.9: the begin value is fresh, not the one polled a second ago."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    bench.meter.wh = 4_321
+    await bench.station.swipe("CARD")
+    await bench.run(500)
+    assert bench.transaction.begin_wh == 4_321
+
+
+async def test_silent_meter_delays_the_begin_by_less_than_a_second():
+    bench = Bench()
+    await bench.run()
+
+    async def hang():
+        await bench.clock.sleep_ms(60_000)
+
+    bench.meter.read = hang
+    await bench.run(1_100)
+    bench.plug()
+    await bench.station.swipe("CARD")
+    await bench.run(900)
+    assert bench.transaction.begin_wh == 1_000  # the last known value
+
+
+async def test_connection_time_out_without_plug():
+    """OCPP 1.6 errata 3.77, 3.89: counted from Preparing, then back to Available."""
+    bench = Bench(ConnectionTimeOut=20)
+    await bench.run()
+    await bench.station.swipe("CARD")
+    await bench.run(19_000)
+    assert bench.word == "Preparing"
+    await bench.run(2_000)
+    assert bench.words == ["Preparing", "Available"]
+    bench.plug()
+    await bench.run(2_000)
+    assert bench.transaction is None  # the card is forgotten
+
+
+async def test_connection_time_out_with_plug():
+    """OCPP 1.6 erratum 3.20 (B6): Finishing while the cable is in, and Available after it."""
+    bench = Bench(ConnectionTimeOut=20)
+    await bench.run()
+    bench.plug()
+    await bench.run(21_000)
+    assert bench.words == ["Preparing", "Finishing"]
+    assert not bench.evse.held  # nobody's cable is kept
+    bench.unplug()
+    await bench.run(200)
+    assert bench.word == "Available"
+
+
+async def test_card_after_the_time_out_begins_a_new_usage():
+    """OCPP 1.6 §4.9 F2."""
+    bench = Bench(ConnectionTimeOut=20)
+    await bench.run()
+    bench.plug()
+    await bench.run(21_000)
+    await bench.station.swipe("CARD")
+    await bench.run(800)
+    assert bench.words == ["Preparing", "Finishing", "Preparing"] and bench.transaction
+
+
+async def test_connection_time_out_zero_wants_the_plug_first():
+    """Matrix C4.1."""
+    bench = Bench(ConnectionTimeOut=0)
+    await bench.run()
+    assert await bench.station.swipe("CARD") == "refused"
+    assert bench.backend.asked == [] and bench.words == []
+    bench.plug()
+    await bench.run(700_000 // 10)
+    assert bench.word == "Preparing"  # and no time-out
+    assert await bench.station.swipe("CARD") == "start"
+
+
+async def test_second_presentation_cancels_before_the_plug():
+    """OCPP 1.6 §4.9 B1."""
+    bench = Bench()
+    await bench.run()
+    await bench.station.swipe("CARD")
+    assert await bench.station.swipe("card") == "cancelled"
+    assert bench.word == "Available"
+
+
+async def test_same_card_stops_without_authorize():
+    """OCPP 1.6 §4.1; tokens are case-insensitive (erratum 3.74)."""
+    bench = Bench()
+    transaction = await bench.charging()
+    asked = len(bench.backend.asked)
+    bench.meter.wh = 5_000
+    assert await bench.station.swipe("card") == "stop"
+    assert bench.word == "Finishing" and not bench.evse.permitted  # at once
+    await bench.run(1_000)
+    assert bench.ends() == [(transaction.number, "Local", 5_000)]
+    assert bench.records(END)[0].token == "card"
+    assert len(bench.backend.asked) == asked
+    assert bench.transaction is None and bench.events[-1] == ("stop", transaction)
+    assert not bench.evse.held
+    bench.unplug()
+    await bench.run(200)
+    assert bench.words == ["Preparing", "Charging", "Finishing", "Available"]
+
+
+async def test_end_value_covers_what_flows_until_the_contactor_opens():
+    """IEC 61851-1 A.6 seq. 10: after the PWM is withdrawn the vehicle may draw for some seconds."""
+    bench = Bench()
+    await bench.charging()
+    bench.meter.draws_w = 3_680
+    evse = bench.evse
+    tick = evse.tick
+    evse.tick = lambda: None  # the contactor stays closed
+    await bench.run(1_100)
+    await bench.station.swipe("CARD")
+    await bench.run(1_500)
+    assert bench.ends() == []  # still drawing
+    bench.meter.wh = 2_222
+    bench.meter.draws_w = 0
+    evse.tick = tick
+    await bench.run(1_000)
+    assert bench.ends()[0][2] == 2_222
+
+
+async def test_stop_does_not_wait_for_ever():
+    """A vehicle that goes on drawing, a meter that has died: the end is written all the same."""
+    bench = Bench()
+    await bench.charging()
+    bench.meter.draws_w = 3_680
+    await bench.run(1_100)
+    bench.evse.tick = lambda: None
+    bench.meter.fails = True
+    await bench.station.swipe("CARD")
+    await bench.run(4_000)
+    assert len(bench.ends()) == 1
+
+
+async def test_end_is_written_once_although_the_flash_refuses_at_first():
+    bench = Bench()
+    await bench.charging()
+    end = bench.journal.end
+    refused = []
+
+    def refuse(*args):
+        refused.append(args)
+        if len(refused) < 3:
+            raise OSError(28)
+        return end(*args)
+
+    bench.journal.end = refuse
+    await bench.station.swipe("CARD")
+    await bench.run(2_000)
+    assert len(refused) == 3 and len(bench.ends()) == 1 and bench.contexts().count("end") == 1
+
+
+async def test_other_card_needs_authorize_and_the_same_parent():
+    """OCPP 1.6 §3.10, §4.1."""
+    bench = Bench()
+    bench.backend.tokens["CARD"].parent = "FAMILY"
+    transaction = await bench.charging()
+    assert await bench.station.swipe("OTHER") == "refused"  # accepted, but of no group
+    bench.backend.tokens["OTHER"].parent = "NEIGHBOURS"
+    assert await bench.station.swipe("OTHER") == "refused"
+    assert await bench.station.swipe("FAMILY") == "refused"  # a parent is no token
+    assert transaction.reason is None
+    bench.backend.tokens["OTHER"].parent = "family"
+    assert await bench.station.swipe("OTHER") == "stop"
+    assert bench.backend.asked == ["CARD", "OTHER", "OTHER", "FAMILY", "OTHER"]
+    await bench.run(1_000)
+    assert bench.records(END)[0].token == "OTHER"
+
+
+async def test_unplugging_the_vehicle_ends_the_transaction():
+    bench = Bench()
+    await bench.charging()
+    bench.unplug_ev_side()
+    assert bench.word == "Finishing" and bench.station.status(1).info == "EV side disconnected"  # §4.9
+    await bench.run(1_000)
+    assert bench.ends()[0][1] == "EVDisconnected"
+    assert not bench.evse.held  # UnlockConnectorOnEVSideDisconnect
+    bench.unplug()
+    await bench.run(200)
+    assert bench.word == "Available"
+
+
+async def test_fixed_cable_is_available_after_unplugging():
+    """OCPP 1.6 §4.9 C1."""
+    bench = Bench(socket=False)
+    await bench.charging()
+    bench.unplug()
+    assert bench.word == "Available"
+    await bench.run(1_000)
+    assert bench.ends()[0][1] == "EVDisconnected"
+
+
+async def test_cable_stays_locked_when_so_configured():
+    """OCPP 1.6 §4.10: until the user presents the identifier."""
+    bench = Bench(UnlockConnectorOnEVSideDisconnect=False)
+    await bench.charging()
+    bench.unplug_ev_side()
+    await bench.run(1_000)
+    assert bench.ends()[0][1] == "EVDisconnected" and bench.evse.held
+    assert await bench.station.swipe("OTHER") == "refused"
+    assert bench.evse.held
+    asked = len(bench.backend.asked)
+    assert await bench.station.swipe("CARD") == "released"
+    assert not bench.evse.held and len(bench.backend.asked) == asked
+
+
+async def test_transaction_survives_ev_side_disconnect_when_so_configured():
+    """OCPP 1.6 §4.9, §4.10: SuspendedEV, locked whatever the other key says, energy again after reconnecting."""
+    bench = Bench(StopTransactionOnEVSideDisconnect=False)
+    await bench.charging()
+    bench.unplug_ev_side()
+    await bench.run(3_000)
+    status = bench.station.status(1)
+    assert (status.state, status.info) == ("SuspendedEV", "EV side disconnected")
+    assert bench.evse.held and bench.ends() == []
+    bench.plug()
+    bench.evse.set_state("C")
+    await bench.run(100)
+    status = bench.station.status(1)
+    assert (status.state, status.info) == ("Charging", "")
+
+
+async def test_reconnecting_begins_a_new_usage():
+    """OCPP 1.6 §4.9 F2."""
+    bench = Bench()
+    await bench.charging()
+    bench.unplug_ev_side()
+    await bench.run(1_000)
+    bench.plug()
+    assert bench.word == "Preparing" and not bench.evse.permitted
+
+
+async def test_suspended_words():
+    """OCPP 1.6 §4.9: SuspendedEVSE has precedence; B2 is SuspendedEV (erratum 3.55)."""
+    bench = Bench()
+    await bench.charging()
+    bench.evse.set_state("B")
+    assert bench.word == "SuspendedEV"
+    bench.evse.limit = (0, "schedule")
+    bench.evse.tick()
+    assert bench.word == "SuspendedEVSE"
+    bench.evse.limit = (16_000, "schedule")
+    bench.evse.tick()
+    await bench.run(1_500)
+    assert bench.word == "SuspendedEVSE"  # the vehicle may still answer
+    await bench.run(1_000)
+    assert bench.word == "SuspendedEV"
+    bench.evse.set_state("C")
+    assert bench.words[-4:] == ["SuspendedEV", "SuspendedEVSE", "SuspendedEV", "Charging"]
+
+
+async def test_vehicle_that_does_not_want_to_charge():
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    await bench.station.swipe("CARD")
+    await bench.run(2_000)
+    assert bench.word == "Preparing"
+    await bench.run(1_000)
+    assert bench.word == "SuspendedEV"
+
+
+async def test_fault_returns_to_the_word_before_it():
+    """OCPP 1.6 §4.9 I1-I8; a warning keeps the word and shows the fault."""
+    bench = Bench()
+    await bench.charging()
+    bench.evse.raise_fault("overtemperature")
+    status = bench.station.status(1)
+    assert status.state == "Faulted" and status.fault.name == "overtemperature"
+    bench.evse.clear_fault("overtemperature")
+    bench.evse.tick()
+    assert bench.words[-1] == "Charging" and bench.ends() == []
+    bench.evse.raise_fault("derated")
+    status = bench.station.status(1)
+    assert status.state == "Charging" and status.fault.name == "derated"
+
+
+async def test_faulted_connector_begins_nothing():
+    bench = Bench()
+    await bench.run()
+    bench.evse.raise_fault("other", "VENDOR 7", "told by the test")
+    bench.plug()
+    assert await bench.station.swipe("CARD") == "refused"
+    assert not bench.station.remote_start("CARD", 1)
+    status = bench.station.status(1)
+    assert (status.fault.code, status.fault.text) == ("VENDOR 7", "told by the test")
+
+
+async def test_emergency_stop_and_stop_button():
+    bench = Bench()
+    await bench.charging()
+    bench.station.button(1, "emergency")
+    await bench.run(1_000)
+    assert bench.ends()[0][1] == "EmergencyStop" and bench.word == "Faulted"
+    bench.station.button(1, "emergency", False)
+    bench.unplug()
+    await bench.run()
+    await bench.charging()
+    bench.station.button(1, "stop")
+    await bench.run(1_000)
+    assert bench.ends()[1][1] == "Local" and bench.records(END)[1].token is None
+    bench.station.button(7, "stop")  # no such connector
+
+
+async def test_lock_policy():
+    """Matrix C6.1."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    assert bench.evse.held
+    bench.settings.set("LockEarly", False, "system")
+    await bench.run(200)
+    assert not bench.evse.held
+    await bench.station.swipe("CARD")
+    assert bench.evse.held
+    await bench.run(800)
+    assert bench.evse.held
+
+
+async def test_free_charging():
+    """Matrix C4.4: a session on plug-in, no Authorize, the configured token."""
+    bench = Bench(FreevendEnabled=True, FreevendIdTag="EVERYBODY")
+    await bench.run()
+    bench.plug()
+    await bench.run(1_000)
+    assert bench.transaction.token == "EVERYBODY" and bench.backend.asked == []
+    await bench.station.swipe("EVERYBODY")
+    await bench.run(2_000)
+    assert bench.transaction is None and bench.word == "Finishing"  # and does not begin again by itself
+    bench.unplug()
+    await bench.run(200)
+    bench.plug()
+    await bench.run(1_000)
+    assert bench.transaction
+
+
+async def test_free_charging_waits_for_registration():
+    """Matrix C3.2: never-accepted stations do not charge."""
+    bench = Bench(FreevendEnabled=True, FreevendIdTag="EVERYBODY")
+    bench.backend.may_start = False
+    await bench.run()
+    bench.plug()
+    await bench.run(90_000)
+    assert bench.transaction is None and bench.word == "Preparing"
+    assert await bench.station.swipe("CARD") == "refused" and not bench.station.remote_start("CARD")
+    bench.backend.may_start = True
+    await bench.run(1_000)
+    assert bench.transaction

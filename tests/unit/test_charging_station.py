@@ -1,0 +1,347 @@
+"""What the faces ask of the station: remote start and stop, availability, unlocking, reset, two connectors."""
+
+import asyncio
+
+from charging_bench import Bench
+from harness import settle
+
+from firmware.charging.authorisation import TokenInfo
+from firmware.store.records import BEGIN, END
+
+
+async def test_remote_start_with_authorisation():
+    """OCPP 1.6 §5.11: as a local action; the answer is known at once."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    assert bench.station.remote_start("CARD", 1)
+    assert not bench.station.remote_start("OTHER", 1)  # one at a time
+    await bench.run(800)
+    assert bench.transaction.remote and bench.backend.asked == ["CARD"]
+
+
+async def test_remote_start_of_a_refused_token():
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    assert bench.station.remote_start("STRANGER", 1)
+    await bench.run(2_000)
+    assert bench.transaction is None and bench.checks == [("STRANGER", "Invalid", "csms")]
+    assert bench.station.remote_start("CARD", 1)
+
+
+async def test_remote_start_without_authorisation():
+    bench = Bench(AuthorizeRemoteTxRequests=False)
+    await bench.run()
+    assert bench.station.remote_start("ANYTHING")
+    assert bench.word == "Preparing" and bench.backend.asked == []
+    bench.plug()
+    await bench.run(800)
+    assert bench.transaction.token == "ANYTHING"
+
+
+async def test_remote_start_where_it_cannot_be():
+    bench = Bench()
+    await bench.run()
+    for token, connector in (("CARD", 0), ("CARD", 2), ("CARD", -1), ("CARD", "1"), ("", 1), ("x" * 21, 1), (None, 1)):
+        assert not bench.station.remote_start(token, connector)
+    bench.station.change_availability(1, False)
+    assert not bench.station.remote_start("CARD", 1)
+    bench.station.change_availability(1, True)
+    await bench.charging()
+    assert not bench.station.remote_start("OTHER", 1) and not bench.station.remote_start("OTHER")
+
+
+async def test_remote_start_uses_a_plug_that_timed_out():
+    """The operator names the connector: OCPP 1.6 §4.9 F2."""
+    bench = Bench(2, ConnectionTimeOut=20)
+    await bench.run()
+    bench.plug(2)
+    await bench.run(21_000)
+    assert bench.station.remote_start("CARD", 2)
+    await bench.run(800)
+    assert bench.station.transaction(2)
+
+
+async def test_remote_stop():
+    bench = Bench()
+    transaction = await bench.charging()
+    assert not bench.station.remote_stop(transaction.number + 1)
+    assert bench.station.remote_stop(transaction.number)
+    await bench.run(1_000)
+    assert bench.ends()[0][1] == "Remote" and bench.records(END)[0].token is None
+    assert not bench.station.remote_stop(transaction.number)
+    assert not bench.evse.held and bench.word == "Finishing"
+
+
+async def test_refused_after_the_start_stops():
+    """OCPP 1.6 §3.5.4, erratum 3.17: DeAuthorized, and the cable stays locked until the owner identifies."""
+    bench = Bench()
+    transaction = await bench.charging()
+    bench.station.start_confirmed(transaction.number, TokenInfo("Invalid"))
+    await bench.run(1_000)
+    assert bench.ends()[0][1] == "DeAuthorized" and bench.word == "Finishing"
+    assert bench.evse.held and bench.cache.get("CARD").status == "Invalid"
+    assert await bench.station.swipe("OTHER") == "refused"
+    assert bench.evse.held
+    assert await bench.station.swipe("card") == "released"
+    assert not bench.evse.held and bench.word == "Finishing"
+
+
+async def test_cable_of_a_refused_user_is_released_at_the_vehicle_or_by_the_group():
+    bench = Bench()
+    for release in ("unplug", "group"):
+        bench.backend.tokens["CARD"] = TokenInfo("Accepted", parent="FAMILY")
+        bench.backend.tokens["OTHER"] = TokenInfo("Accepted", parent="FAMILY")
+        transaction = await bench.charging()
+        bench.station.start_confirmed(transaction.number, TokenInfo("Blocked", parent="FAMILY"))
+        await bench.run(1_000)
+        assert bench.evse.held
+        if release == "group":
+            assert await bench.station.swipe("OTHER") == "released"
+        else:
+            bench.unplug_ev_side()
+        assert not bench.evse.held
+        bench.unplug()
+        await bench.run(200)
+        assert bench.word == "Available"
+
+
+async def test_refused_after_the_start_only_suspends():
+    """OCPP 1.6 §3.5.4: StopTransactionOnInvalidId false."""
+    bench = Bench(StopTransactionOnInvalidId=False)
+    transaction = await bench.charging()
+    bench.station.start_confirmed(transaction.number, TokenInfo("Expired"))
+    assert bench.word == "SuspendedEVSE" and transaction.suspended and not bench.evse.permitted
+    await bench.run(1_000)
+    assert bench.ends() == []
+    assert await bench.station.swipe("CARD") == "stop"
+
+
+async def test_energy_for_an_invalid_token():
+    """MaxEnergyOnInvalidId: counted from the refusal."""
+    for stop in (True, False):
+        bench = Bench(StopTransactionOnInvalidId=stop, MaxEnergyOnInvalidId=500)
+        transaction = await bench.charging()
+        bench.meter.wh = 2_000
+        await bench.run(1_200)
+        bench.station.start_confirmed(transaction.number, TokenInfo("Invalid"))
+        bench.meter.wh = 2_499
+        await bench.run(2_000)
+        assert bench.word == "Charging"
+        bench.meter.wh = 2_500
+        await bench.run(3_000)
+        assert bench.word == ("Finishing" if stop else "SuspendedEVSE")
+        assert [reason for _, reason, _ in bench.ends()] == (["DeAuthorized"] if stop else [])
+
+
+async def test_verdict_brings_the_parent():
+    """OCPP 1.6 §3.10; and late verdicts only go to the cache."""
+    bench = Bench()
+    transaction = await bench.charging()
+    bench.station.start_confirmed(transaction.number, TokenInfo("Accepted", parent="FAMILY"))
+    bench.backend.tokens["OTHER"] = TokenInfo("Accepted", parent="FAMILY")
+    assert await bench.station.swipe("OTHER") == "stop"
+    await bench.run(1_000)
+    bench.station.start_confirmed(transaction.number, TokenInfo("Blocked"), "CARD")
+    bench.station.stop_confirmed(transaction.number, TokenInfo("Expired"), "OTHER")
+    assert bench.cache.get("CARD").status == "Blocked" and bench.cache.get("OTHER").status == "Expired"
+
+
+async def test_availability():
+    """OCPP 1.6 §5.2: connector 0 is the station and all connectors; kept over restarts."""
+    bench = Bench(2)
+    await bench.run()
+    station = bench.station
+    assert station.change_availability(1, True) == "accepted"  # already so
+    assert station.change_availability(2, False) == "accepted"
+    assert [station.status(n).state for n in (0, 1, 2)] == ["Available", "Available", "Unavailable"]
+    assert not bench.evses[1].available and bench.evses[0].available
+    assert station.change_availability(0, False) == "accepted"
+    assert [station.status(n).state for n in (0, 1, 2)] == ["Unavailable"] * 3
+    bench = bench.power_cut()
+    assert [bench.station.status(n).state for n in (0, 1, 2)] == ["Unavailable"] * 3
+    assert not bench.evses[0].available
+    assert bench.station.change_availability(0, True) == "accepted"
+    assert [bench.station.status(n).state for n in (0, 1, 2)] == ["Available"] * 3
+    for n in (3, -1, None, "1"):
+        assert bench.station.change_availability(n, False) == "rejected"
+
+
+async def test_availability_waits_for_the_transaction():
+    bench = Bench()
+    await bench.charging()
+    assert bench.station.change_availability(0, False) == "scheduled"
+    assert bench.word == "Charging" and bench.evse.available
+    assert bench.station.change_availability(1, True) == "accepted"
+    assert bench.station.change_availability(1, False) == "scheduled"
+    await bench.station.swipe("CARD")
+    await bench.run(1_000)
+    assert bench.words[-2:] == ["Finishing", "Unavailable"] and not bench.evse.available
+    assert not bench.evse.held
+
+
+async def test_availability_ends_a_usage_first():
+    """E4.29: there is no step from Preparing to Unavailable."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    assert bench.station.change_availability(1, False) == "accepted"
+    assert bench.words == ["Preparing", "Finishing", "Unavailable"]
+    bench.station.change_availability(1, True)
+    await bench.run(200)
+    assert bench.word == "Preparing"  # H2: the vehicle is still there
+    await bench.station.swipe("CARD")
+    await bench.run(800)
+    assert bench.transaction
+
+
+async def test_unlock():
+    """OCPP 1.6 §5.18: the transaction ends first."""
+    bench = Bench()
+    await bench.charging()
+    unlock = asyncio.create_task(bench.station.unlock(1))
+    await bench.run(2_000)
+    assert await unlock == "unlocked"
+    assert bench.ends()[0][1] == "UnlockCommand"
+    bench.unplug()
+    await bench.run()
+    bench.plug()
+    await bench.run(200)
+    assert bench.evse.locked  # LockEarly
+    unlock = asyncio.create_task(bench.station.unlock(1))
+    await bench.run(1_000)
+    assert await unlock == "unlocked" and not bench.evse.held
+    bench.evse.locked, bench.evse.lock_works = True, False
+    unlock = asyncio.create_task(bench.station.unlock(1))
+    await bench.run(7_000)
+    assert await unlock == "failed"
+
+
+async def test_unlock_where_there_is_no_lock():
+    """OCPP 1.6 erratum 3.85."""
+    assert await Bench().station.unlock(2) == "not supported"
+    assert await Bench(socket=False).station.unlock(1) == "not supported"
+
+
+async def check_reset(hard, by, reason):
+    bench = Bench()
+    resets = []
+    bench.station.reset_requested.connect(lambda *args: resets.append(args + (bench.ends()[0][1],)))
+    await bench.charging()
+    assert bench.station.request_reset(hard, by) and bench.station.request_reset(True, "again")
+    assert resets == [] and not bench.evse.permitted
+    await bench.run(2_000)
+    assert resets == [(hard, by, reason)]
+    assert await bench.station.swipe("CARD") == "refused" and not bench.station.remote_start("CARD", 1)
+    bench = bench.power_cut()
+    await bench.run()
+    assert len(bench.ends()) == 1 and len(bench.records(BEGIN)) == 1
+
+
+async def test_reset_stops_and_writes_first():
+    """OCPP 1.6 §5.14."""
+    await check_reset(False, "csms", "SoftReset")
+    await check_reset(True, "csms", "HardReset")
+    await check_reset(False, "portal", "Reboot")
+
+
+async def test_two_connectors_and_one_reader():
+    """Matrix C7: the last one plugged in is authorised; the same card ends its own session."""
+    bench = Bench(2)
+    await bench.run()
+    bench.plug(2)
+    await bench.run(1_000)
+    bench.plug(1)
+    await bench.station.swipe("CARD")
+    await bench.run(800)
+    assert bench.station.transaction(1) and not bench.station.transaction(2)
+    assert await bench.station.swipe("OTHER") == "start"
+    await bench.run(800)
+    assert bench.station.transaction(2).token == "OTHER"
+    assert await bench.station.swipe("CARD") == "stop"
+    assert bench.station.transaction(1).stopping and not bench.station.transaction(2).stopping
+
+
+async def test_forgotten_cable_does_not_charge_on_a_strangers_card():
+    """OCPP 1.6 erratum 3.20."""
+    bench = Bench(2, ConnectionTimeOut=20)
+    await bench.run()
+    bench.plug(1)
+    await bench.run(21_000)
+    assert await bench.station.swipe("CARD") == "start"
+    await bench.run(800)
+    assert [bench.station.status(n).state for n in (1, 2)] == ["Finishing", "Preparing"]
+    bench.plug(2)
+    await bench.run(800)
+    assert bench.station.transaction(2)
+
+
+async def test_card_goes_where_the_plug_is():
+    bench = Bench(2)
+    await bench.run()
+    await bench.station.swipe("CARD")
+    assert bench.station.status(1).state == "Preparing"
+    bench.plug(2)
+    await bench.run(800)
+    assert bench.station.transaction(2).token == "CARD"
+    assert bench.station.status(1).state == "Available"
+
+
+async def test_reader_serves_its_connectors_only():
+    bench = Bench(2)
+    await bench.run()
+    bench.plug(1)
+    await bench.station.swipe("CARD", (2,))
+    await bench.run(800)
+    assert not bench.station.transaction(1) and bench.station.status(2).state == "Preparing"
+    assert await bench.station.swipe("CARD", ()) == "refused"
+
+
+async def test_card_shown_twice_while_it_is_checked():
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    first = asyncio.create_task(bench.station.swipe("CARD"))
+    await asyncio.sleep(0)
+    assert await bench.station.swipe("CARD") == "busy"
+    await settle()
+    assert await first == "start"
+    assert await bench.station.swipe("CARD") == "busy"  # the transaction is about to begin
+    await bench.run(800)
+    assert bench.transaction and bench.backend.asked == ["CARD"]
+
+
+async def test_reswipe_guard():
+    """Matrix C5.3."""
+    bench = Bench(ReswipeGuard=30)
+    await bench.charging()
+    assert await bench.station.swipe("CARD") == "busy"
+    await bench.run(30_000)
+    assert await bench.station.swipe("CARD") == "stop"
+
+
+async def test_nonsense_is_refused_quietly():
+    bench = Bench()
+    await bench.run()
+    for token in ("", "x" * 21, None, 17):
+        assert await bench.station.swipe(token) == "refused"
+    for n in (-1, 2, None, "1"):
+        assert bench.station.connector(n) is None and bench.station.status(n) is None
+        assert bench.station.transaction(n) is None and bench.station.readings(n) is None
+        assert bench.station.sample_now(n) is None
+    assert not bench.station.remote_stop(None)
+    bench.station.start_confirmed(99, TokenInfo("Blocked"))
+    bench.station.stop_confirmed(99, TokenInfo("Blocked"))
+    assert bench.backend.asked == [] and bench.word == "Available"
+
+
+async def test_faults_of_the_station_are_connector_zero():
+    bench = Bench()
+    bench.station.raise_fault("reader_lost")
+    assert bench.station.status(0).state == "Available" and bench.station.status(0).fault.name == "reader_lost"
+    bench.station.raise_fault("other", "CODE", "text")
+    assert bench.station.status(0).state == "Faulted" and bench.word == "Available"
+    bench.station.clear_fault("other")
+    bench.station.clear_fault("reader_lost")
+    assert [word for n, word in bench.statuses if n == 0] == ["Available", "Faulted", "Available", "Available"]
