@@ -101,7 +101,13 @@ class Authoriser:
         return None, None
 
     def _listed(self, token):
-        return self._tags.get(token) if self._settings.get("LocalAuthListEnabled") else None
+        if not self._settings.get("LocalAuthListEnabled"):
+            return None
+        try:
+            return self._tags.get(token)
+        except OSError as exc:
+            self._log.error("auth", "local list cannot be read: %s", exc)
+            return None
 
     def _aged(self, status, entry):
         if status == ACCEPTED and entry.expiry is not None and entry.expiry <= self._clock.now():

@@ -74,6 +74,7 @@ class Connector:
         evse.limit_changed.connect(self._evse_changed)
         evse.pilot_changed.connect(self._evse_changed)
         evse.fault_changed.connect(self._fault_changed)
+        evse.stop_pressed.connect(self._stop_pressed)
 
     # -- what is the case
 
@@ -142,6 +143,7 @@ class Connector:
         self.stop("UnlockCommand")
         self.owner = None
         self._released = True
+        self.evse.retry_lock()
         self.update()
 
     def stop(self, reason, token=None):
@@ -232,6 +234,10 @@ class Connector:
         if on and fault.name == "emergency_stop":
             self.stop("EmergencyStop")
         self._evse_changed()
+
+    def _stop_pressed(self, evse):
+        self.stop("Local")
+        self.update()
 
     def _option(self, name, default):
         """Returns the value of a setting that only exists with the part it is about."""

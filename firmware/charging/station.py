@@ -168,7 +168,7 @@ class Station:
         if name == "emergency":
             connector.evse.emergency(pressed)
         elif name == "stop" and pressed:
-            connector.stop("Local")
+            connector.evse.press_stop()
 
     # -- operators
 

@@ -42,6 +42,8 @@ class ScriptedEvse:
         self.lock_changed = Signal()
         self.fault_changed = Signal()
         self.limit_changed = Signal()
+        self.stop_pressed = Signal()
+        self.lock_retries = 0
 
     @property
     def connected(self):
@@ -73,6 +75,13 @@ class ScriptedEvse:
             if fault.name == name:
                 self.faults = tuple(f for f in self.faults if f is not fault)
                 self.fault_changed.emit(self, fault, False)
+
+    def press_stop(self):
+        self.permitted = False
+        self.stop_pressed.emit(self)
+
+    def retry_lock(self):
+        self.lock_retries += 1
 
     def emergency(self, on):
         if on:
@@ -162,7 +171,7 @@ class Bench:
         self.settings = Settings(self.folder + "/settings", SETTINGS, log=self.log)
         for name, value in settings.items():
             self.settings.set(name, value, "system")
-        self.journal = Journal(self.folder + "/journal", self.clock, self.settings, self.log)
+        self.journal = Journal(self.folder, self.clock, self.log, self.settings)
         self.evses = [ScriptedEvse(socket) for _ in range(connectors)]
         self.meters = meters or [ScriptedMeter() for _ in range(connectors)]
         self.tags = TokenTable()

@@ -140,3 +140,15 @@ async def test_concurrent_tx_from_the_back_end_starts_nothing():
     bench.plug()
     bench.backend.tokens["CARD"] = TokenInfo("ConcurrentTx")
     assert await bench.station.swipe("CARD") == "refused"
+
+
+async def test_list_that_cannot_be_read_is_no_list():
+    bench = Bench()
+
+    def fail(token):
+        raise OSError(5)
+
+    bench.tags.get = fail
+    assert await verdict(bench) == ("Accepted", "csms")
+    bench.backend.online = False
+    assert await verdict(bench) == ("Accepted", "cache")

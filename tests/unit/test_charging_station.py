@@ -215,7 +215,7 @@ async def test_unlock():
     bench.evse.locked, bench.evse.lock_works = True, False
     unlock = asyncio.create_task(bench.station.unlock(1))
     await bench.run(7_000)
-    assert await unlock == "failed"
+    assert await unlock == "failed" and bench.evse.lock_retries == 3  # §5.18: a new attempt each time
 
 
 async def test_unlock_where_there_is_no_lock():
