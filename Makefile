@@ -26,9 +26,9 @@ bench: $(DEVELOPMENT)  ## measure, compare with the budgets, write docs/performa
 image: $(TOOLS)  ## compile the files of the board into build/image
 	$(BIN)/python -m tools.image
 
-flash: image  ## put the image on a board: make flash PORT=/dev/ttyACM0
+flash: image  ## put the image on a board: make flash PORT=/dev/ttyACM0 [FACTORY=station.json]
 	@test -n "$(PORT)" || { echo "Which port? For example: make flash PORT=/dev/ttyACM0" >&2; exit 2; }
-	$(BIN)/python -m tools.flash $(PORT)
+	$(BIN)/python -m tools.flash $(PORT) $(if $(FACTORY),--factory $(FACTORY))
 
 clean:
 	rm -rf build $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
