@@ -23,19 +23,19 @@ _MAX_DELTAS = 8
 
 
 class Journal:
-    """The journal in the directory `path`.
+    """The journal in `folder`/journal, and the running state beside it.
 
     `settings` gives JournalBatch and JournalBatchSeconds. `next_seq_floor` must lie above every sequence number that a
     reader has acknowledged: samples are delivered before they are durable, and their numbers must not come again.
     Opening the journal tells the clock the newest time in it, as a floor. `appended(seq)` is emitted for each new fact.
     """
 
-    def __init__(self, path, clock, settings, log, next_seq_floor=0):
+    def __init__(self, folder, clock, log, settings, next_seq_floor=0):
         self._clock = clock
         self._settings = settings
         self._report = log
         self.appended = Signal()
-        self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening)
+        self._log = FlashLog(folder + "/journal", _SEGMENT_BYTES, next_seq_floor, self._opening)
         self._open = set()  # numbers of the transactions that have begun and not ended
         self._last_tx = 0
         self._batch_began_ms = None  # when the oldest waiting sample was taken
@@ -46,7 +46,7 @@ class Journal:
         self._rebase_needed = False  # something was written in this power-on before the clock was known
         self._boot = self._log.next_seq
         self._append(BOOT, records.boot_payload(self._time()), False)
-        self.running = RunningState(path + ".running")
+        self.running = RunningState(folder + "/running")
 
     # -- writing
 

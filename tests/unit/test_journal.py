@@ -27,7 +27,7 @@ class Station:
 
     def start(self, clock=None, floor=0):
         self.clock = clock or FakeClock(unix=self.clock.now())
-        self.journal = Journal(self.folder + "/journal", self.clock, self.settings, Log(self.clock), floor)
+        self.journal = Journal(self.folder, self.clock, Log(self.clock), self.settings, floor)
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
         return self.journal
 

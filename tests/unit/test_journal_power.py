@@ -19,7 +19,7 @@ def open_journal(path):
     clock = FakeClock()
     cursor = StateFile(path + "/cursor").load() or 0
     settings = Settings(path + "/settings", SETTINGS)
-    return Journal(path + "/journal", clock, settings, Log(clock), cursor + 1)
+    return Journal(path, clock, Log(clock), settings, cursor + 1)
 
 
 def prepare(path):

@@ -1,0 +1,186 @@
+"""Tokens that are known here: the local authorisation list (OCPP 1.6 §3.5.2) and the authorisation cache (§3.5.1)."""
+
+import binascii
+import os
+import struct
+
+from sortedfile import SortedFile
+from sortedfile.sorting import Sorter
+
+from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry, decode, encode, is_removal, key_of
+
+__all__ = ("AuthCache", "TagEntry", "TagList")
+
+_NEW = ".new"
+
+
+class TagList:
+    """The local authorisation list in the file `path`: up to `most` tokens, in constant RAM."""
+
+    def __init__(self, path, most=10_000):
+        self._path = path
+        self._most = most
+        self._file = SortedFile(path, KEY_BYTES, RECORD_BYTES)
+
+    def __len__(self):
+        return self._file.count
+
+    @property
+    def version(self):
+        """The version of the list, 0 when it is empty (OCPP 1.6 §5.10)."""
+        return struct.unpack("<i", self._file.meta)[0] if self._file.count else 0
+
+    @property
+    def damaged(self):
+        """True when something in the file is not what was written; the back-end has to send the list again."""
+        return self._file.damaged
+
+    def get(self, token):
+        """Returns the TagEntry of a token, in any case, or None. Raises OSError."""
+        try:
+            record = self._file.get(_padded(key_of(token)))
+        except ValueError:
+            return None  # such a text is in no list
+        return decode(record)[1] if record else None
+
+    def replace(self, version, entries):
+        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order, all or nothing.
+
+        Raises ValueError for a bad or doubled token or too many, OSError when the flash refuses; the list then stays.
+        """
+        records = (encode(token, entry) for token, entry in entries)
+        with Sorter(self._path + ".runs", records, RECORD_BYTES) as ordered:
+            self._file.replace(ordered, struct.pack("<i", version), self._most)
+
+    def update(self, version, entries):
+        """Adds and changes the tokens of `entries` and removes those whose TagEntry is None; see replace()."""
+        records = (encode(token, entry) for token, entry in entries)
+        with Sorter(self._path + ".runs", records, RECORD_BYTES) as ordered:
+            self._file.replace(_merged(self._file.records(), ordered), struct.pack("<i", version), self._most)
+
+    def clear(self):
+        """Removes the list."""
+        self._file.remove()
+
+
+def _padded(key):
+    return key + b"\x00" * (KEY_BYTES - len(key))
+
+
+def _merged(old, changes):
+    """Yields the records of two sorted iterables; a change replaces or removes the old record of its key."""
+    change = next(changes, None)
+    for record in old:
+        while change is not None and change[:KEY_BYTES] < record[:KEY_BYTES]:
+            if not is_removal(change):
+                yield change
+            change = next(changes, None)
+        # Equal keys: the loop above lets the change through with the next record, behind which it sorts.
+        if change is None or change[:KEY_BYTES] != record[:KEY_BYTES]:
+            yield record
+    while change is not None:
+        if not is_removal(change):
+            yield change
+        change = next(changes, None)
+
+
+class AuthCache:
+    """The back-end's verdicts on the tokens that were presented, oldest first, in the file `path`.
+
+    A full cache drops all entries that are not valid, then the oldest valid ones (OCPP 1.6 §3.5.1). Each record has its
+    own CRC: damage costs the entries that it hits, which are asked for again.
+    """
+
+    def __init__(self, path, clock, most=250):
+        self._path = path
+        self._clock = clock
+        self._most = most
+
+    def __len__(self):
+        return sum(1 for _ in self._records())
+
+    def get(self, token):
+        """Returns the TagEntry of a token, in any case, or None."""
+        try:
+            key = _padded(key_of(token))
+        except ValueError:
+            return None
+        for record in self._records():
+            if record[:KEY_BYTES] == key:
+                return decode(record)[1]
+        return None
+
+    def put(self, token, entry):
+        """Takes in a verdict (anything with status, expiry and parent). Nothing is written when nothing has changed.
+
+        A flash that refuses costs the new entry, not the transaction: the back-end is asked again next time.
+        """
+        try:
+            new = encode(token, entry)
+        except ValueError:
+            return
+        known = valid = 0
+        for record in self._records():
+            if record == new:
+                return
+            if record[:KEY_BYTES] != new[:KEY_BYTES]:
+                known += 1
+                valid += self._is_valid(record)
+        full = known >= self._most
+        surplus = valid - self._most + 1 if full else 0  # oldest valid entries that have to go as well
+        try:
+            self._write(new, full, surplus)
+        except OSError:
+            _remove(self._path + _NEW)
+
+    def clear(self):
+        """Forgets everything."""
+        _remove(self._path)
+
+    def _write(self, new, full, surplus):
+        with open(self._path + _NEW, "wb") as f:
+            for record in self._records():
+                if record[:KEY_BYTES] == new[:KEY_BYTES]:
+                    continue
+                if full:
+                    if not self._is_valid(record):
+                        continue
+                    if surplus > 0:
+                        surplus -= 1
+                        continue
+                f.write(_sealed(record))
+            f.write(_sealed(new))
+        os.rename(self._path + _NEW, self._path)
+
+    def _is_valid(self, record):
+        entry = decode(record)[1]
+        return entry.status == "Accepted" and (entry.expiry is None or entry.expiry > self._clock.now())
+
+    def _records(self):
+        """Yields the intact records, oldest first."""
+        try:
+            with open(self._path, "rb") as f:
+                while True:
+                    record = f.read(RECORD_BYTES)
+                    check = f.read(4)
+                    if len(check) < 4:
+                        return
+                    if check == _check(record) and record[KEY_BYTES] < len(STATUSES):
+                        yield record
+        except OSError:
+            return  # no cache yet
+
+
+def _check(record):
+    return struct.pack("<I", binascii.crc32(record))
+
+
+def _sealed(record):
+    return record + _check(record)
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # it was not there
