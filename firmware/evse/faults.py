@@ -43,7 +43,7 @@ class Fault:
         )
 
 
-# The worst first. Voltages come from a meter that is read about once a second, hence their debounce of several readings.
+# The worst first. Voltages come from a meter that is read about once a second; their debounce spans several readings.
 TABLE = (
     Fault("emergency_stop", "EVSE EMERGENCY_STOP", "Emergency stop pressed", 15, "unplug"),
     Fault("contactor_welded", "EVSE F1", "Contactor closed although switched off", 250, "unplug"),
@@ -54,7 +54,7 @@ TABLE = (
     Fault("temperature_sensor", "EVSE F10", "Temperature sensor failed", 1_000, "auto", clear_ms=10_000),
     Fault("overcurrent", "EVSE F9", "Vehicle draws more than offered", 7_000, "unplug"),
     Fault("cp_short", "EVSE F8", "Control pilot shorted to PE", 0, "auto"),
-    Fault("cp_open", "EVSE F8", "Control pilot or PE out of limits", 80, "auto", clear_ms=1_000),
+    Fault("cp_open", "EVSE F8", "Control pilot or PE out of limits", 55, "auto", clear_ms=1_000),
     Fault("diode", "EVSE F8", "No diode on the control pilot", 100, "unplug"),
     Fault("ventilation", "EVSE F7", "Vehicle asks for ventilation", 0, "auto"),
     Fault("pp_invalid", "EVSE F6", "Cable rating unreadable", 500, "unplug"),
@@ -83,6 +83,7 @@ class Watch:
         self.forced = False  # another part of the firmware holds it
         self.latched = False
         self._owner = owner
+        self._cause = False  # newest look
         self._since = None  # cause seen since, while not active
         self._gone_since = None  # cause gone since, while active
         self._active_since = 0
@@ -90,6 +91,7 @@ class Watch:
 
     def see(self, cause, now_ms):
         """Takes the newest look at the cause; called every step for a cause that the machine supervises."""
+        self._cause = cause
         if cause or self.forced:
             self._gone_since = None
             if self.active:
@@ -108,13 +110,17 @@ class Watch:
             if self._retries and self._owner.unplugged:
                 self._retries = 0
 
+    def review(self, now_ms):
+        """Looks after a fault that nobody supervises at the moment."""
+        self.see(self._cause, now_ms)
+
     def clear(self):
         """Ends the fault whatever its recovery; it comes back when its cause is still there."""
         self._since = self._gone_since = None
         self.latched = False
+        fault = self.fault
         self.fault = self.row
         if self.active:
-            fault = self.fault
             self.active = False
             self._owner.changed(fault, False)
 
@@ -139,7 +145,7 @@ class Watch:
 
 
 class Faults:
-    """The faults of one connector. `active` is a tuple of Fault, the worst first; `blocking` is True when one blocks."""
+    """The faults of one connector: `active` is a tuple of Fault, the worst first; `blocking`: one of them blocks."""
 
     def __init__(self, listener=None):
         self._watches = tuple(Watch(row, self) for row in TABLE)
@@ -175,7 +181,7 @@ class Faults:
     def step(self, now_ms):
         """Looks after the raised faults; the supervised ones are looked at by `Watch.see()`."""
         for watch in self._raised:
-            watch.see(False, now_ms)
+            watch.review(now_ms)
             if not watch.active and not watch.forced:
                 self._raised.remove(watch)
                 break  # the list has changed; the next step is 20 ms away

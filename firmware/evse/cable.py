@@ -1,0 +1,45 @@
+"""The cable in a socket: its rating, coded by a resistor between proximity and PE (IEC 61851-1 table B.2)."""
+
+from micropython import const
+
+# Ohms. The coding values are 1500, 680, 220 and 100; the bands meet half-way between them, and both ends are closed:
+# an open or shorted contact is no 13 A cable.
+_OPEN_OHM = const(4_500)
+_BANDS = (  # (from, below, mA)
+    (1_000, 2_700, 13_000),
+    (330, 1_000, 20_000),
+    (150, 330, 32_000),
+    (60, 150, 63_000),
+)
+# The contacts of a plug that goes in bounce; two equal looks 100 ms apart are a cable.
+_SETTLE_MS = const(100)
+
+
+def rating_ma(ohm):
+    """Returns the mA that a proximity resistance allows, 0 for one that is no coding, None for no plug (or no ohm)."""
+    if ohm is None or ohm >= _OPEN_OHM:
+        return None
+    for low, high, milliamps in _BANDS:
+        if low <= ohm < high:
+            return milliamps
+    return 0
+
+
+class Cable:
+    """`ma` is the settled rating: mA, 0 when unreadable, None without a plug."""
+
+    def __init__(self):
+        self.ma = None
+        self._seen = None
+        self._seen_since = 0
+
+    def see(self, ohm, now_ms):
+        """Takes the newest proximity resistance in ohm (None = open); returns True when `ma` has changed."""
+        rating = rating_ma(ohm)
+        if rating != self._seen:
+            self._seen = rating
+            self._seen_since = now_ms
+        elif rating != self.ma and now_ms - self._seen_since >= _SETTLE_MS:
+            self.ma = rating
+            return True
+        return False

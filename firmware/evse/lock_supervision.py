@@ -1,0 +1,80 @@
+"""The plug lock: drive, verify, try again, give up (IEC 61851-1 D.6.5: no energy before the lock is confirmed)."""
+
+from micropython import const
+
+_TRIES = const(5)
+_VERIFY_MS = const(1_000)  # a motor pulse takes 300 to 600 ms, then the feedback contact has to settle
+_PAUSE_MS = const(1_000)  # between two tries, driven the other way so that a jammed bolt comes free
+_LOST_MS = const(250)  # a feedback contact that chatters while the contactor switches is no open lock
+
+
+class LockSupervision:
+    """Follows a wish with `drive`, the level for the lock's driver. All outputs are plain attributes:
+
+    drive      True to lock
+    confirmed  the feedback agrees with a wish to lock (True also for a lock that is not fitted)
+    failed     the lock did not follow after five tries; `retry()` or another wish starts again
+    """
+
+    def __init__(self):
+        self.drive = False
+        self.confirmed = False
+        self.failed = False
+        self._wanted = False
+        self._again = False
+        self._tries = 0
+        self._since = 0  # of the present drive level
+        self._contrary_since = None
+
+    def retry(self):
+        """Lets a lock that has failed try again."""
+        self._again = self.failed
+
+    def step(self, wanted, closed, now_ms):
+        """Takes the wish and the feedback (True = locked, None = no lock fitted)."""
+        if closed is None:
+            self.drive = False
+            self.confirmed = True
+            return
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._tries = 0
+            self.failed = False
+            self._contrary_since = None
+            self._drive(wanted, now_ms)
+        elif self._again:
+            self._tries = 0
+            self.failed = False
+            self._drive(not wanted, now_ms)
+        self._again = False
+        if closed == wanted:
+            self._contrary_since = None
+            if self.drive == wanted:
+                self._tries = 0
+                self.failed = False
+                self.confirmed = wanted
+            return
+        if self.confirmed:
+            if self._contrary_since is None:
+                self._contrary_since = now_ms
+            if wanted and now_ms - self._contrary_since < _LOST_MS:
+                return
+            self.confirmed = False
+            self._contrary_since = None
+            self._since = now_ms
+        if not self.failed:
+            self._try(wanted, now_ms)
+
+    def _try(self, wanted, now_ms):
+        if self.drive != wanted:
+            if now_ms - self._since >= _PAUSE_MS:
+                self._drive(wanted, now_ms)
+        elif now_ms - self._since >= _VERIFY_MS:
+            self._tries += 1
+            # Giving up leaves the lock unlocked: nobody's cable is caught by a lock that cannot be trusted.
+            self._drive(not wanted if self._tries < _TRIES else False, now_ms)
+            self.failed = self._tries >= _TRIES
+
+    def _drive(self, level, now_ms):
+        self.drive = level
+        self._since = now_ms

@@ -1,0 +1,409 @@
+"""The state machine of one connector (IEC 61851-1, mode 3): a pure step from inputs and time to outputs.
+
+`step()` runs every 20 ms. It reads nothing but its inputs and the wishes of the layers above (`permitted`, `available`,
+`hold_plug`, ...), touches no hardware and allocates nothing while nothing changes. "A.6 seq. n" in comments names the
+sequence of IEC 61851-1:2017 table A.6 that a time belongs to.
+"""
+
+from micropython import const
+
+from firmware.evse.cable import Cable
+from firmware.evse.contactor_check import ContactorCheck
+from firmware.evse.derating import Derating
+from firmware.evse.limits import MIN_PILOT_MA, STATE_F, STEADY, duty_for
+from firmware.evse.lock_supervision import LockSupervision
+from firmware.evse.phase_switch import PhaseSwitch
+from firmware.evse.pilot_levels import diode_present, plausible
+from firmware.evse.pilot_state import PilotState
+from firmware.evse.rcd_supervision import RcdSupervision
+from firmware.evse.supply_check import SupplyCheck, overcurrent
+from firmware.evse.wakeup import DISCONNECT, NOTHING, PULSE_F, WakeUp
+
+# A.6 seq. 10.2: a vehicle that ignores the withdrawn PWM (it has 3 s, seq. 10.1) is disconnected under load.
+FORCE_OPEN_AFTER_MS = const(6_000)
+# A.5.3: a vehicle has 5 s to follow a duty cycle, so there is no other before that.
+DUTY_INTERVAL_MS = const(5_000)
+# A.6 seq. 10.1: a withdrawn PWM stays away for the 3 s that the vehicle has to answer it.
+WITHDRAWN_AT_LEAST_MS = const(3_000)
+# Table A.5: a shorter state F is not seen by every vehicle.
+STATE_F_AT_LEAST_MS = const(300)
+# Between the end of one supply and the next; saves contactor and on-board charger from a vehicle that toggles S2.
+RECLOSE_AFTER_MS = const(5_000)
+RECLOSE_AFTER_FAULT_MS = const(30_000)  # and after E, D or a fault
+RECLOSE_AFTER_UNPLUG_MS = const(1_000)  # the next vehicle need not wait for the last one, only for bouncing contacts
+# BMW hybrids show 9 V for 500 ms after a change of the duty cycle.
+BLANK_AFTER_DUTY_MS = const(550)
+BLANK_AFTER_SWITCHING_MS = const(200)  # the contactor's coil is next to the pilot's wire
+# After the pilot was cut or at -12 V, the measurement needs this long to mean something.
+PILOT_SETTLE_MS = const(75)
+DIODE_SAMPLES = const(3)  # table A.4 note: seen at least once before closing; once is noise, three in a row are a diode
+UNLOCK_IN_F_AFTER_MS = const(5_000)
+
+
+class Inputs:
+    """What the drivers measured. One object, overwritten before each step."""
+
+    def __init__(self):
+        self.pilot_high_mv = None  # positive and negative half-wave at the CP terminal, mV; None = no sample
+        self.pilot_low_mv = None
+        self.proximity_ohm = None  # None = open
+        self.contactor_closed = None  # auxiliary contact; None = not fitted
+        self.lock_closed = None  # None = not fitted
+        self.rcd_tripped = None  # None = not fitted
+        self.temperature_dc = None  # tenths of a degree; None = sensor broken
+        self.currents_ma = None  # newest meter reading, tuples, or None
+        self.voltages_mv = None
+        self.emergency = False
+
+
+class Outputs:
+    """What the drivers shall do. One object, overwritten by each step."""
+
+    def __init__(self, phases):
+        self.duty = STEADY  # 0.01 %; STEADY = +12 V, STATE_F = -12 V
+        self.close = False
+        self.phases = phases
+        self.lock = None  # None: nobody has decided since power-on, so the bolt stays where it is
+        self.rcd_test = False
+        self.cp_connected = True
+
+
+class Machine:
+    """`thermistor`, `pilot_switch` and `rcd_test` say what is fitted. `faults.unplugged` is kept up to date."""
+
+    def __init__(
+        self,
+        limits,
+        faults,
+        fixed_cable=False,
+        phases=3,
+        ventilation=False,
+        thermistor=True,
+        pilot_switch=False,
+        rcd_test=True,
+    ):
+        self.limits = limits
+        self.faults = faults
+        self.outputs = Outputs(phases)
+        self.pilot = PilotState()
+        self.cable = None if fixed_cable else Cable()
+        self.lock = LockSupervision()
+        self.rcd = RcdSupervision(rcd_test)
+        self.derating = Derating()
+        self.wakeup = WakeUp(pilot_switch)
+        self.phase_switch = PhaseSwitch(phases)
+        # Wishes of the layers above
+        self.permitted = False  # energy is allowed
+        self.available = True
+        self.hold_plug = None  # keep the plug locked; None: not decided yet
+        self.wake_up = True
+        # Readings
+        self.state = "A"
+        self.offered_ma = 0
+        self.forced_openings = 0  # under load, because a vehicle ignored the withdrawn PWM
+        self._ventilation = ventilation
+        self._thermistor = thermistor
+        self._pilot_switch = pilot_switch
+        self._contactor_check = ContactorCheck()
+        self._supply = SupplyCheck(phases)
+        self._waking = NOTHING
+        self._diode_samples = 0
+        self._aux_closed = None
+        self._duty_at = 0  # when the duty cycle last changed
+        self._withdrawn_at = None  # when this vehicle's offer was withdrawn
+        self._blank_until = 0
+        self._cut_at = None  # pilot not measurable until PILOT_SETTLE_MS later
+        self._wait_since = 0  # no closing until _wait_ms later
+        self._wait_ms = 0
+        self._watch_causes(faults)
+
+    def _watch_causes(self, faults):
+        watch = faults.watch
+        self._emergency = watch("emergency_stop")
+        self._welded = watch("contactor_welded")
+        self._stuck_open = watch("contactor_stuck_open")
+        self._rcd_tripped = watch("rcd_tripped")
+        self._rcd_test_failed = watch("rcd_test_failed")
+        self._hot = watch("overtemperature")
+        self._sensor = watch("temperature_sensor")
+        self._warm = watch("derated")
+        self._overcurrent = watch("overcurrent")
+        self._cp_short = watch("cp_short")
+        self._cp_open = watch("cp_open")
+        self._diode = watch("diode")
+        self._ventilated = watch("ventilation")
+        self._pp_invalid = watch("pp_invalid")
+        self._lock_failed = watch("lock_failed")
+        self._phase_loss = watch("phase_loss")
+        self._overvoltage = watch("overvoltage")
+        self._undervoltage = watch("undervoltage")
+
+    def step(self, inputs, now_ms):
+        """Takes the inputs of this moment; returns the outputs, always the same object."""
+        self._see_pilot(inputs, now_ms)
+        self._see_cable(inputs, now_ms)
+        self._see_power(inputs, now_ms)
+        self._see_supply(inputs, now_ms)
+        self.faults.step(now_ms)
+        self._offer(now_ms)
+        self._switch(inputs, now_ms)
+        self._secure_plug(inputs, now_ms)
+        return self.outputs
+
+    @property
+    def vehicle_ready(self):
+        """The vehicle asks for energy: C, or D where there is ventilation."""
+        return self.state == "C" or (self.state == "D" and self._ventilation)
+
+    @property
+    def plug_locked(self):
+        """The plug cannot be taken out (True for a fixed cable and where no lock is fitted)."""
+        return self.cable is None or self.lock.confirmed
+
+    def hold_reason(self, now_ms):
+        """Returns in one or two words why no energy flows, or None while it does. For people and logs."""
+        if self.outputs.close:
+            return None
+        if not self.available:
+            return "unavailable"
+        if self.faults.blocking:
+            return "fault " + self.faults.active[0].name
+        if self.state == "A":
+            return "no vehicle"
+        if self.cable and not self.cable.ma:
+            return "cable"
+        if not self.permitted:
+            return "not permitted"
+        milliamps, slot = self.limits.allowed()
+        if not milliamps:
+            return "limit " + slot
+        if self.phase_switch.holds:
+            return "phase switching"
+        if not self.vehicle_ready:
+            return "vehicle"
+        if not self.plug_locked:
+            return "lock"
+        if not self.rcd.passed:
+            return "rcd test"
+        if now_ms - self._wait_since < self._wait_ms:
+            return "waiting"
+        return "pilot"
+
+    # What is seen ---------------------------------------------------------------------------------------------------
+
+    def _see_pilot(self, inputs, now_ms):
+        out = self.outputs
+        high = inputs.pilot_high_mv
+        steady_f = out.duty == STATE_F
+        if steady_f or not out.cp_connected:
+            self._cut_at = now_ms
+        if self._cut_at is not None:
+            if now_ms - self._cut_at < PILOT_SETTLE_MS:
+                # Blind: what was last seen of the vehicle still stands.
+                self.state = "F" if steady_f and not self.available else self.state
+                self._cp_open.see(False, now_ms)
+                return
+            self._cut_at = None
+        good = plausible(high)
+        self._cp_open.see(not good, now_ms)
+        if high is not None:
+            before = self.pilot.state
+            self.pilot.see(high, now_ms, now_ms < self._blank_until)
+            if self.pilot.state != before:
+                self._vehicle_moved()
+            self.state = self.pilot.state
+        self.faults.unplugged = self.state == "A"
+        self._cp_short.see(good and self.state == "E", now_ms)
+        self._ventilated.see(self.state == "D" and not self._ventilation, now_ms)
+        self._see_diode(inputs.pilot_low_mv, now_ms)
+
+    def _vehicle_moved(self):
+        state = self.pilot.state
+        if state == "A":
+            self._diode_samples = 0
+            self._withdrawn_at = None
+            self._wait_ms = min(self._wait_ms, RECLOSE_AFTER_UNPLUG_MS)
+            self.rcd.unplugged()
+        elif state == "D" or state == "E":
+            self._diode_samples = 0
+
+    def _see_diode(self, low, now_ms):
+        duty = self.outputs.duty
+        state = self.state
+        # The sample after a change still shows part of the time before it.
+        if duty == STEADY or state == "A" or state == "E" or now_ms - self._duty_at < PILOT_SETTLE_MS:
+            if duty == STEADY:
+                self._diode_samples = 0
+            self._diode.see(False, now_ms)
+            return
+        present = diode_present(low)
+        self._diode_samples = min(self._diode_samples + 1, DIODE_SAMPLES) if present else 0
+        self._diode.see(not present, now_ms)
+
+    def _see_cable(self, inputs, now_ms):
+        cable = self.cable
+        if cable is None:
+            return
+        if cable.see(inputs.proximity_ohm, now_ms):
+            if cable.ma:
+                self.limits.set("cable", cable.ma)
+            else:
+                self.limits.clear("cable")
+        # A plug without readable rating is refused; nobody is given 13 A on a guess.
+        self._pp_invalid.see(not cable.ma and self.pilot.connected, now_ms)
+
+    def _see_power(self, inputs, now_ms):
+        commanded = self.outputs.close
+        closed = self._aux_closed = inputs.contactor_closed
+        check = self._contactor_check
+        check.step(commanded, closed, now_ms)
+        self._welded.see(check.welded, now_ms)
+        self._stuck_open.see(check.stuck_open, now_ms)
+        self._emergency.see(inputs.emergency, now_ms)
+        live = commanded or bool(closed)
+        away = self.state == "A"
+        self.phase_switch.step(live, away, now_ms)
+        rcd = self.rcd
+        if inputs.rcd_tripped is None:
+            rcd.passed = True
+            return
+        rcd.step(inputs.rcd_tripped, live, away, now_ms)
+        self._rcd_tripped.see(rcd.tripped, now_ms)
+        self._rcd_test_failed.see(rcd.failed, now_ms)
+
+    def _see_supply(self, inputs, now_ms):
+        # While the offer is withdrawn the 6 s of the forced opening apply, not the supervision of the current.
+        self._overcurrent.see(
+            self.outputs.close and self.offered_ma > 0 and overcurrent(inputs.currents_ma, self.offered_ma), now_ms
+        )
+        supply = self._supply
+        supply.step(inputs.voltages_mv)
+        self._overvoltage.see(supply.overvoltage, now_ms)
+        self._undervoltage.see(supply.undervoltage, now_ms)
+        self._phase_loss.see(supply.phase_loss, now_ms)
+        if not self._thermistor:
+            return
+        derating = self.derating
+        derating.step(inputs.temperature_dc, now_ms)
+        self._sensor.see(inputs.temperature_dc is None, now_ms)
+        self._hot.see(derating.hot, now_ms)
+        if derating.warm != self._warm.active:
+            self._warm.see(derating.warm, now_ms)
+            if derating.warm:
+                self.limits.set("temperature", MIN_PILOT_MA)
+            else:
+                self.limits.clear("temperature")
+
+    # What is done ---------------------------------------------------------------------------------------------------
+
+    def _offer(self, now_ms):
+        """Decides about the pilot: duty cycle and switch."""
+        milliamps = self._offerable()
+        duty = duty_for(milliamps) if milliamps else STEADY
+        self.wakeup.step(
+            self.wake_up and milliamps > 0 and self.state == "B" and not self.faults.blocking,
+            self.outputs.close,
+            now_ms,
+        )
+        action = self.wakeup.action
+        cut = self.phase_switch.cuts
+        if (cut and not self._pilot_switch) or action == PULSE_F:
+            duty = STATE_F
+        elif not self.available and not self.outputs.close and not self._aux_closed:
+            duty = STATE_F
+        self.outputs.cp_connected = not (self._pilot_switch and (cut or action == DISCONNECT))
+        self._drive(duty, milliamps, now_ms)
+
+    def _offerable(self):
+        """Returns the mA that may be signalled now, 0 for none."""
+        state = self.state
+        if not self.permitted or not self.available or self.faults.blocking or self.phase_switch.holds:
+            return 0
+        if self.cable and not self.cable.ma:
+            return 0
+        if state == "B" or state == "C" or (state == "D" and self._ventilation):
+            return self.limits.allowed()[0]
+        return 0
+
+    def _drive(self, duty, milliamps, now_ms):
+        out = self.outputs
+        if duty == out.duty:
+            return
+        elapsed = now_ms - self._duty_at
+        was_steady = out.duty == STEADY
+        was_pwm = not was_steady and out.duty != STATE_F
+        pwm = duty != STEADY and duty != STATE_F
+        if out.duty == STATE_F and elapsed < STATE_F_AT_LEAST_MS:
+            return
+        if pwm and was_pwm:
+            if elapsed < DUTY_INTERVAL_MS:
+                return
+            self._blank(BLANK_AFTER_DUTY_MS, now_ms)
+        elif pwm:
+            withdrawn = self._withdrawn_at
+            if was_steady and withdrawn is not None and now_ms - withdrawn < WITHDRAWN_AT_LEAST_MS:
+                return
+        elif was_pwm and self.state != "A":
+            self._withdrawn_at = now_ms
+        out.duty = duty
+        self.offered_ma = milliamps if pwm else 0
+        self._duty_at = now_ms
+
+    def _switch(self, inputs, now_ms):
+        """Decides about the contactor."""
+        out = self.outputs
+        pwm = out.duty != STEADY and out.duty != STATE_F
+        blocked = self.faults.blocking
+        sighted = self._cut_at is None and out.duty != STATE_F and out.cp_connected
+        safe = sighted and self.vehicle_ready and not blocked and self.plug_locked
+        if out.close:
+            if not safe:
+                if blocked:
+                    self._drive(STATE_F, 0, now_ms)  # tells the vehicle at once; +12 V again after 300 ms
+                self._set_contactor(False, now_ms)
+            elif not pwm and now_ms - self._duty_at >= FORCE_OPEN_AFTER_MS:
+                self.forced_openings += 1
+                self._set_contactor(False, now_ms)
+        elif safe and pwm and self._diode_samples >= DIODE_SAMPLES and self.rcd.passed:
+            # A contact that is closed before the command is a weld that has not been debounced yet.
+            if now_ms - self._wait_since >= self._wait_ms and not inputs.contactor_closed:
+                self._set_contactor(True, now_ms)
+        if blocked or self.state == "E" or (self.state == "D" and not self._ventilation):
+            self._wait_since = now_ms
+            self._wait_ms = RECLOSE_AFTER_FAULT_MS if self.state != "A" else RECLOSE_AFTER_UNPLUG_MS
+
+    def _set_contactor(self, close, now_ms):
+        out = self.outputs
+        if close:
+            out.phases = self.phase_switch.phases
+        else:
+            self._wait_since = now_ms
+            self._wait_ms = RECLOSE_AFTER_MS if self.state != "A" else RECLOSE_AFTER_UNPLUG_MS
+        out.close = close
+        self._blank(BLANK_AFTER_SWITCHING_MS, now_ms)
+
+    def _blank(self, ms, now_ms):
+        self._blank_until = max(self._blank_until, now_ms + ms)
+
+    def _secure_plug(self, inputs, now_ms):
+        """Decides about the lock and the self-test line."""
+        out = self.outputs
+        out.rcd_test = self.rcd.test
+        if not out.close:
+            out.phases = self.phase_switch.phases
+        if self.cable is None:
+            return
+        out_of_use = out.duty == STATE_F and not self.available and now_ms - self._duty_at >= UNLOCK_IN_F_AFTER_MS
+        wanted = self.hold_plug or (self.permitted and self.pilot.connected)
+        # Nothing is locked into an empty socket, and a cable that cannot be used is given back.
+        unusable = self.state == "E" or self._pp_invalid.active
+        if out_of_use or unusable or not (self.cable.ma or self.pilot.connected):
+            wanted = False
+        # Whatever anybody wishes, nobody pulls a live plug.
+        if out.close or inputs.contactor_closed:
+            wanted = True
+        if self.hold_plug is None and not wanted and inputs.lock_closed is not None:
+            return
+        self.lock.step(bool(wanted), inputs.lock_closed, now_ms)
+        out.lock = self.lock.drive
+        self._lock_failed.see(self.lock.failed, now_ms)

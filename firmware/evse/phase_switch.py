@@ -1,0 +1,59 @@
+"""Changes between one and three phases, with no load and the vehicle's charger asleep.
+
+Some vehicles are destroyed by a change under an uninterrupted pilot, so the order is: withdraw the offer, open, cut the
+pilot (its switch, or state F where there is none), wait, change, wait, go on.
+"""
+
+from micropython import const
+
+_SETTLE_MS = const(100)  # between opening, cutting the pilot, changing and going on
+_WAIT_MS = const(60_000)  # what the slowest known vehicles need to forget the old number of phases
+
+_IDLE = const(0)
+_OPENING = const(1)
+_WAITING = const(2)
+_SETTLING = const(3)
+
+
+class PhaseSwitch:
+    """`phases` is what the contactors shall connect. `holds`: no offer now. `cuts`: the pilot shall be cut."""
+
+    def __init__(self, phases):
+        self.phases = phases
+        self.wanted = phases
+        self.holds = False
+        self.cuts = False
+        self._phase = _IDLE
+        self._since = 0
+        self._energised = False  # the vehicle has had voltage since it was plugged in
+
+    def step(self, closed, vehicle_away, now_ms):
+        """Takes whether the contactor is or should be closed, and whether the pilot is in A."""
+        if closed:
+            self._energised = True
+        elif vehicle_away:
+            self._energised = False
+        if self._phase == _IDLE:
+            if self.wanted != self.phases:
+                if not self._energised:
+                    self.phases = self.wanted
+                    return
+                self.holds = True
+                self._enter(_OPENING, now_ms)
+        elif self._phase == _OPENING:
+            if closed:
+                self._since = now_ms
+            elif now_ms - self._since >= _SETTLE_MS:
+                self.cuts = True
+                self._enter(_WAITING, now_ms)
+        elif self._phase == _WAITING:
+            if now_ms - self._since >= _WAIT_MS:
+                self.phases = self.wanted
+                self._enter(_SETTLING, now_ms)
+        elif now_ms - self._since >= _SETTLE_MS:
+            self.holds = self.cuts = False
+            self._enter(_IDLE, now_ms)
+
+    def _enter(self, phase, now_ms):
+        self._phase = phase
+        self._since = now_ms

@@ -1,0 +1,54 @@
+"""What the meter shows of the supply and of the vehicle: over-current, voltage out of range, a missing phase."""
+
+from micropython import const
+
+# 230 V +10 % and -15 % (EN 50160), and the accuracy of a class B meter.
+_OVERVOLTAGE_MV = const(257_000)
+_UNDERVOLTAGE_MV = const(195_000)
+_PHASE_LOST_MV = const(115_000)  # half of nominal: no voltage drop, but an open conductor that floats
+_MARGIN_MA = const(500)  # metering and pilot tolerance: (I + 0.5 A) x 1.10
+
+
+def overcurrent(currents_ma, offered_ma):
+    """True when a phase draws more than (offered + 0.5 A) x 1.10; no currents, no verdict.
+
+    How long a vehicle may do so is the debounce in the fault table: it has 5 s to follow a change (IEC 61851-1 A.5.3).
+    """
+    if currents_ma is None:
+        return False
+    allowed = (offered_ma + _MARGIN_MA) * 11 // 10
+    for current in currents_ma:
+        if current is not None and current > allowed:
+            return True
+    return False
+
+
+class SupplyCheck:
+    """Sorts the phase voltages (a tuple of mV or None) into the attributes overvoltage, undervoltage, phase_loss."""
+
+    def __init__(self, phases):
+        self._phases = phases
+        self._judged = None  # a reading comes once a second, the steps 50 times
+        self.overvoltage = False
+        self.undervoltage = False
+        self.phase_loss = False
+
+    def step(self, voltages_mv):
+        if voltages_mv is self._judged:
+            return
+        self._judged = voltages_mv
+        lost = low = high = 0
+        if voltages_mv is not None:
+            # A three-phase meter in a single-phase installation has nothing on the other two.
+            for index in range(min(self._phases, len(voltages_mv))):
+                millivolts = voltages_mv[index]
+                if millivolts is None:
+                    continue
+                lost += millivolts < _PHASE_LOST_MV
+                low += millivolts < _UNDERVOLTAGE_MV
+                high += millivolts > _OVERVOLTAGE_MV
+            if lost == len(voltages_mv) or self._phases == 1:
+                lost = 0  # no phase is left that something could be missing beside: the voltage is low
+        self.overvoltage = high > 0
+        self.phase_loss = lost > 0
+        self.undervoltage = low > lost
