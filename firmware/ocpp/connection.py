@@ -1,0 +1,250 @@
+"""Keeps the WebSocket to the back-end: connects, supervises, comes back (OCPP-J 1.6 §3, §5.3, §6.2 with errata)."""
+
+import asyncio
+import os
+from binascii import b2a_base64, unhexlify
+
+import uwebsockets
+from micropython import const
+
+from firmware.kernel.signal import Signal
+from firmware.ocpp.rpc import MessageIds, Rpc
+from firmware.ocpp.schema import Schema
+from firmware.ocpp.tls import client_context
+from firmware.ocpp.waker import Waker
+
+_SUBPROTOCOL = "ocpp1.6"
+_CONNECT_S = const(15)  # for TCP, TLS and handshake together
+_MAX_MESSAGE = const(65536)  # bytes; a larger one is refused with close code 1009
+_WATCH_MS = const(500)
+_PONG_MS = const(10_000)  # silence after a ping that proves the link dead
+_MAX_DOUBLINGS = const(10)
+_SECURE_PROFILE = const(2)  # the lowest SecurityProfile that demands TLS
+
+_NORMAL = const(1000)
+_GOING_AWAY = const(1001)
+_PROTOCOL_ERROR = const(1002)
+
+
+class Connection:
+    """The link. `run()` is its only task; settings are read anew at each attempt.
+
+    `handle(action, payload)` answers the calls of the back-end, see Rpc; it is looked up at each call. `rpc` is the Rpc
+    of the link, None while it is down. `ca_path` is the file with the CA certificates for wss, `resolve` see
+    uwebsockets.connect().
+
+    Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed;
+    `message("in" | "out", text)`.
+    """
+
+    def __init__(self, settings, clock, log, handle=None, schema=None, ca_path=None, resolve=None, connect=None):
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self.handle = handle
+        self._schema = schema or Schema()
+        self.ca_path = ca_path
+        self._resolve = resolve
+        self._connect = connect or uwebsockets.connect
+        self._message_ids = MessageIds()
+        self._waker = Waker(clock)
+        self._failures = 0  # in a row
+        self._useful = False  # the back-end has said something on this link
+        self._dropped = None  # why the link has to end
+        self._hurry = False  # the next attempt is not to wait
+        self._probe_wanted = False
+        self._last_error = None
+        self.rpc = None
+        self.url = ""
+        self.link_changed = Signal()
+        self.message = Signal()
+
+    @property
+    def connected(self):
+        return self.rpc is not None
+
+    def drop(self, reason):
+        """Closes the link, if there is one; the next attempt comes after the usual wait."""
+        if self.rpc:
+            self._dropped = reason
+            self._waker.wake()
+
+    def reconnect(self):
+        """Closes the link, if there is one, and connects at once with the settings as they are now."""
+        self._hurry = True
+        self._failures = 0
+        if self.rpc:
+            self._dropped = "reconnecting"
+        self._waker.wake()
+
+    async def run(self, beat):
+        """Connects again and again until it is cancelled; then the link is closed and no task is left."""
+        while True:
+            beat()
+            self._hurry = False
+            error = None
+            try:
+                self.url = connection_url(self._settings.get("CentralSystemUrl"), self._settings.get("ChargePointId"))
+                if self.url:
+                    await self._link(await self._open(), beat)
+            except (OSError, ValueError) as exc:
+                error = str(exc) or type(exc).__name__
+            if error:
+                self._report(error)
+            await self._pause(beat)
+
+    def _report(self, error):
+        # A back-end that is away for days is worth one line, not one a minute.
+        if error != self._last_error:
+            self._last_error = error
+            self._log.warning("link", "%s: %s", self.url, error)
+        self.link_changed.emit("down", self.url, error)
+
+    async def _pause(self, beat):
+        """Waits before the next attempt: ReconnectMin, doubled with each failure up to ReconnectMax, plus jitter."""
+        if self.url:
+            wait_ms = 1000 * self._settings.get("ReconnectMin") * (1 << min(self._failures, _MAX_DOUBLINGS))
+            wait_ms = min(wait_ms, 1000 * self._settings.get("ReconnectMax"))
+            wait_ms += _random(1000 * self._settings.get("ReconnectJitter"))
+            self._failures += 1
+        else:
+            wait_ms = 1000 * self._settings.get("ReconnectMax")  # nothing to connect to; reconnect() ends the wait
+        until_ms = self._clock.ms() + wait_ms
+        while not self._hurry:
+            left_ms = until_ms - self._clock.ms()
+            if left_ms <= 0:
+                break
+            await self._waker.wait(min(left_ms, _PONG_MS))
+            beat()
+
+    async def _open(self):
+        """Returns an open WebSocket that speaks OCPP 1.6. Raises OSError or ValueError."""
+        secure = self.url[:4].lower() == "wss:"
+        if self._settings.get("SecurityProfile") >= _SECURE_PROFILE and not secure:
+            raise ValueError("SecurityProfile allows wss only")
+        headers = authorization(self._settings.get("ChargePointId"), self._settings.get("AuthorizationKey"))
+        ws = await self._connect(
+            self.url,
+            subprotocols=(_SUBPROTOCOL,),
+            headers=headers,
+            ssl=client_context(self.ca_path) if secure else None,
+            timeout_s=_CONNECT_S,
+            max_size=_MAX_MESSAGE,
+            resolve=self._resolve,
+        )
+        if ws.subprotocol != _SUBPROTOCOL:  # §3.2: the back-end will close; if it forgets to, we do
+            await ws.close(_PROTOCOL_ERROR, "no common sub-protocol")
+            raise OSError("back-end does not speak " + _SUBPROTOCOL)
+        return ws
+
+    async def _link(self, ws, beat):
+        """Lives through one link, from its opening to its end; returns without error if it was ended by our side."""
+        self._dropped = None
+        self._useful = self._probe_wanted = False
+        watcher = asyncio.create_task(self._watch(ws, beat))
+        reason = None
+        try:
+            self.rpc = self._new_rpc(ws)
+            self._last_error = None
+            self._log.info("link", "%s: up", self.url)
+            self.link_changed.emit("up", self.url, None)
+            reason = await self._receive(ws, self.rpc)
+        finally:
+            if self._useful:
+                self._failures = 0
+            rpc, self.rpc = self.rpc, None
+            watcher.cancel()
+            rpc.close()
+            try:
+                await ws.close(_GOING_AWAY)
+            finally:
+                self._log.info("link", "%s: down, %s", self.url, reason)
+                self.link_changed.emit("down", self.url, reason)
+
+    def _new_rpc(self, ws):
+        async def send(text):
+            self.message.emit("out", text)
+            await ws.send(text)
+
+        def handle(action, payload):
+            return self.handle(action, payload)
+
+        rpc = Rpc(send, handle, self._schema, self._log, self._clock, self._message_ids)
+        rpc.timed_out = self._probe
+        return rpc
+
+    async def _receive(self, ws, rpc):
+        """Passes messages on until the link ends; returns why it did."""
+        try:
+            while True:
+                message = await ws.recv()
+                if message is None:
+                    return self._dropped or "closed by the back-end, code %s %s" % (ws.close_code, ws.close_reason)
+                if isinstance(message, str):
+                    self._useful = True
+                    self.message.emit("in", message)
+                    await rpc.receive(message)
+                else:
+                    self._log.warning("link", "binary message of %d bytes ignored", len(message))
+        except OSError as exc:
+            return self._dropped or str(exc)
+
+    def _probe(self):
+        """A CALL got no answer: looks whether the link is there at all, even without WebSocketPingInterval."""
+        self._probe_wanted = True
+        self._waker.wake()
+
+    async def _watch(self, ws, beat):
+        """Pings, notices a link that is dead though nobody said so (errata 3.11), and ends it when told to."""
+        pinged_ms = self._clock.ms()
+        waiting = False  # for a sign of life since pinged_ms
+        while self._dropped is None:
+            await self._waker.wait(_WATCH_MS)
+            beat()
+            since_ms = self._clock.ms() - pinged_ms
+            if waiting and ws.silence_ms() < since_ms:
+                waiting = False
+            if waiting:
+                if since_ms >= _PONG_MS:
+                    self._dropped = self._dropped or "no answer to a ping"
+                continue
+            interval_ms = 1000 * self._settings.get("WebSocketPingInterval")
+            if self._probe_wanted or 0 < interval_ms <= since_ms:
+                self._probe_wanted = False
+                waiting = True
+                pinged_ms = self._clock.ms()
+                await self._ping(ws)
+        await ws.close(_NORMAL, self._dropped)
+
+    async def _ping(self, ws):
+        try:
+            await asyncio.wait_for(ws.ping(), _PONG_MS // 1000)
+        except (OSError, asyncio.TimeoutError):
+            self._dropped = self._dropped or "cannot send a ping"
+
+
+def connection_url(endpoint, identity):
+    """Returns the endpoint URL + "/" + the percent-encoded identity (§3.1.1); "" when one of them is not set."""
+    if not endpoint or not identity:
+        return ""
+    path, question_mark, query = endpoint.partition("?")
+    return path.rstrip("/") + "/" + uwebsockets.quote(identity) + question_mark + query
+
+
+def authorization(identity, key):
+    """Returns the header for HTTP basic authentication (§6.2.2), none without a key.
+
+    A key of 32 to 40 hex digits stands for 16 to 20 bytes (security white paper A00.FR.205), anything else is a password as is.
+    """
+    if not key:
+        return None
+    password = key.encode()
+    if 32 <= len(key) <= 40 and len(key) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in key):
+        password = unhexlify(key)
+    credentials = b2a_base64(identity.encode() + b":" + password).strip().decode()
+    return {"Authorization": "Basic " + credentials}
+
+
+def _random(limit):
+    """Returns a random integer from 0 to `limit`, without."""
+    return int.from_bytes(os.urandom(4), "big") % limit if limit > 0 else 0

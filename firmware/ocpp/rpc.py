@@ -1,0 +1,266 @@
+"""OCPP-J's remote procedure calls over one connection (OCPP-J 1.6 §4 with errata v1.0).
+
+One CALL of ours is on its way at a time; calls of the back-end are answered meanwhile, one after the other in the order
+in which they came. What cannot be understood is logged and dropped without disturbing anything else.
+"""
+
+import asyncio
+import json
+import os
+from binascii import hexlify
+
+from micropython import const
+
+from firmware.ocpp.errors import (
+    FORMATION_VIOLATION,
+    GENERIC_ERROR,
+    INTERNAL_ERROR,
+    PROTOCOL_ERROR,
+    CallError,
+    InvalidAnswer,
+    LinkDown,
+    RpcTimeout,
+)
+from firmware.ocpp.message import parse
+from firmware.ocpp.waker import Waker
+
+__all__ = ("CallError", "InvalidAnswer", "LinkDown", "MessageIds", "Rpc", "RpcTimeout")
+
+_CALL = const(2)
+_CALLRESULT = const(3)
+_CALLERROR = const(4)
+
+_MAX_ID = const(36)  # characters, §4.1.4
+_MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
+_MAX_DESCRIPTION = const(255)
+
+
+class MessageIds:
+    """Returns a new message id at each call: unique for this station for ever, as OCPP-J errata 3.7 wants it.
+
+    64 random bits tell the power-ons apart, a counter the messages.
+    """
+
+    def __init__(self):
+        self._prefix = hexlify(os.urandom(8)).decode()
+        self._count = 0
+
+    def __call__(self):
+        self._count += 1
+        return "%s-%x" % (self._prefix, self._count)
+
+
+class Rpc:
+    """Both directions of one connection, from its opening to its end.
+
+    `send(text)` is a coroutine function that raises OSError. `handle(action, payload)` answers the back-end's calls:
+    it returns the payload of the answer, or a tuple of that and a function to be called once the answer has been sent,
+    or None to stay silent; it may be a coroutine function and may raise CallError. `message_id()` gives a new id.
+    """
+
+    def __init__(self, send, handle, schema, log, clock, message_id):
+        self._send = send
+        self._handle = handle
+        self._schema = schema
+        self._log = log
+        self._clock = clock
+        self._message_id = message_id
+        self._turn = asyncio.Lock()  # one CALL of ours at a time (§4.1.1)
+        self._answered = Waker(clock)
+        self._pending = None  # id of our CALL that waits for its answer
+        self._answer = None  # the message that answers it
+        self._inbound = []  # (id, action, payload) of calls to be answered; the first one is in work
+        self._server = None  # task that answers them, while there are any
+        self._follow_ups = []  # functions to be called after an answer; the first one is in work
+        self._follower = None  # task that calls them, while there are any
+        self._room = asyncio.Event()  # set when _inbound got shorter, or a CALL of ours began
+        self.closed = False
+        self.round_trip_ms = None  # of our newest CALL that was answered
+        self.timed_out = None  # function to be called when a CALL got no answer, or None
+
+    async def call(self, action, payload, timeout_s):
+        """Sends a CALL and returns the payload of its CALLRESULT.
+
+        Raises CallError for a CALLERROR (InvalidAnswer for an answer that breaks the schema, and at once for a payload
+        of ours that does), RpcTimeout after `timeout_s` without answer, LinkDown when the connection ends.
+        """
+        self._schema.validate(action, payload)
+        async with self._turn:
+            if self.closed:
+                raise LinkDown("connection is closed")
+            message = await self._exchange(action, payload, timeout_s)
+        if message[0] == _CALLERROR:
+            raise _received_error(message)
+        return self._received_result(action, message)
+
+    async def _exchange(self, action, payload, timeout_s):
+        """Returns the message that answers a CALL."""
+        self._pending = self._message_id()
+        self._answer = None
+        self._room.set()
+        begun_ms = self._clock.ms()
+        deadline_ms = begun_ms + timeout_s * 1000
+        try:
+            await self._send(_dump([_CALL, self._pending, action, payload]))
+            while self._answer is None:
+                if self.closed:
+                    raise LinkDown("connection closed before the answer to " + action)
+                left_ms = deadline_ms - self._clock.ms()
+                if left_ms <= 0:
+                    if self.timed_out:
+                        self.timed_out()
+                    raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
+                await self._answered.wait(left_ms)
+            self.round_trip_ms = self._clock.ms() - begun_ms
+            return self._answer
+        finally:
+            self._pending = self._answer = None
+
+    def _received_result(self, action, message):
+        if len(message) != 3:
+            raise InvalidAnswer(FORMATION_VIOLATION, "a CALLRESULT is [3, id, payload]")
+        payload = {} if message[2] is None else message[2]  # §4.2.2: null is the same as {}
+        try:
+            self._schema.accept(action, payload, True)
+        except CallError as exc:
+            raise InvalidAnswer(exc.code, "answer to %s: %s" % (action, exc.description))
+        return payload
+
+    async def receive(self, text):
+        """Takes a message. Waits while too many calls of the back-end are in work, so that it is slowed down."""
+        try:
+            message = parse(text)
+        except (ValueError, MemoryError) as exc:
+            # There is no id that could be answered; errata 5.5's "-1" is of OCPP 2.
+            self._log.warning("rpc", "message dropped: %s", exc)
+            return
+        kind = message[0] if message else None
+        if kind == _CALL:
+            await self._called(message)
+        elif kind == _CALLRESULT or kind == _CALLERROR:
+            if len(message) > 1 and self._pending is not None and message[1] == self._pending:
+                if self._answer is None:
+                    self._answer = message
+                    self._answered.wake()
+            else:
+                self._log.info("rpc", "answer to nothing that was asked")
+        else:
+            self._log.info("rpc", "message of unknown type ignored")  # §4.1.3
+
+    def close(self):
+        """Ends everything: calls that wait raise LinkDown, calls of the back-end stay unanswered."""
+        self.closed = True
+        self._answered.wake()
+        self._room.set()
+        for task in (self._server, self._follower):
+            if task:
+                task.cancel()
+        self._server = self._follower = None
+        self._inbound = []
+        self._follow_ups = []
+
+    # -- calls of the back-end
+
+    async def _called(self, message):
+        message_id = message[1] if len(message) > 1 else None
+        if type(message_id) is not str:
+            self._log.warning("rpc", "call without a message id dropped")
+            return
+        error = self._refusal(message, message_id)
+        if error:
+            await self._send_error(message_id[:_MAX_DESCRIPTION], error)
+            return
+        # Waiting here keeps the peer from filling the RAM. But a handler may be waiting for an answer to a CALL of
+        # ours, which only arrives if we go on receiving: then the surplus is refused.
+        while len(self._inbound) >= _MAX_QUEUED and self._pending is None and not self.closed:
+            self._room.clear()
+            await self._room.wait()
+        if len(self._inbound) >= _MAX_QUEUED:
+            await self._send_error(message_id, CallError(GENERIC_ERROR, "too many calls at once"))
+        elif not self.closed:
+            payload = message[3]
+            self._inbound.append((message_id, message[2], {} if payload is None else payload))
+            if not self._server:
+                self._server = asyncio.create_task(self._serve())
+
+    def _refusal(self, message, message_id):
+        """Returns the CallError for a CALL that breaks the wrapper's rules (§4.2.3), or None."""
+        if len(message) != 4 or type(message[2]) is not str:
+            return CallError(FORMATION_VIOLATION, "a CALL is [2, id, action, payload]")
+        if not 0 < len(message_id) <= _MAX_ID:
+            return CallError(FORMATION_VIOLATION, "message id has not 1 to 36 characters")
+        if any(message_id == queued[0] for queued in self._inbound):
+            return CallError(PROTOCOL_ERROR, "message id is in use")
+        return None
+
+    async def _serve(self):
+        """Answers calls until there are no more. A link that breaks ends it: whoever receives will notice too."""
+        try:
+            while self._inbound:
+                await self._answer_one(*self._inbound[0])
+                self._inbound.pop(0)
+                self._room.set()
+        except (OSError, MemoryError) as exc:
+            self._log.warning("rpc", "answer not sent: %s", exc)
+            self._inbound = []
+            self._room.set()
+        self._server = None
+
+    async def _answer_one(self, message_id, action, payload):
+        try:
+            self._schema.accept(action, payload)
+            answer = self._handle(action, payload)
+            if hasattr(answer, "send"):  # a coroutine
+                answer = await answer
+            if answer is None:
+                return
+            answer, follow_up = answer if isinstance(answer, tuple) else (answer, None)
+            self._schema.validate(action, answer, True)
+        except CallError as exc:
+            self._log.info("rpc", "%s refused: %s", action, exc)
+            await self._send_error(message_id, exc)
+        except Exception as exc:
+            self._log.exception("rpc " + action, exc)
+            await self._send_error(message_id, CallError(INTERNAL_ERROR))
+        else:
+            await self._send(_dump([_CALLRESULT, message_id, answer]))
+            if follow_up:
+                self._follow(follow_up)
+
+    async def _send_error(self, message_id, error):
+        description = error.description[:_MAX_DESCRIPTION]
+        await self._send(_dump([_CALLERROR, message_id, error.code, description, error.details]))
+
+    def _follow(self, follow_up):
+        """Has `follow_up` called in a task of its own: it may send a CALL, and calls are answered meanwhile."""
+        self._follow_ups.append(follow_up)
+        if len(self._follow_ups) > _MAX_QUEUED:
+            self._log.warning("rpc", "too much to be done after answers, one dropped")
+            self._follow_ups.pop()
+        if not self._follower:
+            self._follower = asyncio.create_task(self._run_follow_ups())
+
+    async def _run_follow_ups(self):
+        while self._follow_ups:
+            try:
+                result = self._follow_ups[0]()
+                if hasattr(result, "send"):  # a coroutine
+                    await result
+            except OSError as exc:
+                self._log.info("rpc", "after an answer: %s", exc)
+            except Exception as exc:
+                self._log.exception("rpc", exc)
+            self._follow_ups.pop(0)
+        self._follower = None
+
+
+def _dump(message):
+    return json.dumps(message, separators=(",", ":"))
+
+
+def _received_error(message):
+    """Returns the CallError of a CALLERROR, whatever it has for code, description and details."""
+    code = message[2] if len(message) > 2 and type(message[2]) is str else GENERIC_ERROR
+    description = message[3] if len(message) > 3 and type(message[3]) is str else ""
+    details = message[4] if len(message) > 4 and type(message[4]) is dict else None
+    return CallError(code, description, details)

@@ -1,0 +1,209 @@
+"""Checks payloads of OCPP messages, both ways, against a compact form of the OCA's JSON schemas (tools/schemas.py).
+
+What is sent is checked to the letter. What is received is taken as far as its meaning is clear: unknown fields and
+optional ones that are null are dropped, 9.0 is the integer 9, and a decimal may have more digits than one.
+
+The error codes follow OCPP-J 1.6 table 7: a required field that is missing or null, or an empty list that must not be,
+violates its occurrence; a JSON type that does not fit violates the type; a text that is too long, not one of its
+choices or not a date, and a number that is not finite, are invalid values (property); a payload that is no object or,
+when sending, has a field that does not exist, violates the formation.
+"""
+
+from micropython import const
+
+from firmware.kernel.clock import parse_iso8601
+from firmware.ocpp.errors import (
+    FORMATION_VIOLATION,
+    NOT_IMPLEMENTED,
+    OCCURRENCE_VIOLATION,
+    PROPERTY_VIOLATION,
+    TYPE_VIOLATION,
+    CallError,
+)
+
+_CACHED = const(40)  # lines of the data file kept in RAM at most; a station's daily messages need about 30
+_DATA = "/v16/schemas.txt"
+
+_STRING = const(0)
+_CHOICE = const(1)
+_DATE_TIME = const(2)
+_INTEGER = const(3)
+_NUMBER = const(4)
+_DECIMAL = const(5)
+_BOOLEAN = const(6)
+_OBJECT = const(7)
+_LIST = const(8)
+
+_BY_LETTER = {"s": _STRING, "=": _CHOICE, "t": _DATE_TIME, "i": _INTEGER, "n": _NUMBER, "d": _DECIMAL, "b": _BOOLEAN}
+
+# A type is a tuple (kind, detail): of a string its longest length or None, of a choice its words as "|A|B|", of an
+# object the name of its line, of a list the type of its items and the least number of them.
+_NO_DETAIL = {letter: (kind, None) for letter, kind in _BY_LETTER.items()}
+
+
+class Schema:
+    """The payload schemas of one version of OCPP. A message is read from the data file when it is first needed."""
+
+    def __init__(self, path=None):
+        self._path = path or __file__.rpartition("/")[0] + _DATA
+        self._cache = {}  # name of a line -> ({field: type}, tuple of required fields)
+
+    def knows(self, action):
+        """Tells whether `action` exists, whoever may call it."""
+        return action.isalpha() and self._load(action) is not None
+
+    def validate(self, action, payload, response=False):
+        """Checks a payload that is to be sent, or with `response` the answer to one. Raises CallError."""
+        self._check(action, payload, response, True)
+
+    def accept(self, action, payload, response=False):
+        """Checks a payload that was received and drops from it, in place, what has no meaning. Raises CallError."""
+        self._check(action, payload, response, False)
+
+    def _check(self, action, payload, response, strict):
+        if not self.knows(action):
+            raise CallError(NOT_IMPLEMENTED, "unknown action")
+        line = self._load(action + ">" if response else action)
+        if type(payload) is not dict:
+            raise CallError(FORMATION_VIOLATION, "payload is not an object")
+        self._object(line, payload, strict)
+
+    def _object(self, line, value, strict):
+        """Checks the fields of an object. Descriptions of errors grow from the inside out, see _within()."""
+        fields, required = line
+        for name in required:
+            if value.get(name) is None:
+                raise CallError(OCCURRENCE_VIOLATION, name + " is missing")
+        dropped = None
+        for name, item in value.items():
+            kind = fields.get(name)
+            if kind is None:
+                if strict:
+                    raise CallError(FORMATION_VIOLATION, "%s does not exist" % name)
+            elif item is not None or strict:
+                item = self._value(kind, item, name, strict)
+                if item is not None:
+                    value[name] = item  # the key exists: this does not disturb the iteration
+                continue
+            dropped = dropped or []
+            dropped.append(name)
+        if dropped:
+            for name in dropped:
+                del value[name]
+
+    def _value(self, kind, value, name, strict):
+        """Checks one value; returns what is to stand in its place, or None when it stays. Raises CallError."""
+        kind, detail = kind
+        if kind <= _DATE_TIME:
+            if type(value) is not str:
+                raise CallError(TYPE_VIOLATION, name + " is not a string")
+            if kind == _STRING:
+                if detail is not None and len(value) > detail:
+                    raise CallError(PROPERTY_VIOLATION, "%s is longer than %d characters" % (name, detail))
+            elif kind == _CHOICE:
+                if "|" in value or "|%s|" % value not in detail:
+                    raise CallError(PROPERTY_VIOLATION, "%s is none of %s" % (name, detail[1:-1]))
+            else:
+                _check_date_time(value, name)
+        elif kind <= _DECIMAL:
+            return _number(kind, value, name, strict)
+        elif kind == _BOOLEAN:
+            if type(value) is not bool:
+                raise CallError(TYPE_VIOLATION, name + " is not a boolean")
+        elif kind == _OBJECT:
+            if type(value) is not dict:
+                raise CallError(TYPE_VIOLATION, name + " is not an object")
+            try:
+                self._object(self._load(detail), value, strict)
+            except CallError as exc:
+                raise _within(name + ".", exc)
+        else:
+            self._list(detail, value, name, strict)
+        return None
+
+    def _list(self, detail, value, name, strict):
+        kind, least = detail
+        if type(value) is not list:
+            raise CallError(TYPE_VIOLATION, name + " is not a list")
+        if len(value) < least:
+            raise CallError(OCCURRENCE_VIOLATION, name + " is empty")
+        for i, item in enumerate(value):
+            replaced = self._value(kind, item, "%s[%d]" % (name, i), strict)
+            if replaced is not None:
+                value[i] = replaced
+
+    def _load(self, name):
+        """Returns a line of the data file as ({field: type}, required fields), or None if there is none."""
+        line = self._cache.get(name)
+        if line is None:
+            line = self._read(name)
+            if line is None:
+                return None
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[name] = line
+        return line
+
+    def _read(self, name):
+        wanted = name.encode()
+        with open(self._path, "rb") as file:
+            for line in file:
+                words = line.split()
+                if words[0] == wanted:
+                    return _parse(words)
+        return None
+
+
+def _parse(words):
+    fields = {}
+    required = []
+    for word in words[1:]:
+        name, _, kind = word.decode().partition(":")
+        if name.endswith("?"):
+            name = name[:-1]
+        else:
+            required.append(name)
+        fields[name] = _type(kind)
+    return fields, tuple(required)
+
+
+def _type(text):
+    letter, rest = text[0], text[1:]
+    if letter == "[":
+        least = rest.startswith("+")
+        return _LIST, (_type(rest[1:] if least else rest), int(least))
+    if letter == "@":
+        return _OBJECT, text
+    if letter == "=":
+        return _CHOICE, "|" + rest + "|"
+    return (_STRING, int(rest)) if rest else _NO_DETAIL[letter]
+
+
+def _check_date_time(value, name):
+    try:
+        parse_iso8601(value)
+    except ValueError:
+        raise CallError(PROPERTY_VIOLATION, name + " is not a date and time")
+
+
+def _number(kind, value, name, strict):
+    """Returns the integer in place of an integral float that was received, otherwise None."""
+    if type(value) is int:
+        return None
+    if type(value) is not float:
+        raise CallError(TYPE_VIOLATION, name + " is not a number")
+    if value != value or value - value != 0:  # NaN, infinite: JSON has neither
+        raise CallError(PROPERTY_VIOLATION, name + " is not finite")
+    if kind == _INTEGER:
+        if strict or value != int(value):
+            raise CallError(TYPE_VIOLATION, name + " is not an integer")
+        return int(value)
+    # The board has 32-bit floats: 3333.3 is 3333.30004...
+    if strict and kind == _DECIMAL and abs(value * 10 - round(value * 10)) > 0.01:
+        raise CallError(PROPERTY_VIOLATION, name + " has more than one decimal")
+    return None
+
+
+def _within(prefix, exc):
+    """Returns the error of an inner field with the path to it."""
+    return CallError(exc.code, prefix + exc.description)

@@ -1,0 +1,50 @@
+"""The TLS context of the link to the back-end: its certificate and host name are always checked."""
+
+from binascii import a2b_base64
+
+from micropython import const
+
+_MAX_FILE = const(16384)  # bytes of a file with CA certificates
+
+try:
+    from tls import CERT_REQUIRED, PROTOCOL_TLS_CLIENT, SSLContext
+except ImportError:  # CPython
+    from ssl import CERT_REQUIRED, PROTOCOL_TLS_CLIENT, SSLContext
+
+
+def client_context(ca_path):
+    """Returns an SSLContext that trusts the certificates in the file `ca_path` (PEM, or one in DER) and no others.
+
+    Raises OSError when there is no such file and ValueError when it has no certificate.
+    """
+    if not ca_path:
+        raise ValueError("wss needs a CA certificate")
+    with open(ca_path, "rb") as file:
+        data = file.read(_MAX_FILE + 1)
+    if len(data) > _MAX_FILE:
+        raise ValueError("CA file is larger than %d bytes" % _MAX_FILE)
+    context = SSLContext(PROTOCOL_TLS_CLIENT)
+    context.verify_mode = CERT_REQUIRED
+    for certificate in certificates(data):
+        # Each call adds one; CPython only takes bytes by this name, MicroPython only without it.
+        if hasattr(context, "check_hostname"):
+            context.load_verify_locations(cadata=certificate)
+        else:
+            context.load_verify_locations(certificate)
+    return context
+
+
+def certificates(data):
+    """Yields the certificates of a PEM or DER file in DER, as not every build reads PEM. Raises ValueError."""
+    if data[:1] == b"\x30":
+        yield data
+        return
+    found = False
+    for part in data.split(b"-----BEGIN CERTIFICATE-----")[1:]:
+        body, end, _ = part.partition(b"-----END CERTIFICATE-----")
+        if not end:
+            raise ValueError("certificate is cut off")
+        found = True
+        yield a2b_base64(body)
+    if not found:
+        raise ValueError("no certificate in the CA file")
