@@ -39,7 +39,7 @@ _READER_BAUDRATES = {"pn532": 115_200, "em4100": 9600}
 class ConnectorParts:
     """The drivers of one connector; None = not fitted."""
 
-    pilot = proximity = contactor = lock = rcd = thermistor = indicator = meter = None
+    pilot = proximity = contactor = lock = rcd = thermistor = indicator = None
 
 
 class Board:
@@ -68,15 +68,16 @@ class Board:
             raise ValueError(f"board {self.name} has no {count} connectors")
         self.buttons = Buttons()
         self.parts = set()
-        self._bus = _modbus(layout.get("meter_bus"))
-        self.connectors = [self._connector(i + 1, layout["connectors"][i]) for i in range(count)]
-        self.meters = [parts.meter for parts in self.connectors]
+        connectors = layout["connectors"][:count]
+        # First the outputs that must not be left floating for long.
+        self.connectors = [self._connector(i + 1, connectors[i]) for i in range(count)]
+        bus = _modbus(layout.get("meter_bus"))
+        self.meters = [Meter(bus, **parts["meter"]) if bus and "meter" in parts else None for parts in connectors]
         self.readers = [_reader(reader) for reader in layout["readers"]]
         self.watchdog = _Watchdog(layout["watchdog_ms"]) if layout["watchdog_ms"] else None
 
     def _connector(self, number, layout):
         parts = ConnectorParts()
-        # First the outputs that must not be left floating for long.
         parts.contactor = _contactor(**layout["contactor"])
         parts.pilot = _pilot(**layout["pilot"])
         if not self.fixed_cable:
@@ -88,8 +89,6 @@ class Board:
         parts.thermistor = _analog(Thermistor, layout.get("thermistor"))
         if "indicator" in layout:
             parts.indicator = _indicator(**layout["indicator"])
-        if "meter" in layout and self._bus:
-            parts.meter = Meter(self._bus, **layout["meter"])
         for name in ("stop", "emergency"):
             if name in layout:
                 self.buttons.add(number, name, _button(**layout[name]))

@@ -74,6 +74,8 @@ class Pilot:
         Blocks for the time of the reads. Raises OSError when the ADC fails.
         """
         high_uv, low_uv = self.sample_uv()
+        if self._span < 0 < self._span_mv or self._span_mv < 0 < self._span:  # the board's amplifier inverts
+            high_uv, low_uv = low_uv, high_uv
         return self._to_mv(high_uv), self._to_mv(low_uv)
 
     def sample_uv(self):

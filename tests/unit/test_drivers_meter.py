@@ -1,0 +1,206 @@
+"""drivers/meter: every model against an image of its registers, and what a meter can get wrong."""
+
+import struct
+
+from harness import raises
+from modbus_rtu import ModbusError
+
+from firmware.drivers.meter import Meter, float32_scaled, plan
+from firmware.drivers.meter_models import FIELDS, HOLDING, MODELS, WORDS, Model
+
+# What the synthetic meters measure, in V, A, W, Hz and kWh.
+WORLD = {
+    "voltages_mv": (230.5, 231.25, 229.75),
+    "currents_ma": (15.5, 16.25, 0.125),
+    "powers_w": (3573, 3758, 29),
+    "power_w": (7360,),
+    "frequency_mhz": (50.03125,),
+    "energy_wh": (1234.5,),
+    "export_wh": (7.5,),
+}
+
+# Half of the last digit of the coarsest meter.
+RESOLUTION = {"voltages_mv": 50, "currents_ma": 5, "frequency_mhz": 5, "power_w": 5, "powers_w": 5}
+
+
+class Registers:
+    """The registers of a meter as a master reads them; `absent` addresses are answered with exception 2."""
+
+    def __init__(self, function):
+        self.function = function
+        self.words = {}
+        self.reads = []
+        self.errors = []
+        self.absent = ()
+
+    def put(self, address, kind, number, low_first=False):
+        size = WORDS[kind] * 2
+        if kind == "float32":
+            data = struct.pack(">f", number)
+        else:
+            data = (round(number) & ((1 << (8 * size)) - 1)).to_bytes(size, "big")
+        words = [data[i : i + 2] for i in range(0, size, 2)]
+        if low_first:
+            words.reverse()
+        for i in range(len(words)):
+            self.words[address + i] = words[i]
+
+    async def read_input(self, unit, address, count):
+        return self._read(4, unit, address, count)
+
+    async def read_holding(self, unit, address, count):
+        return self._read(3, unit, address, count)
+
+    def _read(self, function, unit, address, count):
+        assert function == self.function
+        self.reads.append((unit, address, count))
+        if self.errors:
+            raise ModbusError(self.errors.pop(0), "")
+        for register in range(address, address + count):
+            if register in self.absent:
+                raise ModbusError(2, "illegal data address")
+        return b"".join([self.words.get(register, b"\x00\x00") for register in range(address, address + count)])
+
+
+def image_of(model):
+    """A meter of this model that measures WORLD."""
+    registers = Registers(model.function)
+    for name, layout in model.fields.items():
+        register, decimals = layout[:2]
+        kind = layout[2] if len(layout) > 2 else model.kind
+        factor = 0
+        if len(layout) > 3:
+            factor = 1 if name == "power_w" or name == "powers_w" else -2 if kind == "int16" else 0
+            registers.put(layout[3], "int16", factor)
+        values = WORLD[name][: model.phases]
+        for i in range(len(values)):
+            registers.put(register + i * WORDS[kind], kind, values[i] * 10.0 ** (decimals - factor), model.low_first)
+    return registers
+
+
+async def test_every_model_reads_its_registers():
+    for name, model in MODELS.items():
+        registers = image_of(model)
+        reading = await Meter(registers, unit=7, model=name).read()
+        for field in FIELDS:
+            value = getattr(reading, field)
+            if field not in model.fields:
+                assert value is None, (name, field)
+                continue
+            values = value if isinstance(value, tuple) else (value,)
+            expected = WORLD[field][: model.phases]
+            assert len(values) == len(expected), (name, field)
+            for i in range(len(values)):
+                tolerance = RESOLUTION.get(field, 0)
+                wanted = expected[i] * 10 ** FIELDS[field]
+                assert abs(values[i] - wanted) <= tolerance, (name, field, values[i], wanted)
+        assert all(unit == 7 for unit, _, _ in registers.reads)
+
+
+def test_no_request_is_longer_than_the_meter_answers():
+    for model in MODELS.values():
+        for _, count, _ in plan(model):
+            assert count <= model.longest
+
+
+def test_registers_side_by_side_are_read_together():
+    assert [(address, count) for address, count, _ in plan(MODELS["sdm630"])] == [(0, 18), (0x34, 2), (0x46, 6)]
+    assert len(plan(MODELS["solaredge-sunspec"])) == 1
+
+
+def single(value):
+    return int.from_bytes(struct.pack(">f", value), "big")
+
+
+def test_float32_becomes_an_integer_without_a_float():
+    assert float32_scaled(single(230.5), 3) == 230_500
+    assert float32_scaled(single(-3.6804), 3) == -3680
+    assert float32_scaled(single(0.0004), 3) == 0
+    assert float32_scaled(single(0.0), 3) == 0
+    assert float32_scaled(single(-0.0), 3) == 0
+    assert float32_scaled(single(16_777_215.0), 0) == 16_777_215
+    assert float32_scaled(single(1_000_000.0), 3) == 1_000_000_000
+    assert float32_scaled(single(7360.4), -1) == 736
+
+
+def test_what_is_no_number_is_none():
+    assert float32_scaled(0x7FC00000, 3) is None  # NaN
+    assert float32_scaled(0xFFC00000, 3) is None
+    assert float32_scaled(0x7F800000, 0) is None  # infinity
+    assert float32_scaled(single(1e30), 0) is None
+    assert float32_scaled(0x00000001, 3) == 0
+
+
+async def test_a_phase_that_is_not_there_leaves_one_value():
+    registers = image_of(MODELS["sdm630"])
+    registers.words[2] = registers.words[4] = b"\x7f\xc0"  # NaN in the high word of L2 and L3
+    registers.words[6] = b"\x7f\xc0"
+    reading = await Meter(registers).read()
+    assert reading.voltages_mv == (230_500,)
+    assert reading.currents_ma is None
+
+
+async def test_integers_that_mean_not_implemented_are_none():
+    registers = image_of(MODELS["solaredge-sunspec"])
+    registers.words[40206] = b"\x80\x00"
+    registers.words[40203] = b"\x80\x00"  # the scale factor of the voltages
+    reading = await Meter(registers, model="solaredge-sunspec").read()
+    assert reading.power_w is None
+    assert reading.voltages_mv is None
+    assert reading.energy_wh == 1_234_500
+
+
+async def test_a_scale_factor_beyond_sense_is_none():
+    registers = image_of(MODELS["solaredge-sunspec"])
+    registers.put(40242, "int16", 30_000)
+    assert (await Meter(registers, model="solaredge-sunspec").read()).energy_wh is None
+
+
+async def test_negative_power_is_export():
+    for name in ("sdm630", "abb-b23", "carlo-gavazzi-em340", "sinotimer-dts6619"):
+        model = MODELS[name]
+        registers = image_of(model)
+        register, decimals = model.fields["power_w"][:2]
+        registers.put(register, model.kind, -1500 * 10**decimals, model.low_first)
+        assert (await Meter(registers, model=name).read()).power_w == -1500
+
+
+async def test_a_variant_without_some_registers_is_read_without_them():
+    registers = image_of(MODELS["sdm72"])
+    registers.absent = (0x00,)
+    reading = await Meter(registers, model="sdm72").read()
+    assert reading.voltages_mv is None
+    assert reading.energy_wh == 1_234_500
+
+
+async def test_a_meter_that_gives_no_energy_is_an_error():
+    registers = image_of(MODELS["sdm630"])
+    registers.absent = (0x48,)
+    with raises(ModbusError) as caught:
+        await Meter(registers).read()
+    assert caught.value.code == 2
+
+
+async def test_a_meter_that_is_silent_or_broken_is_an_error_and_comes_back():
+    registers = image_of(MODELS["sdm630"])
+    meter = Meter(registers)
+    for code in (None, 4, 6):
+        registers.errors = [code]
+        with raises(OSError):
+            await meter.read()
+    assert (await meter.read()).energy_wh == 1_234_500
+
+
+async def test_a_register_map_of_ones_own():
+    model = Model(HOLDING, "int32", 1, {"energy_wh": (100, 3), "power_w": (104, 0)}, low_first=True)
+    registers = Registers(3)
+    registers.put(100, "int32", 70_000, low_first=True)
+    registers.put(104, "int32", -1, low_first=True)
+    reading = await Meter(registers, model=model).read()
+    assert (reading.energy_wh, reading.power_w) == (70_000, -1)
+    assert [count for _, _, count in registers.reads] == [2, 2]
+
+
+def test_an_unknown_name_is_refused():
+    with raises(ValueError):
+        Meter(Registers(4), model="sdm999")

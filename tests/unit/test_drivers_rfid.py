@@ -1,0 +1,174 @@
+"""drivers/rfid: a card is reported once, a lost reader is noticed and revived; ids of UART readers for 125 kHz tags."""
+
+import asyncio
+
+from em4100 import Receiver, Scanner, parse
+from harness import run
+
+from firmware.drivers.rfid import Em4100Source, Pn532Source, Reader, uid_text
+
+A = b"\x04\xa1\xb2\xc3"
+B = b"\x04\x11\x22\x33\x44\x55\x66"
+ERROR = OSError(5)
+
+
+class End(Exception):
+    """The script of a test is over."""
+
+
+class Source:
+    """A reader that finds one thing of its script after the other."""
+
+    def __init__(self, script):
+        self.script = list(script)
+        self.starts = 0
+
+    async def start(self):
+        self.starts += 1
+
+    async def find(self):
+        if not self.script:
+            raise End
+        found = self.script.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+
+def watch(*script):
+    """Returns what a Reader tells about a script, and the source."""
+    told = []
+    source = Source(script)
+
+    async def sleep(seconds):
+        await asyncio.sleep(0)
+
+    reader = Reader(source, sleep=sleep)
+    reader.card.connect(lambda token: told.append(token))
+    reader.refused.connect(lambda token: told.append(("refused", token)))
+    reader.health.connect(lambda ok: told.append(ok))
+    beats = []
+    try:
+        run(reader.run(lambda: beats.append(1)))
+    except End:
+        pass
+    assert len(beats) >= source.starts
+    return told, source
+
+
+def cards(*script):
+    return [what for what in watch(*script)[0] if what not in (True, False)]
+
+
+def test_a_card_left_on_the_reader_is_reported_once():
+    assert cards(A, A, A, A) == ["04A1B2C3"]
+
+
+def test_a_card_that_flickers_is_reported_once():
+    assert cards(A, None, A, None, None, A) == ["04A1B2C3"]
+
+
+def test_a_card_that_was_away_is_reported_again():
+    assert cards(A, None, None, None, A) == ["04A1B2C3", "04A1B2C3"]
+
+
+def test_another_card_is_reported_at_once():
+    assert cards(A, B, A) == ["04A1B2C3", "04112233445566", "04A1B2C3"]
+
+
+def test_an_id_that_the_card_makes_up_is_refused():
+    assert cards(b"\x08\x11\x22\x33") == [("refused", "08112233")]
+    assert cards(b"\x08\x11\x22\x33\x44\x55\x66") == ["08112233445566"]
+
+
+def test_health_is_reported_when_the_reader_first_answers():
+    assert watch(None, None)[0] == [True]
+
+
+def test_one_failure_is_repaired_in_silence():
+    told, source = watch(None, ERROR, None)
+    assert told == [True]
+    assert source.starts == 2
+
+
+def test_a_lost_reader_is_reported_and_started_again_until_it_is_back():
+    told, source = watch(None, ERROR, ERROR, ERROR, ERROR, A)
+    assert told == [True, False, "04A1B2C3", True]
+    assert source.starts == 5
+
+
+def test_a_reader_that_never_answers_is_reported_once():
+    assert watch(ERROR, ERROR, ERROR, ERROR, ERROR)[0] == [False]
+
+
+def test_forms_of_an_id():
+    assert uid_text(B) == "04112233445566"
+    assert uid_text(A, reverse=True) == "C3B2A104"
+    assert uid_text(B, shorten=True) == "04112233"
+
+
+async def test_a_pn532_is_a_source():
+    class Chip:
+        started = False
+        target = None
+
+        async def start(self):
+            self.started = True
+
+        async def find_target(self):
+            return self.target
+
+    class Target:
+        uid = A
+
+    chip = Chip()
+    source = Pn532Source(chip)
+    await source.start()
+    assert chip.started
+    assert await source.find() is None
+    chip.target = Target
+    assert await source.find() == A
+
+
+# 125 kHz: STX, five bytes in hex, their exclusive or in hex, ETX
+FRAME = b"\x02" + b"1F00A1B2C3" + b"CF" + b"\x03"
+TAG = b"\x1f\x00\xa1\xb2\xc3"
+
+
+def test_em4100_frame():
+    assert parse(FRAME) == TAG
+    assert parse(FRAME.replace(b"CF", b"cf")) == TAG
+
+
+def test_a_damaged_em4100_frame_is_none():
+    for damaged in (
+        FRAME.replace(b"CF", b"CE"),
+        FRAME.replace(b"1F", b"1G"),
+        FRAME[:-1] + b"\x04",
+        FRAME[:-1],
+        b"\x03" + FRAME[1:],
+        b"",
+    ):
+        assert parse(damaged) is None
+
+
+def test_em4100_frames_are_found_in_noise_and_in_pieces():
+    scanner = Scanner()
+    found = [scanner.feed(bytes((byte,))) for byte in b"\x00\x02\x02" + FRAME + b"\xff" + FRAME]
+    assert [tag for tag in found if tag] == [TAG, TAG]
+
+
+async def test_an_em4100_reader_is_a_source():
+    class Line:
+        waiting = b"\x02\x02" + FRAME
+
+        async def read(self, n):
+            while not self.waiting:
+                await asyncio.sleep(0.001)
+            data, self.waiting = self.waiting[:n], self.waiting[n:]
+            return data
+
+    source = Em4100Source(Receiver(Line()), window_ms=20)
+    await source.start()
+    assert await source.find() == TAG
+    assert await source.find() is None
