@@ -111,7 +111,7 @@ class Watch:
                 self._retries = 0
 
     def review(self, now_ms):
-        """Looks after a fault that nobody supervises at the moment."""
+        """Looks again, at the cause that was seen last; what a raised fault has instead of a supervisor."""
         self.see(self._cause, now_ms)
 
     def clear(self):
@@ -170,7 +170,7 @@ class Faults:
         watch.forced = True
         if watch not in self._raised:
             self._raised.append(watch)
-        watch.see(True, now_ms)
+        watch.review(now_ms)
         if changed_words:
             self.changed(watch.fault, True)
 

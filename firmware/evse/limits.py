@@ -13,7 +13,8 @@ MAX_PILOT_MA = const(80_000)
 STEADY = const(10_000)  # +12 V: connected, no current. The vehicle's resistor stays readable.
 STATE_F = const(0)  # -12 V: the station is not available
 
-# Up to here the duty cycle in % is A / 0.6; above, A / 2.5 + 64.
+# Up to here the duty cycle in % is A / 0.6; above, A / 2.5 + 64. The second formula begins below the end of the first,
+# so between 51 and 52.5 A a vehicle reads up to 1.5 A less than is allowed, never more.
 _KNEE_MA = const(51_000)
 _KNEE_DUTY = const(8_500)
 

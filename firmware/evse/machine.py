@@ -402,7 +402,7 @@ class Machine:
         # Whatever anybody wishes, nobody pulls a live plug.
         if out.close or inputs.contactor_closed:
             wanted = True
-        if self.hold_plug is None and not wanted and inputs.lock_closed is not None:
+        if out.lock is None and self.hold_plug is None and not wanted and inputs.lock_closed is not None:
             return
         self.lock.step(bool(wanted), inputs.lock_closed, now_ms)
         out.lock = self.lock.drive

@@ -58,7 +58,7 @@ class Bench:
         self.plug()
         self.run(1_500)
         self.vehicle = "C"
-        assert self.until(lambda: self.out.close, 3_000) is not None, self.machine.hold_reason(self.now)
+        assert self.closes(3_000) is not None, self.machine.hold_reason(self.now)
         self.run(2_000)
 
     def _after(self, name, target, delay_ms, value):
@@ -114,6 +114,14 @@ class Bench:
             if condition():
                 return self.now - start
         return None
+
+    def opens(self, limit_ms):
+        """Returns the ms until the contactor is switched off; None if longer than the limit."""
+        return self.until(lambda: not self.out.close, limit_ms)
+
+    def closes(self, limit_ms):
+        """Returns the ms until the contactor is switched on; None if longer than the limit."""
+        return self.until(lambda: self.out.close, limit_ms)
 
     # Looks
 

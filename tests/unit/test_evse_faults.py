@@ -1,0 +1,138 @@
+"""The life of a fault: debounce, blocking, and each kind of recovery."""
+
+from harness import raises
+
+from firmware.evse.faults import FAULTS, MAX_RETRIES, RETRY_AFTER_MS, TABLE, Faults
+
+
+def _faults():
+    events = []
+    faults = Faults(lambda fault, on: events.append((fault.name, on)))
+    faults.unplugged = False
+    return faults, events
+
+
+def test_texts_fit_into_a_status_report():
+    for fault in TABLE:
+        assert 0 < len(fault.code) <= 50 and 0 < len(fault.text) <= 50, fault.name
+        assert fault.recovery in ("auto", "unplug", "retry", "latched")
+    assert len(FAULTS) == len(TABLE)
+
+
+def test_a_cause_must_last():
+    faults, events = _faults()
+    watch = faults.watch("diode")
+    debounce = FAULTS["diode"].debounce_ms
+    watch.see(True, 0)
+    watch.see(True, debounce - 1)
+    watch.see(False, debounce)
+    watch.see(True, debounce + 1)
+    assert events == []
+    watch.see(True, 2 * debounce + 1)
+    assert events == [("diode", True)] and faults.blocking
+
+
+def test_auto_clears_when_the_cause_has_been_gone_long_enough():
+    faults, events = _faults()
+    watch = faults.watch("overvoltage")
+    for now in range(0, 2_020, 20):
+        watch.see(True, now)
+    assert faults.blocking
+    watch.see(False, 3_000)
+    watch.see(False, 12_980)
+    assert faults.blocking
+    watch.see(False, 13_000)
+    assert not faults.blocking and events == [("overvoltage", True), ("overvoltage", False)]
+
+
+def test_unplug_waits_for_the_vehicle_to_go():
+    faults, _ = _faults()
+    watch = faults.watch("overcurrent")
+    watch.see(True, 0)
+    watch.see(True, 7_000)
+    watch.see(False, 100_000)
+    assert faults.blocking
+    faults.unplugged = True
+    watch.see(False, 100_020)
+    assert not faults.blocking
+
+
+def test_retry_three_times_after_15_minutes_then_latched():
+    faults, _ = _faults()
+    watch = faults.watch("rcd_tripped")
+    now = 0
+    for _ in range(MAX_RETRIES):
+        watch.see(True, now)
+        watch.see(True, now + 50)
+        assert watch.active and not watch.latched
+        watch.see(False, now + 50 + RETRY_AFTER_MS - 1)
+        assert watch.active
+        now += 50 + RETRY_AFTER_MS
+        watch.see(False, now)
+        assert not watch.active
+    watch.see(True, now)
+    watch.see(True, now + 50)
+    assert watch.latched
+    faults.unplugged = True
+    watch.see(False, now + 10 * RETRY_AFTER_MS)
+    assert watch.active
+    watch.clear()
+    assert not watch.active and not watch.latched
+
+
+def test_unplugging_cancels_the_retries():
+    faults, _ = _faults()
+    watch = faults.watch("rcd_tripped")
+    for now in range(0, 10_000, 100):
+        faults.unplugged = False
+        watch.see(True, now)
+        watch.see(True, now + 50)
+        assert watch.active and not watch.latched
+        faults.unplugged = True
+        watch.see(False, now + 60)
+        watch.see(False, now + 80)
+        assert not watch.active
+
+
+def test_a_fault_from_elsewhere_with_words_of_its_own():
+    faults, events = _faults()
+    faults.raise_fault("other", 1_000, "SPD TRIPPED", "x" * 80)
+    assert faults.active[0].code == "SPD TRIPPED" and len(faults.active[0].text) == 50
+    assert faults.active[0].name == "other" and faults.blocking
+    faults.raise_fault("other", 1_100, "SPD TRIPPED", "again")
+    assert faults.active[0].text == "again"
+    faults.clear_fault("other")
+    faults.step(1_120)
+    assert faults.active == () and events[-1] == ("other", False)
+    faults.raise_fault("other", 2_000)
+    assert faults.active[0].code == FAULTS["other"].code  # words do not stay for the next time
+
+
+def test_worst_first_and_a_warning_does_not_block():
+    faults, _ = _faults()
+    faults.raise_fault("reader_lost", 0)
+    faults.raise_fault("meter_lost", 0)
+    assert not faults.blocking
+    faults.raise_fault("lock_failed", 0)
+    faults.raise_fault("contactor_welded", 0)
+    assert [fault.name for fault in faults.active] == ["contactor_welded", "lock_failed", "meter_lost", "reader_lost"]
+    assert faults.blocking
+
+
+def test_a_raised_fault_whose_cause_is_also_seen_stays():
+    faults, events = _faults()
+    watch = faults.watch("cp_short")
+    faults.raise_fault("cp_short", 0)
+    faults.clear_fault("cp_short")
+    for now in range(20, 200, 20):
+        watch.see(True, now)
+        faults.step(now)
+    assert events == [("cp_short", True)]
+    watch.see(False, 200)
+    faults.step(200)
+    assert events[-1] == ("cp_short", False)
+
+
+def test_unknown_fault():
+    with raises(KeyError):
+        _faults()[0].raise_fault("gremlins", 0)

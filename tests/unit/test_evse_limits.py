@@ -1,0 +1,94 @@
+"""Current limits and the duty cycle that signals them (IEC 61851-1 tables A.7, A.8)."""
+
+from harness import raises
+
+from firmware.evse.limits import MIN_PILOT_MA, STEADY, Limits, current_for, duty_for
+
+
+def test_duty_follows_both_formulas_for_every_tenth_of_an_ampere():
+    for tenths in range(60, 801):
+        # 0.01 % steps; the exact values are fractions: A / 0.6 up to 51 A, A / 2.5 + 64 above
+        if tenths <= 510:
+            exact_numerator, denominator = tenths * 100, 6
+        else:
+            exact_numerator, denominator = tenths * 4 + 6_400, 1
+        error = abs(duty_for(tenths * 100) * denominator - exact_numerator)
+        assert 2 * error <= denominator, tenths
+
+
+def test_known_duty_cycles():
+    for amps, duty in ((6, 1_000), (10, 1_667), (13, 2_167), (16, 2_667), (20, 3_333), (25, 4_167), (32, 5_333),
+                       (50, 8_333), (51, 8_500), (63, 8_920), (80, 9_600)):  # fmt: skip
+        assert duty_for(amps * 1000) == duty
+
+
+def test_where_the_formulas_meet_a_vehicle_reads_less_but_never_more():
+    """51 A is 85 %, and 51.1 A is 84.44 %: below 85 % the first formula holds for the vehicle."""
+    for milliamps in range(51_001, 52_500):
+        assert milliamps - 1_900 < current_for(duty_for(milliamps)) <= milliamps
+
+
+def test_below_6_amperes_there_is_only_the_pause_and_above_80_nothing_more():
+    assert duty_for(0) == duty_for(5_999) == STEADY
+    assert duty_for(100_000) == duty_for(80_000)
+
+
+def test_a_vehicle_reads_what_was_meant():
+    for milliamps in range(6_000, 51_001, 50):
+        assert abs(current_for(duty_for(milliamps)) - milliamps) <= 3, milliamps
+    for milliamps in range(52_550, 80_001, 50):
+        assert abs(current_for(duty_for(milliamps)) - milliamps) <= 12, milliamps
+
+
+def test_duty_cycles_that_allow_nothing():
+    for duty in (0, 299, 500, 799, 9_701, STEADY):
+        assert current_for(duty) == 0
+    assert current_for(800) == current_for(999) == MIN_PILOT_MA  # table A.8: 8 to 10 %
+    assert current_for(9_650) == 80_000
+
+
+def test_the_lowest_slot_decides_and_says_so():
+    limits = Limits()
+    limits.set("supply", 32_000)
+    limits.set("schedule", 16_000)
+    assert limits.allowed() == (16_000, "schedule")
+    limits.clear("schedule")
+    limits.clear("never set")
+    assert limits.allowed() == (32_000, "supply")
+
+
+def test_pause_below_six_amperes():
+    limits = Limits()
+    limits.set("supply", 32_000)
+    limits.set("schedule", 5_900)
+    assert limits.allowed() == (0, "schedule")
+
+
+def test_without_any_slot_nothing_is_allowed():
+    assert Limits().allowed() == (0, "none")
+
+
+def test_every_slot_can_be_explained():
+    limits = Limits()
+    limits.set("supply", 32_000)
+    limits.set("cable", 20_000)
+    limits.set("ocpp", 20_000)
+    assert limits.slots() == [(20_000, "cable"), (20_000, "ocpp"), (32_000, "supply")]
+    assert limits.get("cable") == 20_000 and limits.get("group") is None
+
+
+def test_a_change_is_told_once():
+    limits = Limits()
+    told = []
+    limits.changed = lambda milliamps, name: told.append((milliamps, name))
+    limits.set("supply", 32_000)
+    limits.set("supply", 32_000)
+    limits.set("cable", 40_000)
+    limits.set("ocpp", 3_000)
+    limits.set("ocpp", 2_000)
+    assert told == [(32_000, "supply"), (0, "ocpp")]
+
+
+def test_a_negative_limit_is_an_error():
+    with raises(ValueError):
+        Limits().set("ocpp", -1)

@@ -1,0 +1,112 @@
+"""Waking a sleeping vehicle, and changing the number of phases: what interrupts the pilot on purpose."""
+
+from evse_bench import Bench
+
+from firmware.evse.limits import STATE_F, STEADY
+
+
+def _offered(**options):
+    bench = Bench(**options)
+    bench.machine.permitted = True
+    bench.plug()
+    bench.run(500)
+    return bench
+
+
+def _timeline(bench, ms, look):
+    """Returns [(second, look()), ...] whenever look() changes within `ms`."""
+    start = bench.now
+    changes = []
+    last = look()
+    while bench.now - start < ms:
+        bench.step()
+        if look() != last:
+            last = look()
+            changes.append(((bench.now - start + 500) // 1000, last))
+    return changes
+
+
+def test_with_a_switch_the_pilot_is_cut_twice_then_state_f():
+    bench = _offered(pilot_switch=True)
+    look = lambda: "cut" if not bench.out.cp_connected else "F" if bench.out.duty == STATE_F else "on"  # noqa: E731
+    assert _timeline(bench, 600_000, look) == [
+        (90, "cut"), (94, "on"), (124, "cut"), (154, "on"), (184, "F"), (188, "on"), (218, "F"), (248, "on"),
+    ]  # fmt: skip
+    assert bench.machine.state == "B" and bench.names == [] and bench.pwm
+
+
+def test_without_a_switch_one_pulse_of_state_f():
+    bench = _offered()
+    assert _timeline(bench, 600_000, lambda: bench.out.duty == STATE_F) == [(90, True), (94, False)]
+
+
+def test_no_state_f_for_a_vehicle_that_has_just_charged():
+    bench = Bench(pilot_switch=True)
+    bench.charge()
+    bench.vehicle = "B"
+    assert _timeline(bench, 600_000, lambda: bench.out.duty == STATE_F) == []
+
+
+def test_a_woken_vehicle_charges():
+    bench = _offered(pilot_switch=True)
+    bench.run(94_500)
+    bench.vehicle = "C"
+    assert bench.closes(3_000) is not None
+    assert _timeline(bench, 300_000, lambda: bench.out.cp_connected) == []
+
+
+def test_no_wake_up_without_offer_or_when_switched_off():
+    bench = Bench()
+    bench.plug()
+    bench.run(200_000)
+    assert bench.out.duty == STEADY
+    bench.machine.wake_up = False
+    bench.machine.permitted = True
+    assert _timeline(bench, 200_000, lambda: bench.out.duty == STATE_F) == []
+
+
+def test_phases_change_at_once_before_the_vehicle_had_voltage():
+    bench = Bench()
+    bench.plug()
+    bench.machine.phase_switch.wanted = 1
+    bench.run(40)
+    assert bench.out.phases == 1 and bench.out.cp_connected
+
+
+def test_phases_change_only_without_load_and_behind_a_cut_pilot():
+    bench = Bench(pilot_switch=True)
+    bench.charge()
+    bench.machine.phase_switch.wanted = 1
+    bench.step(), bench.step()
+    assert bench.out.duty == STEADY and bench.out.close and bench.out.phases == 3
+    bench.vehicle = "B"
+    bench.run(500)
+    assert not bench.out.close and not bench.out.cp_connected and bench.out.phases == 3
+    elapsed = bench.until(lambda: bench.out.phases == 1, 70_000)
+    assert 59_000 <= elapsed <= 61_000 and not bench.out.cp_connected
+    bench.run(1_000)
+    assert bench.out.cp_connected and bench.pwm
+    bench.vehicle = "C"
+    assert bench.closes(3_000) is not None and bench.out.phases == 1
+
+
+def test_phases_change_in_state_f_where_there_is_no_switch():
+    bench = Bench()
+    bench.charge()
+    bench.machine.phase_switch.wanted = 1
+    bench.run(500)
+    bench.vehicle = "B"
+    bench.run(500)
+    assert bench.out.duty == STATE_F and bench.machine.state == "B"
+    bench.run(62_000)
+    assert bench.pwm and bench.out.phases == 1
+
+
+def test_phases_never_change_with_a_welded_contactor():
+    bench = Bench(pilot_switch=True)
+    bench.charge()
+    bench.welded = True
+    bench.machine.phase_switch.wanted = 1
+    bench.vehicle = "B"
+    bench.run(120_000)
+    assert bench.out.phases == 3
