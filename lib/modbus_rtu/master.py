@@ -19,8 +19,7 @@ _MAX_WRITE = const(123)
 
 _BITS = const(11)  # of a character on the wire: start, 8 data, parity or second stop, stop
 _CHUNK = const(64)
-_MAX_STALE_READS = const(64)
-_MAX_REPLY_NOISE = const(2048)
+_MAX_NOISE = const(2048)  # bytes, some two seconds of 9600 baud
 _FLUSH_MS = const(2)  # the end of a transmission that is awaited without yielding
 
 # The exception codes after which the same request may succeed; None is no (valid) answer at all.
@@ -124,9 +123,10 @@ class RtuMaster:
 
     async def _await_silence(self):
         """Waits until the line has been silent between two frames and discards what came before, a late reply say."""
-        for _ in range(_MAX_STALE_READS):
+        discarded = 0
+        while discarded < _MAX_NOISE:
             try:
-                await asyncio.wait_for(self._read_some(), self._silence_s)
+                discarded += len(await asyncio.wait_for(self._read_some(), self._silence_s))
             except asyncio.TimeoutError:
                 return
         raise ModbusError(None, "the line is never silent")
@@ -149,7 +149,7 @@ class RtuMaster:
 
     async def _receive(self, finder):
         received = 0
-        while received < _MAX_REPLY_NOISE:
+        while received < _MAX_NOISE:
             data = await self._read_some()
             received += len(data)
             reply = finder.feed(data)
