@@ -9,7 +9,7 @@ same content (OCPP 1.6 §3.7).
 from micropython import const
 
 from firmware.kernel.signal import Signal
-from firmware.ocpp.errors import CallError, LinkDown
+from firmware.ocpp.errors import FORMATION_VIOLATION, CallError, InvalidAnswer, LinkDown
 from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
 
@@ -112,8 +112,11 @@ class Outbox:
                     _transaction_id(response)
                 break
             except CallError as exc:
+                if isinstance(exc, InvalidAnswer) and record.kind != BEGIN:
+                    self._log.warning("outbox", "%s", exc)
+                    break  # processed, and nothing in the answer matters
                 if self._give_up(message[0], exc):
-                    response = None
+                    response = None  # also where it was there and of no use
                     break
             except OSError as exc:
                 self._postpone(message[0], exc)
@@ -192,5 +195,5 @@ def _transaction_id(response):
     """Returns the transactionId of a StartTransaction.conf; one without is a failure to process the message."""
     transaction_id = response.get("transactionId")
     if not isinstance(transaction_id, int) or not -_LARGEST_ID < transaction_id < _LARGEST_ID:
-        raise CallError("FormationViolation", "StartTransaction.conf without transactionId")
+        raise CallError(FORMATION_VIOLATION, "StartTransaction.conf without transactionId")
     return transaction_id

@@ -73,6 +73,7 @@ class StationLink:
         self.link_changed = connection.link_changed
         self.message = connection.message
         self.queue_changed = self._outbox.changed
+        connection.handle = self.handle
         connection.link_changed.connect(self._link_changed)
         self._outbox.delivered.connect(self._delivered)
         settings.changed.connect(self._setting_changed)
@@ -348,6 +349,7 @@ class StationLink:
             self._registration.renew()
             self._outbox.pause()
             self._statuses.pause()
+            self._connection.reconnect()
         elif name == "HeartbeatInterval" and self._registration.status == ACCEPTED:
             self._plan_heartbeat()
             self._waker.wake()

@@ -5,6 +5,7 @@ import asyncio
 from folder import fresh_folder
 from harness import FakeClock
 
+from firmware.kernel.clock import iso8601
 from firmware.kernel.log import DEBUG, Log
 from firmware.kernel.reading import Reading
 from firmware.ocpp.errors import LinkDown
@@ -32,6 +33,7 @@ class Peer:
         self.calls = []
         self.script = {}
         self.up = True
+        self.clock = None  # whose time it tells
         self._transactions = 1000
 
     async def call(self, action, payload, timeout_s=None):
@@ -48,9 +50,9 @@ class Peer:
             self._transactions += 1
             return {"transactionId": self._transactions, "idTagInfo": {"status": "Accepted"}}
         if action == "BootNotification":
-            return {"status": "Accepted", "currentTime": "2027-01-15T08:00:00Z", "interval": 300}
+            return {"status": "Accepted", "currentTime": iso8601(self.clock.now()), "interval": 300}
         if action == "Heartbeat":
-            return {"currentTime": "2027-01-15T08:00:00Z"}
+            return {"currentTime": iso8601(self.clock.now())}
         return {}
 
     def actions(self):
@@ -78,7 +80,7 @@ class Bench:
         self.clock = FakeClock(unix=self.clock.now())
         self.log = Log(self.clock, level=DEBUG)
         self.settings = Settings(self.folder + "/settings", SETTINGS)
-        self.journal = Journal(self.folder + "/journal", self.clock, self.settings, self.log)
+        self.journal = Journal(self.folder, self.clock, self.log, self.settings)
         self.facts = Facts(self.journal, self.settings)
         self.state = StateFile(self.folder + "/outbox")
         self.outbox = Outbox(

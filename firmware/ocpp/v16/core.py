@@ -1,6 +1,6 @@
 """Core profile, calls from the back-end: OCPP 1.6 §5.2-5.4, §5.6, §5.8, §5.11, §5.12, §5.14, §5.18."""
 
-from firmware.ocpp.errors import CallError
+from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.v16.dispatch import is_off
 from firmware.ocpp.v16.measurands import is_fitted
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
@@ -81,7 +81,7 @@ class CoreProfile:
         """§5.8. Without keys: all of them. Secrets have no value here (OCPP-J 1.6 §6.2.2)."""
         keys = payload.get("key") or []
         if len(keys) > self._settings.get("GetConfigurationMaxKeys"):
-            raise CallError("OccurenceConstraintViolation", "more than GetConfigurationMaxKeys")
+            raise CallError(OCCURRENCE_VIOLATION, "more than GetConfigurationMaxKeys")
         known, unknown = [], []
         for key in keys or self._settings.names():
             row = self._key(key)

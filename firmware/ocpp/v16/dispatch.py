@@ -1,6 +1,6 @@
 """Which profile answers a CALL, and what is answered when that profile is switched off or not there."""
 
-from firmware.ocpp.errors import CallError
+from firmware.ocpp.errors import NOT_IMPLEMENTED, NOT_SUPPORTED, CallError
 
 # The feature profile of every action that a back-end may call (OCPP 1.6 §3.3 with errata 3.2; security white paper).
 PROFILE_OF = {
@@ -65,13 +65,13 @@ class Dispatcher:
         """
         name = PROFILE_OF.get(action)
         if name is None:
-            raise CallError("NotImplemented", "unknown action")
+            raise CallError(NOT_IMPLEMENTED, "unknown action")
         if is_off(name, self._settings):
             if action in _ANSWER_WHEN_OFF:
                 return dict(_ANSWER_WHEN_OFF[action])
-            raise CallError("NotSupported", "profile %s is off" % name)
+            raise CallError(NOT_SUPPORTED, "profile %s is off" % name)
         if action not in self._methods:
-            raise CallError("NotSupported", "not supported")
+            raise CallError(NOT_SUPPORTED, "not supported")
         profile, method = self._methods[action]
         answer = method(profile, payload)
         if hasattr(answer, "send"):  # an async method

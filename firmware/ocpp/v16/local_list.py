@@ -1,11 +1,15 @@
 """Local authorisation list profile: OCPP 1.6 §5.10, §5.15 over the station's tag list."""
 
-from firmware.ocpp.errors import CallError
-from firmware.ocpp.v16.tokens import MAX_TOKEN, expiry_of
+from micropython import const
+
+from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
+from firmware.ocpp.v16.tokens import expiry_of
 from firmware.store.tags import TagEntry
 
 # GetLocalListVersion.conf: the station has no list (errata 3.52)
-_UNSUPPORTED = -1
+_UNSUPPORTED = const(-1)
+
+_LARGEST_VERSION = 0x7FFFFFFF
 
 
 class LocalListProfile:
@@ -29,17 +33,16 @@ class LocalListProfile:
         full = payload["updateType"] == "Full"
         received = payload.get("localAuthorizationList") or ()
         if len(received) > self._settings.get("LocalAuthListFullMaxLength" if full else "SendLocalListMaxLength"):
-            raise CallError("OccurenceConstraintViolation", "too many entries")
-        if version <= 0:
+            raise CallError(OCCURRENCE_VIOLATION, "localAuthorizationList has too many entries")
+        if not 0 < version <= _LARGEST_VERSION:
             return {"status": "Failed"}  # 0 and -1 mean something else (errata 3.52)
         if not full and version <= self._tags.version:
             return {"status": "VersionMismatch"}
         try:
-            entries = _entries(received, full)
             if full:
-                self._tags.replace(version, entries)
+                self._tags.replace(version, _entries(received, True))
             else:
-                self._tags.update(version, entries)
+                self._tags.update(version, _entries(received, False))
         except (ValueError, OSError) as exc:
             self._log.warning("ocpp", "local list refused: %s", exc)
             return {"status": "Failed"}
@@ -49,16 +52,12 @@ class LocalListProfile:
 
 
 def _entries(received, full):
-    """Returns [(token, TagEntry, or None to remove it)]; raises ValueError for what makes no list."""
-    seen = set()
-    entries = []
+    """Yields (token, TagEntry, or None to remove it), as the list takes them. Raises ValueError."""
     for data in received:
-        token = data["idTag"]
-        if not 0 < len(token) <= MAX_TOKEN or token.lower() in seen:
-            raise ValueError("empty, too long or twice: %s" % token)
-        seen.add(token.lower())
         info = data.get("idTagInfo")
-        if info is None and full:
-            raise ValueError("no idTagInfo: %s" % token)
-        entries.append((token, info and TagEntry(info["status"], expiry_of(info), info.get("parentIdTag"))))
-    return entries
+        if info:
+            yield data["idTag"], TagEntry(info["status"], expiry_of(info), info.get("parentIdTag"))
+        elif full:
+            raise ValueError("no idTagInfo: %s" % data["idTag"])
+        else:
+            yield data["idTag"], None

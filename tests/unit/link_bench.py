@@ -1,0 +1,102 @@
+"""A station with a link to a scripted back-end: real charging, real journal, no socket."""
+
+import asyncio
+
+from charging_bench import Bench as ChargingBench
+from ocpp_bench import Peer
+
+from firmware.kernel.signal import Signal
+from firmware.ocpp.errors import CallError
+from firmware.ocpp.station_link import StationLink
+from firmware.store.tags import TagList
+
+
+class ScriptedConnection:
+    """A connection that is up when the test says so."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        self.rpc = None
+        self.url = "ws://127.0.0.1/cp"
+        self.link_changed = Signal()
+        self.message = Signal()
+        self.reconnects = 0
+
+    @property
+    def connected(self):
+        return self.rpc is not None
+
+    def set(self, up):
+        self.rpc = self.peer if up else None
+        self.peer.up = up
+        self.link_changed.emit("up" if up else "down", self.url, None)
+
+    def reconnect(self):
+        self.reconnects += 1
+
+    async def run(self, beat):
+        await asyncio.Event().wait()
+
+
+class LinkBench:
+    """`await run(ms)` lets everything run; `peer.calls` is what the back-end got."""
+
+    def __init__(self, **arguments):
+        self.peer = Peer()
+        arguments.setdefault("CentralSystemUrl", "ws://127.0.0.1")
+        self._start(ChargingBench(**arguments))
+
+    def _start(self, charging):
+        self.charging = charging
+        self.clock = self.peer.clock = charging.clock
+        self.settings = charging.settings
+        self.station = charging.station
+        self.connection = ScriptedConnection(self.peer)
+        self.link = StationLink(
+            self.station,
+            self.connection,
+            self.settings,
+            self.clock,
+            charging.log,
+            charging.journal,
+            charging.folder,
+            TagList(charging.folder + "/tags"),
+        )
+        self.verdicts = []
+        self.link.registered.connect(lambda status, interval: self.verdicts.append((status, interval)))
+        self._tasks = []
+
+    def power_cut(self):
+        for task in self._tasks:
+            task.cancel()
+        self._start(self.charging.power_cut())
+
+    async def run(self, ms=1_000):
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(run(lambda: None)) for _, run, _ in self.link.tasks()]
+        await self.charging.run(ms)
+
+    async def accepted(self):
+        """Powered on, connected and accepted; what was sent until then is forgotten."""
+        await self.run(100)
+        self.connection.set(True)
+        await self.run(1_000)
+        assert self.link.registration == "Accepted"
+        self.peer.calls = []
+        return self
+
+    async def ask(self, action, **payload):
+        """A call from the back-end; returns the answer once what follows it has happened, or a CallError's code."""
+        try:
+            answer = await self.link.handle(action, payload)
+        except CallError as exc:
+            return exc.code
+        if isinstance(answer, tuple):
+            answer, after = answer
+            after()
+        await self.run(200)
+        return answer
+
+    async def status_of(self, action, **payload):
+        answer = await self.ask(action, **payload)
+        return answer["status"] if isinstance(answer, dict) else answer

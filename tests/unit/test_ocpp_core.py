@@ -1,0 +1,354 @@
+"""Calls from the back-end: core, local list and remote trigger profiles, and profiles that are off (OCPP 1.6 §5)."""
+
+from link_bench import LinkBench
+
+from firmware.ocpp.errors import CallError
+
+
+def entry(token, status="Accepted", **more):
+    info = {"status": status}
+    info.update(more)
+    return {"idTag": token, "idTagInfo": info}
+
+
+async def charging(bench, transaction_id=77):
+    """A transaction runs that the back-end has numbered."""
+    bench.peer.script["Authorize"] = [{"idTagInfo": {"status": "Accepted"}}]
+    bench.peer.script["StartTransaction"] = [{"transactionId": transaction_id, "idTagInfo": {"status": "Accepted"}}]
+    await bench.charging.charging()
+    await bench.run(500)
+    return bench
+
+
+# -- transactions
+
+
+async def test_remote_start_and_stop():
+    # §5.11, §5.12, trap 31
+    bench = await LinkBench().accepted()
+    bench.charging.plug()
+    bench.peer.script["Authorize"] = [{"idTagInfo": {"status": "Accepted"}}]
+    assert await bench.status_of("RemoteStartTransaction", idTag="CARD", connectorId=1) == "Accepted"
+    await bench.run(1_000)
+    assert "StartTransaction" in bench.peer.actions()
+    assert await bench.status_of("RemoteStopTransaction", transactionId=999) == "Rejected"
+    assert await bench.status_of("RemoteStopTransaction", transactionId=1001) == "Accepted"
+    await bench.run(10_000)
+    (stop,) = bench.peer.payloads("StopTransaction")
+    assert (stop["transactionId"], stop["reason"]) == (1001, "Remote")
+    assert await bench.status_of("RemoteStopTransaction", transactionId=1001) == "Rejected"
+
+
+async def test_remote_start_on_connector_zero_or_none_such():
+    # trap 31
+    bench = await LinkBench().accepted()
+    bench.charging.plug()
+    for n in (0, 2, -1):
+        assert await bench.status_of("RemoteStartTransaction", idTag="CARD", connectorId=n) == "Rejected"
+    assert await bench.status_of("RemoteStartTransaction", idTag="CARD") == "Accepted"
+
+
+async def test_remote_start_takes_a_profile_for_the_coming_transaction_only():
+    # trap 31, errata 3.41
+    bench = await LinkBench().accepted()
+    bench.charging.plug()
+    profile = {"chargingProfilePurpose": "TxDefaultProfile"}
+    assert await bench.status_of("RemoteStartTransaction", idTag="CARD", chargingProfile=profile) == "Rejected"
+    profile = {"chargingProfilePurpose": "TxProfile", "transactionId": 1}
+    assert await bench.status_of("RemoteStartTransaction", idTag="CARD", chargingProfile=profile) == "Rejected"
+    profile = {"chargingProfilePurpose": "TxProfile"}
+    assert await bench.status_of("RemoteStartTransaction", idTag="CARD", chargingProfile=profile) == "Accepted"
+
+
+async def test_transaction_zero_can_be_stopped():
+    # trap 14, errata 3.54
+    bench = await charging(await LinkBench().accepted(), 0)
+    assert await bench.status_of("RemoteStopTransaction", transactionId=0) == "Accepted"
+
+
+# -- the station
+
+
+async def test_change_availability():
+    # §5.2, trap 25
+    bench = await LinkBench().accepted()
+    assert await bench.status_of("ChangeAvailability", connectorId=1, type="Inoperative") == "Accepted"
+    assert bench.peer.payloads("StatusNotification")[-1]["status"] == "Unavailable"
+    assert await bench.status_of("ChangeAvailability", connectorId=1, type="Inoperative") == "Accepted"
+    assert await bench.status_of("ChangeAvailability", connectorId=0, type="Operative") == "Accepted"
+    assert bench.peer.payloads("StatusNotification")[-1]["status"] == "Available"
+    assert await bench.status_of("ChangeAvailability", connectorId=2, type="Inoperative") == "Rejected"
+    await charging(bench)
+    assert await bench.status_of("ChangeAvailability", connectorId=0, type="Inoperative") == "Scheduled"
+
+
+async def test_reset_answers_first_and_then_stops():
+    # §5.14, errata 3.36
+    bench = await charging(await LinkBench().accepted())
+    asked = []
+    bench.station.reset_requested.connect(lambda hard, by: asked.append((hard, by)))
+    answer, after = await bench.link.handle("Reset", {"type": "Soft"})
+    await bench.run(500)
+    assert answer == {"status": "Accepted"} and bench.charging.word == "Charging"
+    after()
+    await bench.run(10_000)
+    assert asked == [(False, "csms")]
+    assert bench.peer.payloads("StopTransaction")[0]["reason"] == "SoftReset"
+
+
+async def test_unlock_connector():
+    # §5.18, trap 4, errata 3.87
+    socket = await LinkBench().accepted()
+    assert await socket.status_of("UnlockConnector", connectorId=1) == "Unlocked"
+    for n in (0, 2):
+        assert await socket.status_of("UnlockConnector", connectorId=n) == "NotSupported"
+    cable = await LinkBench(socket=False).accepted()
+    assert await cable.status_of("UnlockConnector", connectorId=1) == "NotSupported"
+
+
+async def test_clear_cache_without_cache_is_rejected():
+    # trap 28, errata 3.23
+    bench = await LinkBench().accepted()
+    assert await bench.status_of("ClearCache") == "Accepted"
+    bench.settings.set("AuthorizationCacheEnabled", False)
+    assert await bench.status_of("ClearCache") == "Rejected"
+
+
+async def test_data_transfer_of_an_unknown_vendor():
+    # §4.3
+    bench = await LinkBench().accepted()
+    assert await bench.ask("DataTransfer", vendorId="com.example", data="x") == {"status": "UnknownVendorId"}
+
+
+# -- configuration
+
+
+async def test_keys_are_case_insensitive():
+    # trap 27, errata 3.73
+    bench = await LinkBench().accepted()
+    answer = await bench.ask("GetConfiguration", key=["heartbeatINTERVAL", "nonsense"])
+    (value,) = answer["configurationKey"]
+    assert value == {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
+    assert answer["unknownKey"] == ["nonsense"]
+
+
+async def test_all_keys_without_secrets_and_without_our_own():
+    # trap 27, OCPP-J 1.6 §6.2.2
+    bench = await LinkBench().accepted()
+    bench.settings.set("AuthorizationKey", "0123456789abcdef0123456789abcdef", "system")
+    answer = await bench.ask("GetConfiguration")
+    values = {value["key"]: value for value in answer["configurationKey"]}
+    assert "value" not in values["AuthorizationKey"] and not values["AuthorizationKey"]["readonly"]
+    assert values["NumberOfConnectors"]["readonly"] is True
+    for name in ("CentralSystemUrl", "WifiPassword", "WifiSsid"):
+        assert name not in values
+    assert "unknownKey" not in answer
+    for name in (
+        "AuthorizeRemoteTxRequests ClockAlignedDataInterval ConnectionTimeOut ConnectorPhaseRotation "
+        "GetConfigurationMaxKeys HeartbeatInterval LocalAuthorizeOffline LocalPreAuthorize MeterValuesAlignedData "
+        "MeterValuesSampledData MeterValueSampleInterval NumberOfConnectors ResetRetries StopTransactionOnInvalidId "
+        "StopTxnAlignedData StopTxnSampledData SupportedFeatureProfiles TransactionMessageAttempts "
+        "TransactionMessageRetryInterval"
+    ).split():
+        assert name in values, name
+
+
+async def test_an_empty_list_of_keys_means_all():
+    bench = await LinkBench().accepted()
+    assert len((await bench.ask("GetConfiguration", key=[]))["configurationKey"]) > 20
+
+
+async def test_more_keys_than_announced_are_refused():
+    bench = await LinkBench().accepted()
+    keys = ["HeartbeatInterval"] * (bench.settings.get("GetConfigurationMaxKeys") + 1)
+    assert await bench.ask("GetConfiguration", key=keys) == "OccurenceConstraintViolation"
+
+
+async def test_change_configuration_statuses():
+    # §5.3
+    bench = await LinkBench().accepted()
+
+    async def change(key, value):
+        return await bench.status_of("ChangeConfiguration", key=key, value=value)
+
+    assert await change("connectiontimeout", "90") == "Accepted"
+    assert bench.settings.get("ConnectionTimeOut") == 90
+    assert await change("ConnectionTimeOut", "ninety") == "Rejected"
+    assert await change("NumberOfConnectors", "2") == "Rejected"
+    assert await change("Nonsense", "2") == "NotSupported"
+    assert await change("CentralSystemUrl", "ws://elsewhere") == "NotSupported"
+    assert await change("WebSocketPingInterval", "-1") == "Rejected"
+    assert await change("LocalPreAuthorize", "TRUE") == "Accepted"
+    assert bench.settings.get("LocalPreAuthorize") is True
+
+
+async def test_a_new_authorization_key_reconnects_after_the_answer():
+    # trap 40
+    bench = await LinkBench().accepted()
+    payload = {"key": "AuthorizationKey", "value": "00112233445566778899aabbccddeeff"}
+    answer, after = await bench.link.handle("ChangeConfiguration", payload)
+    assert answer == {"status": "Accepted"} and bench.connection.reconnects == 0
+    after()
+    assert bench.connection.reconnects == 1
+
+
+async def test_measurands_that_nobody_has_are_refused_and_nothing_changes():
+    # trap 23, §3.16.4
+    bench = await LinkBench().accepted()
+    for key in ("MeterValuesSampledData", "MeterValuesAlignedData", "StopTxnSampledData", "StopTxnAlignedData"):
+        before = bench.settings.get(key)
+        for value in ("Energy.Active.Import.Register,SoC", "Nonsense", "Voltage"):  # the bench's meter has no voltage
+            assert await bench.status_of("ChangeConfiguration", key=key, value=value) == "Rejected"
+        assert bench.settings.get(key) == before
+        value = "Energy.Active.Import.Register,Current.Import.L1,Current.Offered"
+        assert await bench.status_of("ChangeConfiguration", key=key, value=value) == "Accepted"
+        assert await bench.status_of("ChangeConfiguration", key=key, value="") == "Accepted"
+
+
+# -- actions that are not there
+
+
+async def test_unknown_and_absent_actions():
+    # trap 4, OCPP-J 1.6 table 7
+    bench = await LinkBench().accepted()
+    assert await bench.ask("Nonsense") == "NotImplemented"
+    assert await bench.ask("BootNotification") == "NotImplemented"
+    assert await bench.ask("CertificateSigned", certificateChain="x") == "NotSupported"
+
+
+async def test_profiles_that_are_off():
+    bench = await LinkBench(SupportedFeatureProfiles=["Core"]).accepted()
+    assert await bench.ask("GetLocalListVersion") == {"listVersion": -1}
+    assert await bench.status_of("SendLocalList", listVersion=1, updateType="Full") == "NotSupported"
+    assert await bench.status_of("ReserveNow", connectorId=1) == "Rejected"
+    for action in ("CancelReservation", "TriggerMessage", "SetChargingProfile", "GetDiagnostics"):
+        assert await bench.ask(action) == "NotSupported"
+    assert await bench.status_of("ChangeConfiguration", key="LocalAuthListEnabled", value="true") == "NotSupported"
+    assert (await bench.ask("GetConfiguration", key=["LocalAuthListEnabled"]))["unknownKey"] == ["LocalAuthListEnabled"]
+    names = [value["key"] for value in (await bench.ask("GetConfiguration"))["configurationKey"]]
+    assert "ChargeProfileMaxStackLevel" not in names
+
+
+# -- local list
+
+
+async def test_versions_of_the_local_list():
+    # trap 29, errata 3.52
+    bench = await LinkBench().accepted()
+
+    async def send(version, kind, *entries):
+        return await bench.status_of(
+            "SendLocalList", listVersion=version, updateType=kind, localAuthorizationList=list(entries)
+        )
+
+    async def version():
+        return (await bench.ask("GetLocalListVersion"))["listVersion"]
+
+    assert await version() == 0
+    assert await send(0, "Full", entry("A")) == "Failed"
+    assert await send(-1, "Full", entry("A")) == "Failed"
+    assert await send(5, "Full", entry("A"), entry("B", "Blocked")) == "Accepted"
+    assert await version() == 5
+    assert await send(5, "Differential", entry("C")) == "VersionMismatch"
+    assert await send(4, "Differential", entry("C")) == "VersionMismatch"
+    assert await send(6, "Differential", entry("C"), {"idTag": "a"}) == "Accepted"
+    assert await version() == 6
+    assert await send(2, "Full") == "Accepted"  # a full list may go back, and an empty one clears
+    assert await version() == 0
+
+
+async def test_a_bad_list_changes_nothing():
+    bench = await LinkBench().accepted()
+    for entries in (
+        [entry("A"), entry("a")],
+        [{"idTag": "A"}],
+        [entry("A", expiryDate="tomorrow")],
+        [entry("")],
+    ):
+        payload = {"listVersion": 7, "updateType": "Full", "localAuthorizationList": entries}
+        assert await bench.status_of("SendLocalList", **payload) == "Failed"
+    assert await bench.ask("GetLocalListVersion") == {"listVersion": 0}
+
+
+async def test_a_list_that_is_switched_off_is_none():
+    bench = await LinkBench(LocalAuthListEnabled=False).accepted()
+    assert await bench.ask("GetLocalListVersion") == {"listVersion": -1}
+    assert await bench.status_of("SendLocalList", listVersion=1, updateType="Full") == "NotSupported"
+
+
+async def test_more_entries_than_announced_are_refused():
+    bench = await LinkBench().accepted()
+    entries = [entry("T%d" % i) for i in range(701)]
+    payload = {"listVersion": 7, "updateType": "Differential", "localAuthorizationList": entries}
+    assert await bench.ask("SendLocalList", **payload) == "OccurenceConstraintViolation"
+
+
+# -- remote trigger
+
+
+async def test_triggered_messages_follow_the_answer():
+    # trap 30, §5.17
+    bench = await LinkBench(connectors=2).accepted()
+    answer, after = await bench.link.handle("TriggerMessage", {"requestedMessage": "StatusNotification"})
+    await bench.run(500)
+    assert answer == {"status": "Accepted"} and bench.peer.calls == []
+    after()
+    await bench.run(500)
+    assert [p["connectorId"] for p in bench.peer.payloads("StatusNotification")] == [0, 1, 2]
+
+
+async def test_trigger_of_each_message():
+    # trap 30: idle status only when triggered, irrelevant connector ignored
+    bench = await LinkBench().accepted()
+    for message in ("Heartbeat", "DiagnosticsStatusNotification", "FirmwareStatusNotification", "MeterValues"):
+        assert await bench.status_of("TriggerMessage", requestedMessage=message, connectorId=1) == "Accepted"
+        assert bench.peer.actions()[-1] == message
+    assert bench.peer.payloads("FirmwareStatusNotification") == [{"status": "Idle"}]
+    assert await bench.status_of("TriggerMessage", requestedMessage="Heartbeat", connectorId=9) == "Accepted"
+
+
+async def test_trigger_of_a_connector_that_is_not_there():
+    bench = await LinkBench().accepted()
+    for message in ("StatusNotification", "MeterValues"):
+        assert await bench.status_of("TriggerMessage", requestedMessage=message, connectorId=2) == "Rejected"
+
+
+async def test_trigger_of_something_unknown():
+    # trap 30
+    bench = await LinkBench().accepted()
+    for message in ("Reset", "StartTransaction", "SignChargePointCertificate"):
+        assert await bench.status_of("TriggerMessage", requestedMessage=message) == "NotImplemented"
+
+
+async def test_trigger_of_a_boot_once_accepted_is_rejected():
+    # trap 8, errata 3.35
+    bench = await LinkBench().accepted()
+    assert await bench.status_of("TriggerMessage", requestedMessage="BootNotification") == "Rejected"
+
+
+async def test_triggered_meter_values_carry_the_running_transaction():
+    # errata 3.46
+    bench = await charging(await LinkBench().accepted())
+    assert await bench.status_of("TriggerMessage", requestedMessage="MeterValues", connectorId=1) == "Accepted"
+    payload = bench.peer.payloads("MeterValues")[-1]
+    assert payload["transactionId"] == 77
+    assert {v["context"] for v in payload["meterValue"][0]["sampledValue"]} == {"Trigger"}
+
+
+async def test_a_conflict_with_the_list_is_reported_on_connector_zero():
+    # trap 28, §3.5.2
+    bench = await LinkBench().accepted()
+    bench.station.list_conflict.emit("CARD")
+    await bench.run(100)
+    (payload,) = bench.peer.payloads("StatusNotification")
+    assert (payload["connectorId"], payload["errorCode"]) == (0, "LocalListConflict")
+
+
+async def test_a_storm_of_triggers_is_bounded():
+    bench = await LinkBench().accepted()
+    bench.peer.script["Heartbeat"] = [CallError("InternalError")]
+    for _ in range(200):
+        _, after = await bench.link.handle("TriggerMessage", {"requestedMessage": "Heartbeat"})
+        after()
+    await bench.run(1_000)
+    assert 0 < len(bench.peer.calls) <= 17
