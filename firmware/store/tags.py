@@ -5,7 +5,6 @@ import os
 import struct
 
 from sortedfile import SortedFile
-from sortedfile.sorting import Sorter
 
 from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry, decode, encode, is_removal, key_of
 
@@ -48,40 +47,27 @@ class TagList:
 
         Raises ValueError for a bad or doubled token or too many, OSError when the flash refuses; the list then stays.
         """
-        records = (encode(token, entry) for token, entry in entries)
-        with Sorter(self._path + ".runs", records, RECORD_BYTES) as ordered:
-            self._file.replace(ordered, struct.pack("<i", version), self._most)
+        self._file.replace(_encoded(entries), struct.pack("<i", version), self._most)
 
     def update(self, version, entries):
         """Adds and changes the tokens of `entries` and removes those whose TagEntry is None; see replace()."""
-        records = (encode(token, entry) for token, entry in entries)
-        with Sorter(self._path + ".runs", records, RECORD_BYTES) as ordered:
-            self._file.replace(_merged(self._file.records(), ordered), struct.pack("<i", version), self._most)
+        self._file.update(_encoded(entries), is_removal, struct.pack("<i", version), self._most)
 
     def clear(self):
         """Removes the list."""
         self._file.remove()
 
+    def close(self):
+        """Closes the file of the list, for whoever unmounts its file system."""
+        self._file.close()
+
+
+def _encoded(entries):
+    return (encode(token, entry) for token, entry in entries)
+
 
 def _padded(key):
     return key + b"\x00" * (KEY_BYTES - len(key))
-
-
-def _merged(old, changes):
-    """Yields the records of two sorted iterables; a change replaces or removes the old record of its key."""
-    change = next(changes, None)
-    for record in old:
-        while change is not None and change[:KEY_BYTES] < record[:KEY_BYTES]:
-            if not is_removal(change):
-                yield change
-            change = next(changes, None)
-        # Equal keys: the loop above lets the change through with the next record, behind which it sorts.
-        if change is None or change[:KEY_BYTES] != record[:KEY_BYTES]:
-            yield record
-    while change is not None:
-        if not is_removal(change):
-            yield change
-        change = next(changes, None)
 
 
 class AuthCache:

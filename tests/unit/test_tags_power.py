@@ -1,0 +1,83 @@
+# interpreters: micropython
+"""Tag list, cache and history on LittleFS: power cuts at every program and erase, and reads of a look-up."""
+
+from flash import format_flash, mounted, sweep
+from harness import FakeClock
+from test_history import Ended
+
+from firmware.store.history import History
+from firmware.store.tags import AuthCache, TagEntry, TagList
+
+OLD = ["OLD%04d" % i for i in range(200)]
+NEW = ["NEW%04d" % i for i in range(300)]
+
+
+def prepare(path):
+    TagList(path + "/tags").replace(1, [(token, TagEntry("Accepted")) for token in OLD])
+
+
+def test_list_updates_are_all_or_nothing_at_every_power_cut():
+    def act(path, promise):
+        tags = TagList(path + "/tags")
+        tags.replace(2, [(token, TagEntry("Blocked")) for token in NEW])
+        promise(2)
+        tags.update(3, [(token, None) for token in NEW[:150]] + [("Z", TagEntry("Accepted"))])
+        promise(3)
+
+    def check(path, promises):
+        tags = TagList(path + "/tags")
+        assert not tags.damaged
+        assert tags.version >= (promises[-1] if promises else 1)
+        expected = {1: OLD, 2: NEW, 3: NEW[150:] + ["Z"]}[tags.version]
+        assert len(tags) == len(expected)
+        for token in expected[::9]:
+            assert tags.get(token) is not None
+        assert tags.version == 1 or tags.get(OLD[0]) is None
+        tags.close()
+
+    assert sweep(prepare, act, check) > 100
+
+
+def test_cache_and_history_survive_every_power_cut():
+    def act(path, promise):
+        cache = AuthCache(path + "/cache", FakeClock(), most=6)
+        history = History(path + "/history")
+        for i in range(10):
+            cache.put("T%d" % i, TagEntry("Accepted"))
+            history.add(Ended(i + 1))
+            promise("T%d" % i)
+            promise(i + 1)
+
+    def check(path, promises):
+        cache = AuthCache(path + "/cache", FakeClock(), most=6)
+        tokens = [p for p in promises if isinstance(p, str)]
+        for token in tokens[-5:]:
+            assert cache.get(token).status == "Accepted"
+        assert len(cache) <= 6
+        rows = [row.number for row in History(path + "/history").rows()]
+        numbers = [p for p in promises if not isinstance(p, str)]
+        assert rows[: len(numbers)] == numbers and rows == list(range(1, len(rows) + 1))
+
+    assert sweep(prepare, act, check) > 50
+
+
+def test_a_look_up_among_ten_thousand_takes_at_most_20_block_reads():
+    flash = format_flash(512)
+    with mounted(flash) as path:
+        for name in ("journal", "settings.a", "settings.b", "cursor.a", "cursor.b", "cache", "running.a", "running.b"):
+            with open(path + "/" + name, "wb") as f:
+                f.write(b"x" * 100)
+        tags = TagList(path + "/tags")
+        tags.replace(1, (("TAG%06d" % i, TagEntry("Accepted")) for i in range(10_000)))
+        reads = []
+        for i in range(0, 20_000, 97):  # listed and unlisted ones
+            flash.clear_counters()
+            assert bool(tags.get("TAG%06d" % i)) == (i < 10_000)
+            reads.append(flash.reads)
+        flash.clear_counters()
+        tags.update(2, [("TAG%06d" % i, None) for i in range(0, 7000, 10)])
+        tags.close()
+        average = sum(reads) / len(reads)
+        print("look-up: %.1f reads, worst %d" % (average, max(reads)))
+        print("update of 700: %d erases, %d bytes" % (flash.erases, flash.programmed))
+        assert average <= 20
