@@ -20,8 +20,9 @@ _SETTLE_MS = const(2_000)
 # How long the begin or the end of a transaction waits for a fresh look at the meter.
 _READ_MS = const(700)
 
-# IEC 61851-1 table A.6 seq. 10.1: a vehicle stops drawing within 3 s of the pilot's PWM being withdrawn.
-_CURRENT_GONE_MS = const(3_000)
+# IEC 61851-1 table A.6 seq. 10: a vehicle has 3 s to stop drawing, and after 6 s the EVSE opens under load. The end
+# value covers what flows until then; for a contactor that is closed for longer than that, waiting is no use.
+_CURRENT_GONE_MS = const(7_000)
 
 _EV_SIDE = "EV side disconnected"  # the words of OCPP 1.6 §4.9
 

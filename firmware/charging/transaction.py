@@ -43,14 +43,17 @@ class Transaction:
         return self.reason is not None
 
     def close(self, journal, t, history=None):
-        """Writes the end record, which must happen exactly once, and then the row of the charge history.
+        """Writes the end record and then the row of the charge history.
 
-        Raises OSError when the end record could not be written.
+        Raises OSError when the end record could not be written, and only then: it must be there exactly once.
         """
         journal.end(self.number, self.connector_id, self.stop_token, self.wh, self.reason)
         self.end_t = t
         if history is not None:
-            history.add(self)
+            try:
+                history.add(self)
+            except OSError:
+                pass  # the journal has it, from which the history is repaired
 
 
 class Grant:

@@ -174,7 +174,7 @@ async def test_end_value_covers_what_flows_until_the_contactor_opens():
     evse.tick = lambda: None  # the contactor stays closed
     await bench.run(1_100)
     await bench.station.swipe("CARD")
-    await bench.run(1_500)
+    await bench.run(5_000)
     assert bench.ends() == []  # still drawing
     bench.meter.wh = 2_222
     bench.meter.draws_w = 0
@@ -192,7 +192,7 @@ async def test_stop_does_not_wait_for_ever():
     bench.evse.tick = lambda: None
     bench.meter.fails = True
     await bench.station.swipe("CARD")
-    await bench.run(4_000)
+    await bench.run(8_000)
     assert len(bench.ends()) == 1
 
 
@@ -410,3 +410,16 @@ async def test_free_charging_waits_for_registration():
     bench.backend.may_start = True
     await bench.run(1_000)
     assert bench.transaction
+
+
+async def test_history_gets_a_row_and_cannot_disturb():
+    bench = Bench()
+    transaction = await bench.charging()
+    await bench.station.swipe("CARD")
+    await bench.run(1_000)
+    assert bench.history == [transaction] and transaction.end_t >= transaction.begin_t
+    bench.history_works = False
+    await bench.charging()
+    await bench.station.swipe("CARD")
+    await bench.run(1_000)
+    assert len(bench.ends()) == 2 and bench.transaction is None
