@@ -78,8 +78,8 @@ class Board:
 
     def _connector(self, number, layout):
         parts = ConnectorParts()
-        parts.contactor = _contactor(**layout["contactor"])
-        parts.pilot = _pilot(**layout["pilot"])
+        parts.contactor = contactor = _contactor(**layout["contactor"])
+        parts.pilot = pilot = _pilot(**layout["pilot"])
         if not self.fixed_cable:
             parts.proximity = _analog(Proximity, layout.get("proximity"))
             if "lock" in layout:
@@ -93,9 +93,9 @@ class Board:
             if name in layout:
                 self.buttons.add(number, name, _button(**layout[name]))
         self.parts.update(name for name in layout if getattr(parts, name, name))
-        if parts.contactor.can_switch_phases and self.phases == 3:
+        if contactor.can_switch_phases and self.phases == 3:
             self.parts.add("phase_switch")
-        if parts.pilot.can_disconnect:
+        if pilot.can_disconnect:
             self.parts.add("pilot_switch")
         return parts
 

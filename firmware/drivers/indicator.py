@@ -2,19 +2,19 @@
 
 | pattern | light |
 |---|---|
-| starting | white, breathing |
-| available | green |
-| reserved | yellow |
-| connected | green, blinking: the vehicle waits for a card |
-| offered | blue, blinking slowly: the vehicle may draw and does not |
-| charging | blue, breathing |
-| paused | blue, blinking: the station offers nothing for now |
-| finishing | blue: the session is over, the cable may go |
-| unavailable | red |
-| fault | red, blinking fast |
-| accepted, rejected | a card was read: green or red, flickering |
-| updating | white, blinking |
-| off | dark |
+| Starting | white, breathing |
+| Available | green |
+| Reserved | yellow |
+| Preparing | green, blinking: the vehicle waits for a card |
+| SuspendedEV | blue, blinking slowly: the vehicle may draw and does not |
+| Charging | blue, breathing |
+| SuspendedEVSE | blue, blinking: the station offers nothing for now |
+| Finishing | blue: the session is over, the cable may go |
+| Unavailable | red |
+| Faulted | red, blinking fast |
+| Accepted, Rejected | a card was read: green or red, flickering |
+| Updating | white, blinking |
+| Off | dark |
 """
 
 from micropython import const
@@ -32,20 +32,20 @@ _DARK = (0, 0, 0)
 
 # name: (colour, rhythm, period in ms)
 PATTERNS = {
-    "starting": (_WHITE, _BREATHE, 2000),
-    "available": (_GREEN, _STEADY, 0),
-    "reserved": (_YELLOW, _STEADY, 0),
-    "connected": (_GREEN, _BLINK, 1000),
-    "offered": (_BLUE, _BLINK, 2000),
-    "charging": (_BLUE, _BREATHE, 4000),
-    "paused": (_BLUE, _BLINK, 1000),
-    "finishing": (_BLUE, _STEADY, 0),
-    "unavailable": (_RED, _STEADY, 0),
-    "fault": (_RED, _BLINK, 400),
-    "accepted": (_GREEN, _BLINK, 200),
-    "rejected": (_RED, _BLINK, 200),
-    "updating": (_WHITE, _BLINK, 500),
-    "off": (_DARK, _STEADY, 0),
+    "Starting": (_WHITE, _BREATHE, 2000),
+    "Available": (_GREEN, _STEADY, 0),
+    "Reserved": (_YELLOW, _STEADY, 0),
+    "Preparing": (_GREEN, _BLINK, 1000),
+    "SuspendedEV": (_BLUE, _BLINK, 2000),
+    "Charging": (_BLUE, _BREATHE, 4000),
+    "SuspendedEVSE": (_BLUE, _BLINK, 1000),
+    "Finishing": (_BLUE, _STEADY, 0),
+    "Unavailable": (_RED, _STEADY, 0),
+    "Faulted": (_RED, _BLINK, 400),
+    "Accepted": (_GREEN, _BLINK, 200),
+    "Rejected": (_RED, _BLINK, 200),
+    "Updating": (_WHITE, _BLINK, 500),
+    "Off": (_DARK, _STEADY, 0),
 }
 
 _FULL = const(255)  # of a colour's part and of the rhythm's level
@@ -58,18 +58,18 @@ class Indicator:
     def __init__(self, red, green, blue, brightness=100):
         self._outputs = (red, green, blue)
         self._duties = [None, None, None]
-        self._pattern = PATTERNS["off"]
+        self._pattern = PATTERNS["Off"]
         self._flash = None
         self._flash_since = None
         self.brightness = brightness
 
     def show(self, name):
-        """Shows a pattern from the next step on. A name without one shows as fault: a light must stop nobody."""
-        self._pattern = PATTERNS.get(name, PATTERNS["fault"])
+        """Shows a pattern from the next step on. A name without one shows as Faulted: a light must stop nobody."""
+        self._pattern = PATTERNS.get(name, PATTERNS["Faulted"])
 
     def flash(self, name):
         """Shows a pattern for a moment, then again what show() has set: the answer to a card."""
-        self._flash = PATTERNS.get(name, PATTERNS["fault"])
+        self._flash = PATTERNS.get(name, PATTERNS["Faulted"])
         self._flash_since = None
 
     def step(self, now_ms):
