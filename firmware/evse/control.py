@@ -215,7 +215,7 @@ class Evse:
     def fail_safe(self):
         """Opens the contactor and takes the pilot to state F, whatever state anything is in. Does not raise."""
         self._ports.make_safe(self.phases, STATE_F)
-        self.machine.outputs.close = False
+        self.machine.abort(self._clock.ms())
 
     def _tell(self, outputs):
         if outputs.close != self._closed:
@@ -295,10 +295,11 @@ class Control:
                 beat()
                 due += period
                 late = clock.ms() - due
-                if late >= 0:
+                if late > 0:
                     # Ticks that were missed are left out: a burst would not bring their samples back.
-                    due += late // period * period
-                    late = 0
+                    missed_ms = (late + period - 1) // period * period
+                    due += missed_ms
+                    late -= missed_ms
                 await clock.sleep_ms(-late)
         finally:
             for evse in self._evses:

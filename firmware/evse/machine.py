@@ -150,6 +150,14 @@ class Machine:
         self._secure_plug(inputs, now_ms)
         return self.outputs
 
+    def abort(self, now_ms):
+        """The outputs were made safe behind the machine's back (open, state F): goes on from there as after a fault."""
+        self._set_contactor(False, now_ms)
+        self._wait_ms = RECLOSE_AFTER_FAULT_MS
+        self.outputs.duty = STATE_F
+        self.offered_ma = 0
+        self._duty_at = now_ms
+
     @property
     def vehicle_ready(self):
         """The vehicle asks for energy: C, or D where there is ventilation."""
