@@ -81,6 +81,7 @@ class WebSocket:
         self._link = link
         self._decoder = frame.Decoder(max_size)
         self._decoder.feed(data)
+        self._turn = asyncio.Lock()  # one frame on its way at a time
         self._receiving = False
         self._pong = None  # payload of the newest ping that has not been answered
         self._close_sent = False
@@ -98,10 +99,7 @@ class WebSocket:
 
     async def send(self, message):
         """Sends a str as text or bytes as binary message; returns when the socket has taken it. Raises OSError."""
-        if isinstance(message, str):
-            await self._send(frame.TEXT, message.encode())
-        else:
-            await self._send(frame.BINARY, message)
+        await self._send(frame.TEXT if isinstance(message, str) else frame.BINARY, message)
 
     async def ping(self, data=b""):
         """Sends a ping with up to 125 bytes, whose pong counts as a sign of life for silence_ms()."""
@@ -154,11 +152,16 @@ class WebSocket:
     async def _send(self, opcode, payload):
         if self._close_sent or self.closed:
             raise ConnectionClosed("connection is closed")
-        await self._link.write(frame.encode(opcode, payload, os.urandom(4)))
+        await self._write(opcode, payload)
 
     async def _send_close(self, payload):
         self._close_sent = True
-        await self._link.write(frame.encode(frame.CLOSE, payload, os.urandom(4)))
+        await self._write(frame.CLOSE, payload)
+
+    async def _write(self, opcode, payload):
+        async with self._turn:  # the frame is built when its turn has come: those who wait hold no second copy
+            payload = payload.encode() if isinstance(payload, str) else payload
+            await self._link.write(frame.encode(opcode, payload, os.urandom(4)))
 
     async def _receive(self):
         """One step: returns a message, or None after anything else."""

@@ -26,12 +26,11 @@ _CLOSE_S = const(1)  # CPython only: most seconds for TLS to say goodbye
 
 
 class Transport:
-    """`read()` belongs to one task, `write()` to any. Their errors are OSErrors, whatever the TLS library raises."""
+    """One task at a time may read, and one write. All errors are OSErrors, whatever the TLS library raises."""
 
     def __init__(self, reader, writer):
         self._reader = reader
         self._writer = writer
-        self._lock = asyncio.Lock()  # one frame on its way at a time
         self._flushed = asyncio.Event()
         self._flushed.set()
         self._flusher = None
@@ -48,31 +47,27 @@ class Transport:
             raise OSError(str(exc).strip())
 
     async def write(self, data):
-        """Sends `data` whole and returns when the socket has taken it. Raises OSError.
-
-        A caller that is cancelled while it waits for its turn has sent nothing; later, everything.
-        """
-        async with self._lock:
-            await self._flushed.wait()  # the writer before may have been cancelled halfway
-            if self._error:
-                raise self._error
-            try:
-                self._writer.write(data)
-                if not _MICROPYTHON:
-                    await self._writer.drain()
-            except ValueError as exc:  # see read()
-                self._error = OSError(str(exc).strip())
-            except OSError as exc:
-                self._error = exc
-            if _MICROPYTHON and self._writer.out_buf:
-                # MicroPython's drain() starts again from the first byte when it was cancelled in the middle, and a
-                # write() meanwhile gets lost. So a task that nobody cancels drains; the caller only waits for it.
-                self._flushed.clear()
-                self._flusher = asyncio.create_task(self._flush())
-                await self._flushed.wait()
-            if self._error:
-                raise self._error
-            await asyncio.sleep(0)  # one who only ever sends must not hold the scheduler
+        """Sends `data` whole, even if the caller is cancelled, and returns when the socket has taken it."""
+        await self._flushed.wait()  # the caller before may have been cancelled halfway
+        if self._error:
+            raise self._error
+        try:
+            self._writer.write(data)
+            if not _MICROPYTHON:
+                await self._writer.drain()
+        except ValueError as exc:  # see read()
+            self._error = OSError(str(exc).strip())
+        except OSError as exc:
+            self._error = exc
+        if _MICROPYTHON and self._writer.out_buf:
+            # MicroPython's drain() starts again from the first byte when it was cancelled in the middle, and a write()
+            # meanwhile gets lost. So a task that nobody cancels drains; the caller only waits for it.
+            self._flushed.clear()
+            self._flusher = asyncio.create_task(self._flush())
+            await self._flushed.wait()
+        if self._error:
+            raise self._error
+        await asyncio.sleep(0)  # one who only ever sends must not hold the scheduler
 
     async def _flush(self):
         try:
