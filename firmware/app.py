@@ -24,6 +24,7 @@ from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
 from firmware.store.statefile import StateFile
 from firmware.store.tags import AuthCache, TagList
+from firmware.version import VERSION
 
 _CONTROL_PERIOD_MS = const(20)
 _CONTROL_HEARTBEAT_MS = const(1_000)
@@ -79,13 +80,15 @@ class App:
     def _build_store(self, storage, factory, provision):
         for directory in ("", "/journal", "/history"):
             _make_directory(storage + directory)
-        self.settings = Settings(storage + "/settings", SETTINGS, factory, provision, self.log)
+        facts = {"FirmwareVersion": VERSION, "NumberOfConnectors": str(len(self.evses))}
+        facts.update(factory or {})
+        self.settings = Settings(storage + "/settings", SETTINGS, facts, provision, self.log)
         self.settings.fit(self.board.parts)
         self.settings.changed.connect(self._setting_changed)
         for name in ("MaxCurrent", "LogLevel"):
             self._setting_changed(name)
         floor = sequence_floor(outbox_state(storage))
-        self.journal = Journal(storage + "/journal", self.clock, self.settings, self.log, floor)
+        self.journal = Journal(storage + "/journal", self.clock, self.log, self.settings, floor)
         self.tags = TagList(storage + "/tags")
         self.cache = AuthCache(storage + "/cache", self.clock)
         self.history = History(storage + "/history")
