@@ -92,6 +92,7 @@ class App:
         self.tags = TagList(storage + "/tags")
         self.cache = AuthCache(storage + "/cache", self.clock)
         self.history = History(storage + "/history")
+        self.history.repair(self.journal)
 
     def _build_station(self, storage):
         self.station = Station(
