@@ -51,8 +51,9 @@ def test_contacts_follow_the_coil_and_report_by_the_auxiliary_contact():
     bench = Bench()
     bench.world.write_pin(4, 1)
     assert bench.world.read_pin(6) == 0
+    bench.wait(1)
     assert bench.names("relay") == [{"connector": 1, "on": True, "phases": 1}]
-    bench.wait(20)
+    bench.wait(19)
     assert (bench.world.read_pin(6), bench.world.read_pin(7)) == (1, 0)
     bench.world.write_pin(4, 0)
     bench.wait(12)
@@ -131,6 +132,16 @@ def test_second_coil_decides_on_the_number_of_phases():
     assert bench.outlet.currents_ma() == (10_000, 0, 0)
 
 
+def test_coils_switched_together_are_one_event():
+    bench = Bench()
+    for level in (1, 0):
+        bench.world.write_pin(4, level)
+        bench.world.write_pin(5, level)
+        bench.wait(20)
+    wanted = [{"connector": 1, "on": True, "phases": 3}, {"connector": 1, "on": False, "phases": 3}]
+    assert bench.names("relay") == wanted
+
+
 def test_a_vehicle_that_loses_the_pilot_draws_nothing():
     bench = Bench()
     bench.charge(10)
@@ -189,10 +200,15 @@ def test_fixed_cable_has_no_lock_and_second_connector_has_its_own_pins():
     assert bench.names("relay")[0]["connector"] == 2
 
 
-def test_lamp_events_are_thinned():
+def test_a_lamp_that_blinks_or_breathes_has_one_colour():
     bench = Bench()
-    red = bench.world.pwm_output(17)
-    for level in range(1, 51):
-        red(level << 8)
-        bench.wait(10)
-    assert len(bench.names("led")) == 2
+    red, green = bench.world.pwm_output(17), bench.world.pwm_output(18)
+    for _ in range(10):
+        red(65_535)
+        bench.wait(250)
+        red(0)
+        bench.wait(250)
+    assert [event["rgb"] for event in bench.names("led")] == ["f00"]
+    green(65_535)
+    bench.wait(2_000)
+    assert [event["rgb"] for event in bench.names("led")] == ["f00", "0f0"]

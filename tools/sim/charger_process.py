@@ -17,7 +17,7 @@ import network
 import vfs
 from micropython import const
 
-from tools.sim import config as configuration
+import tools.sim.config as configuration
 from tools.sim.control.bridge import Bridge
 from tools.sim.control.commands import Commands
 from tools.sim.control.server import Server
@@ -117,10 +117,9 @@ class Charger:
         self._ending.set()
 
     def _build(self):
-        from firmware.boards.board import Board
-
         from firmware.app import App
         from firmware.boards import simulated
+        from firmware.boards.board import Board
 
         hw = self._config["hw"]
         board = Board(

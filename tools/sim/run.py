@@ -43,7 +43,7 @@ def _address(text):
 
 def main(argv):
     arguments = _arguments(argv)
-    from tools.sim import config as configuration
+    import tools.sim.config as configuration
 
     try:
         config = configuration.load(arguments["config"])

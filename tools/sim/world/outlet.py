@@ -15,7 +15,7 @@ from tools.sim.world.vehicle import OVERVOLTAGE_MV, UNDERVOLTAGE_MV, VOLTS_MV, R
 _AMBIENT_DC = const(250)  # tenths of a degree
 _OVERTEMPERATURE_DC = const(950)
 _PRESS_MS = const(300)  # how long a person holds a button
-_LED_EVENT_MS = const(250)  # a breathing light is not told in full
+_LED_WINDOW_MS = const(1000)  # a light that blinks or breathes within it has one colour
 
 FAULTS = (
     "rcd",
@@ -54,7 +54,9 @@ class Outlet:
         self.pressed = {"stop": 0, "emergency": 0}
         self.faults = set()
         self._leds = [0, 0, 0]
-        self._led_pending = False
+        self._brightest = [0, 0, 0]  # since the window began
+        self._led_window = False
+        self._led_told = None
 
     # The vehicle's side.
 
@@ -179,16 +181,20 @@ class Outlet:
     def light(self, colour, level):
         if self._leds[colour] != level:
             self._leds[colour] = level
-            if not self._led_pending:
-                self._led_pending = True
-                self._timeline.after(_LED_EVENT_MS, self._tell_led)
+            self._brightest[colour] = max(self._brightest[colour], level)
+            if not self._led_window:
+                self._led_window = True
+                self._timeline.after(_LED_WINDOW_MS, self._tell_led)
 
     # What is told.
 
     def _tell_led(self, _):
-        self._led_pending = False
-        rgb = "".join("%02x" % (level >> 8) for level in self._leds)
-        self._emit("led", {"connector": self.number, "rgb": rgb})
+        self._led_window = False
+        rgb = "".join("%x" % (level >> 12) for level in self._brightest)
+        self._brightest[:] = self._leds
+        if rgb != self._led_told:
+            self._led_told = rgb
+            self._emit("led", {"connector": self.number, "rgb": rgb})
 
     def offered_a(self):
         """Returns the current that the pilot offers, in A with one decimal."""
@@ -209,9 +215,8 @@ class Outlet:
             self._told = report
             self._emit("pilot", report)
 
-    def _contactor_driven(self):
-        contactor = self.contactor
-        self._emit("relay", {"connector": self.number, "on": contactor.coil, "phases": contactor.phases})
+    def _contactor_driven(self, on, phases):
+        self._emit("relay", {"connector": self.number, "on": on, "phases": phases})
 
     def _lock_moved(self):
         self._emit("lock", {"connector": self.number, "on": self.lock.locked})

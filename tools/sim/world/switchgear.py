@@ -5,6 +5,7 @@ from micropython import const
 
 _CLOSE_MS = const(20)  # from coil to main and auxiliary contacts
 _OPEN_MS = const(12)
+_TOGETHER_MS = const(1)  # two coils that are switched by one step of the firmware are one event
 _LOCK_TRAVEL_MS = const(250)
 _RCD_TEST_MS = const(30)
 
@@ -15,8 +16,9 @@ class Contactor:
     def __init__(self, timeline, before, driven):
         self._timeline = timeline
         self._before = before  # called just before contacts move: what flowed until now is counted
-        self._driven = driven  # called when the coils are driven otherwise
+        self._driven = driven  # called with (on, phases) soon after the coils were driven otherwise
         self._coils = [False, False]
+        self._told = (False, 1)
         self._contacts = [False, False]
         self.welded = False
         self.stuck_open = False
@@ -25,8 +27,15 @@ class Contactor:
         on = bool(on)
         if self._coils[pole] != on:
             self._coils[pole] = on
+            self._timeline.after(_TOGETHER_MS, self._tell)
             self._timeline.after(_CLOSE_MS if on else _OPEN_MS, self._settle)
-            self._driven()
+
+    def _tell(self, _):
+        on = self._coils[0]
+        phases = (3 if self._coils[1] else 1) if on else self._told[1]
+        if (on, phases) != self._told:
+            self._told = (on, phases)
+            self._driven(on, phases)
 
     def _settle(self, _):
         contacts = [not self.stuck_open and (self.welded or coil) for coil in self._coils]
@@ -48,7 +57,8 @@ class Contactor:
 
     @property
     def phases(self):
-        return 3 if self._coils[1] else 1
+        """How many phases are switched on, or were when they last were."""
+        return self._told[1]
 
 
 class Lock:
