@@ -398,17 +398,17 @@ def test_connection_lost(client, server, rest):
 
 
 def test_cancelled_senders_leave_whole_frames(client, server):
-    """A peer that does not read, 60 senders, every other one cancelled wherever it happens to be."""
-    peer = connected(client, server, do="flood", count=60, size=50_000)
-    time.sleep(0.2)
+    """A peer that reads slowly, 60 senders, 20 of them cancelled in the middle of their frame."""
+    peer = connected(client, server, do="flood", count=60, cancel=20, size=100_000)
+    peer.pause_s = 0.0005
     messages = []
     while True:
         opcode, text = peer.read()
         if text == "end":
             break
-        assert opcode == TEXT and text == text[0] * 50_000
+        assert opcode == TEXT and text == text[0] * 100_000
         messages.append(text[0])
-    assert len(messages) >= 30
+    assert len(messages) >= 40
     peer.send(frame(TEXT, b"done"))
     peer.close()
     assert client.result()["sent"] <= len(messages)

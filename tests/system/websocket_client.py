@@ -49,12 +49,15 @@ async def send_one(ws, text, counts):
 
 
 async def flood(ws, job, result):
-    """Sends from many tasks at once and cancels half of them wherever they are; then the server says "read"."""
+    """Sends from many tasks at once; again and again the one whose turn it is gets cancelled."""
     sent = [0]
     tasks = [asyncio.create_task(send_one(ws, chr(97 + i % 26) * job["size"], sent)) for i in range(job["count"])]
-    for i in range(0, len(tasks), 2):
-        await asyncio.sleep(0.002)
-        tasks[i].cancel()
+    for i in range(job["cancel"]):
+        await asyncio.sleep(0.003)
+        for task in tasks:
+            if not task.done():
+                task.cancel()
+                break
     reader = asyncio.create_task(ws.recv())
     for task in tasks:
         try:

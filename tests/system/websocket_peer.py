@@ -83,6 +83,7 @@ class Peer:
         self.socket = listener.accept()[0]
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(5)
+        self.pause_s = 0  # before each piece of what the client sends is read
         self.keys = []  # masking keys of the frames received
 
     def read_request(self):
@@ -147,7 +148,9 @@ class Peer:
     def _exactly(self, size, or_nothing=False):
         data = b""
         while len(data) < size:
-            piece = self.socket.recv(min(65536, size - len(data)))
+            if self.pause_s:
+                time.sleep(self.pause_s)
+            piece = self.socket.recv(min(16384, size - len(data)))
             if not piece:
                 assert or_nothing and not data, "the client closed in the middle of a frame"
                 return b""
