@@ -41,7 +41,24 @@ def _limit(bench, milliamps):
     bench.limits.set("schedule", milliamps)
 
 
+def _all_well(bench, vehicle):
+    bench.noise_mv = 0
+    bench.diode = bench.sampled = True
+    bench.rcd_fault = bench.rcd_dead = bench.welded = bench.stuck_open = False
+    bench.lock_jammed = None
+    bench.inputs.emergency = False
+    bench.inputs.temperature_dc = 250
+    bench.machine.available = bench.machine.permitted = True
+    bench.limits.clear("schedule")
+    if vehicle == "A":
+        bench.unplug()
+    else:
+        bench.plug(vehicle)
+
+
 ACTIONS = st.one_of(
+    st.tuples(st.just(_all_well), st.sampled_from("ABC")),
+    st.tuples(st.just(_all_well), st.just("C")),
     st.tuples(st.just(_set("vehicle")), st.sampled_from("AABBCCCCCDE")),
     st.tuples(st.just(_set("vehicle")), st.just("C")),
     st.tuples(st.just(_set("noise_mv")), st.integers(-300, 300)),
@@ -60,7 +77,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just(_set_in("machine", "hold_plug")), st.booleans()),
     st.tuples(st.just(_limit), st.sampled_from((32_000, 16_000, 6_000, 0))),
 )
-SCRIPT = st.lists(st.tuples(ACTIONS, st.sampled_from((20, 100, 500, 2_000, 8_000))), max_size=25)
+SCRIPT = st.lists(st.tuples(ACTIONS, st.sampled_from((20, 100, 500, 2_000, 8_000, 32_000))), max_size=25)
 STEPS = st.lists(st.sampled_from((20, 20, 20, 20, 40, 60)), min_size=1, max_size=10)
 
 
@@ -133,17 +150,8 @@ def test_the_contactor_is_closed_only_with_every_interlock_good(script, steps, c
 def test_a_good_vehicle_charges_again_after_anything(script, steps):
     """Whatever happened, once all is well and the vehicle was unplugged, the next session works."""
     bench = _play(script, steps, False).bench
-    bench.noise_mv = 0
-    bench.diode = bench.sampled = True
-    bench.rcd_fault = bench.rcd_dead = bench.welded = bench.stuck_open = False
-    bench.lock_jammed = None
-    bench.inputs.emergency = False
-    bench.inputs.temperature_dc = 250
-    bench.machine.available = True
-    bench.machine.permitted = False
-    bench.machine.hold_plug = False
-    bench.limits.clear("schedule")
-    bench.unplug()
+    _all_well(bench, "A")
+    bench.machine.permitted = bench.machine.hold_plug = False
     bench.run(660_000)  # 10 minutes below 60 degrees
     assert bench.names == []
     bench.charge()
