@@ -13,31 +13,48 @@ from firmware.kernel.signal import Signal
 from firmware.store import records
 from firmware.store.packing import pack, unpack
 from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
+from firmware.store.room import ENOSPC, Reserve, Thinning
 from firmware.store.running import RunningState
 
 _SEGMENT_BYTES = 32768
 _FORMAT = 1
+
+# Enough for 10 000 messages of an offline station; the segments of this size are few enough for one directory.
+_MAX_BYTES = 1 << 20
+_RESERVE_BLOCKS = 10  # a segment's copy, and some records
+
+# Rewriting a segment takes about as long as eight erases: not more of them than this in one call.
+_MAX_THINNINGS = 3
 
 # Power-ons without a known time whose clock difference is remembered; each takes a search through the journal.
 _MAX_DELTAS = 8
 
 
 class Journal:
-    """The journal in `folder`/journal, and the running state beside it.
+    """The journal in the directory `path`, the running state included.
 
     `settings` gives JournalBatch and JournalBatchSeconds. `next_seq_floor` must lie above every sequence number that a
     reader has acknowledged: samples are delivered before they are durable, and their numbers must not come again.
-    Opening the journal tells the clock the newest time in it, as a floor. `appended(seq)` is emitted for each new fact.
+    Opening the journal tells the clock the newest time in it, as a floor. Beyond `max_bytes` samples are thinned.
+
+    `appended(seq)` is emitted for each new fact, `flushing()` before waiting ones are written: who delivers records
+    that are not durable yet makes the place they have reached durable there, or they would be delivered twice.
     """
 
-    def __init__(self, folder, clock, log, settings, next_seq_floor=0):
+    def __init__(self, path, clock, log, settings, next_seq_floor=0, max_bytes=_MAX_BYTES):
         self._clock = clock
         self._settings = settings
         self._report = log
         self.appended = Signal()
-        self._log = FlashLog(folder + "/journal", _SEGMENT_BYTES, next_seq_floor, self._opening)
+        self.flushing = Signal()
+        self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit)
+        self._thinning = Thinning(self._log)
+        self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS)
+        self._max_bytes = max_bytes
+        self._grown = False  # a segment was begun: time to look at the size
         self._open = set()  # numbers of the transactions that have begun and not ended
         self._last_tx = 0
+        self._exhaustion_told = False
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on
@@ -46,7 +63,8 @@ class Journal:
         self._rebase_needed = False  # something was written in this power-on before the clock was known
         self._boot = self._log.next_seq
         self._append(BOOT, records.boot_payload(self._time()), False)
-        self.running = RunningState(folder + "/running")
+        self.running = RunningState(path + "/running")
+        self._reserve.fill()
 
     # -- writing
 
@@ -139,6 +157,10 @@ class Journal:
                 break
         return found
 
+    def is_durable(self, seq):
+        """Tells whether the record `seq` is on flash already."""
+        return self._log.is_durable(seq)
+
     @property
     def next_seq(self):
         """The sequence number that the next record will have at least."""
@@ -162,14 +184,58 @@ class Journal:
         numbers = _open_in(payload)
         if numbers is not None:
             self._log.release(min(numbers + [seq]))
+            self._reserve.fill()
 
     # -- inside
 
     def _append(self, kind, payload, durable):
-        seq = self._log.append(kind, payload, durable)
+        if kind == SAMPLE and not self._reserve.whole:
+            raise OSError(ENOSPC)  # what is left is for beginnings, ends and events
+        try:
+            seq = self._log.append(kind, payload, durable)
+        except OSError as exc:
+            if exc.args[0] != ENOSPC:
+                raise
+            seq = self._append_to_full_flash(kind, payload, durable)
         if not self._log.pending:
             self._batch_began_ms = None
+        if self._grown:
+            self._grown = False
+            self._thin(self._max_bytes)
         return seq
+
+    def _append_to_full_flash(self, kind, payload, durable):
+        """Makes room and appends; raises OSError when there is none to make."""
+        self._reserve.give()
+        won = self._thin(self._log.size() - 1)
+        if won or kind != SAMPLE:
+            seq = self._log.append(kind, payload, durable)
+            self._reserve.fill()
+            if not self._exhaustion_told:
+                self._exhaustion_told = True
+                self._report.error("journal", "flash full")
+                self.event("MemoryExhaustion", "flash full")
+            return seq
+        self._reserve.fill()
+        raise OSError(ENOSPC)
+
+    def _thin(self, target):
+        """Thins segments, as many as one call may, until the journal has at most `target` bytes; returns bytes won."""
+        won = 0
+        size = self._log.size()
+        try:
+            for _ in range(_MAX_THINNINGS):
+                if size - won <= target:
+                    break
+                step = self._thinning.step()
+                if not step:
+                    break
+                won += step
+        except OSError as exc:
+            self._report.error("journal", "thinning failed: %s", exc)
+        if won:
+            self._report.warning("journal", "samples thinned, %d of %d bytes won", won, size)
+        return won
 
     def _time(self):
         """Returns the time for a record: Unix seconds, or [boot, seconds] while nobody knows better."""
@@ -179,6 +245,7 @@ class Journal:
         return (self._boot, self._clock.now())
 
     def _opening(self):
+        self._grown = True
         return pack((_FORMAT, sorted(self._open)))
 
     def _recover(self):

@@ -24,16 +24,18 @@ class FlashLog:
 
     A segment is closed when it would grow beyond `segment_bytes`. Sequence numbers begin at 1, rise strictly and are
     never used again; `next_seq_floor` is a number known from elsewhere to be unused (records that were read by somebody
-    before they were durable). `opening()` returns the payload for the head of a new segment.
+    before they were durable). `opening()` returns the payload for the head of a new segment; `flushing()` is called
+    before waiting records are written.
 
     `damaged` holds the numbers of the segments in which something was found that is no record.
     `commits` and `bytes_written` count what this object wrote.
     """
 
-    def __init__(self, path, segment_bytes=16384, next_seq_floor=0, opening=None):
+    def __init__(self, path, segment_bytes=16384, next_seq_floor=0, opening=None, flushing=None):
         self._path = path
         self._segment_bytes = segment_bytes
         self._opening = opening
+        self._flushing = flushing
         self._pending = []  # records not on flash yet
         self._pending_bytes = 0
         self._chunk = (0, [], 0)  # what was read last: segment, its records, offset after them
@@ -75,6 +77,8 @@ class FlashLog:
         """Writes all waiting records with one commit. Raises OSError; what did not reach the flash then still waits."""
         if not self._pending:
             return
+        if self._flushing:
+            self._flushing()
         data = b"".join([encode(*record) for record in self._pending])
         fresh = self._tail is None or self._tail + len(data) > self._segment_bytes
         if fresh:
@@ -128,6 +132,10 @@ class FlashLog:
         if records and records[0][0] == base and records[0][1] == HEADER:
             return base, records[0][2]
         return base, None
+
+    def is_durable(self, seq):
+        """Tells whether the record `seq` (or the next one after it) is on flash."""
+        return not self._pending or seq < self._pending[0][0]
 
     @property
     def pending(self):

@@ -20,14 +20,17 @@ READING = Reading(3_600_000, 11_040, (16_000, 16_000, 15_900), (230_100, 229_800
 class Station:
     """A journal that can be restarted on the same files."""
 
-    def __init__(self, clock=None):
+    def __init__(self, clock=None, **options):
+        self.options = options
         self.folder = fresh_folder()
         self.settings = Settings(self.folder + "/settings", SETTINGS)
         self.start(clock or FakeClock())
 
     def start(self, clock=None, floor=0):
         self.clock = clock or FakeClock(unix=self.clock.now())
-        self.journal = Journal(self.folder, self.clock, Log(self.clock), self.settings, floor)
+        self.journal = Journal(
+            self.folder + "/journal", self.clock, Log(self.clock), self.settings, floor, **self.options
+        )
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
         return self.journal
 
@@ -40,6 +43,10 @@ class Station:
         if end:
             self.journal.end(tx, connector, "04A1B2C3", 2000, "Local")
         return tx
+
+
+def segments_of(station):
+    return len([name for name in os.listdir(station.folder + "/journal") if name.endswith(".log")])
 
 
 def facts(journal, seq=None):
@@ -134,7 +141,7 @@ def test_open_transaction_is_found_from_a_later_segment_without_reading_all():
     for _ in range(1500):
         station.journal.sample(tx, 1, "periodic", READING)
     station.journal.flush()
-    assert len(os.listdir(station.folder + "/journal")) > 2
+    assert segments_of(station) > 2
     journal = station.start()
     assert [r.tx for r in journal.open_transactions()] == [tx]
     assert sum(1 for r in journal.transaction(tx)) == 1501
@@ -162,9 +169,9 @@ def test_release_keeps_what_the_end_of_a_transaction_will_need():
     station.journal.end(tx, 1, None, 9, "Local")
     for _ in range(40):
         station.session(samples=50)
-    segments = len(os.listdir(station.folder + "/journal"))
+    segments = segments_of(station)
     station.journal.release(station.journal.next_seq)
-    assert len(os.listdir(station.folder + "/journal")) <= 2 < segments
+    assert segments_of(station) <= 2 < segments
 
 
 def test_sequence_numbers_of_delivered_but_lost_samples_do_not_come_again():
@@ -234,3 +241,40 @@ def test_a_record_of_a_later_version_is_passed_over():
     with raises(ValueError):
         records.decode(1, 99, pack([0]), None)
     assert [r.kind for r in station.journal.transaction(tx)] == [BEGIN, END]
+
+
+def test_samples_are_thinned_in_the_middle_when_the_journal_grows_too_large():
+    station = Station(max_bytes=100_000)
+    tx = station.journal.next_tx()
+    station.journal.begin(tx, 1, "A", 0)
+    station.journal.sample(tx, 1, "begin", READING)
+    for _ in range(6000):
+        station.journal.sample(tx, 1, "periodic", READING)
+    station.journal.event("StartupOfTheDevice")
+    station.journal.sample(tx, 1, "end", READING)
+    station.journal.end(tx, 1, "A", 10, "Local")
+    size = sum(
+        [os.stat(station.folder + "/journal/" + n)[6] for n in os.listdir(station.folder + "/journal") if ".log" in n]
+    )
+    assert size < 100_000 + 2 * 32768
+    for journal in (station.journal, station.start()):
+        records = list(journal.transaction(tx))
+        assert [r.kind for r in records[:2]] == [BEGIN, SAMPLE] and records[1].context == "begin"
+        assert records[-1].kind == END and records[-2].context == "end"
+        assert 500 < len(records) < 3000
+        assert sum(1 for r in journal.read() if r.kind == EVENT) == 1
+        gaps = [b.seq - a.seq for a, b in zip(records, records[1:])]
+        assert max(gaps) < 300  # no stretch of the transaction without any sample
+
+
+def test_who_delivers_from_ram_hears_of_every_writing():
+    station = Station()
+    tx = station.session(samples=0, end=False)
+    told = []
+    station.journal.flushing.connect(lambda: told.append(station.journal.next_seq))
+    seq = station.journal.sample(tx, 1, "periodic", READING)
+    assert told == [] and not station.journal.is_durable(seq) and station.journal.is_durable(tx)
+    station.journal.flush()
+    assert told == [seq + 1] and station.journal.is_durable(seq)
+    station.journal.flush()
+    assert len(told) == 1

@@ -7,7 +7,7 @@ from harness import FakeClock
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
 from firmware.store.journal import Journal
-from firmware.store.records import BEGIN, BOOT, END, SAMPLE
+from firmware.store.records import BEGIN, BOOT, END, EVENT, SAMPLE
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
 from firmware.store.statefile import StateFile
@@ -19,7 +19,7 @@ def open_journal(path):
     clock = FakeClock()
     cursor = StateFile(path + "/cursor").load() or 0
     settings = Settings(path + "/settings", SETTINGS)
-    return Journal(path, clock, Log(clock), settings, cursor + 1)
+    return Journal(path + "/journal", clock, Log(clock), settings, cursor + 1)
 
 
 def prepare(path):
@@ -114,3 +114,35 @@ def test_one_hour_transaction_costs_at_most_8_erases_and_24_kb():
     programmed = sum([c[1] for c in costs]) / len(costs)
     print("erases %.2f, bytes %d; worst %s" % (erases, programmed, max(costs)))
     assert erases <= 8 and programmed <= 24 * 1024
+
+
+def test_full_flash_costs_middle_samples_and_never_an_end():
+    flash = format_flash(64)
+    with mounted(flash) as path:
+        journal = open_journal(path)
+        tx = journal.next_tx()
+        journal.begin(tx, 1, "TAG", 100)
+        for _ in range(3000):
+            journal.sample(tx, 1, "periodic", READING)
+        with open(path + "/filler", "wb") as f:  # somebody else takes the rest of the flash
+            try:
+                while True:
+                    f.write(bytes(1024))
+            except OSError:
+                pass
+        for _ in range(1500):
+            try:
+                journal.sample(tx, 1, "periodic", READING)
+            except OSError as exc:
+                assert exc.args[0] == 28
+        journal.end(tx, 1, "TAG", 200, "Local")
+        for _ in range(10):
+            other = journal.next_tx()
+            journal.begin(other, 1, "TAG", 300)
+            journal.end(other, 1, "TAG", 400, "Local")
+        journal = open_journal(path)
+        records = list(journal.transaction(tx))
+        assert records[0].kind == BEGIN and records[-1].kind == END and len(records) > 1000
+        kinds = [r.kind for r in journal.read()]
+        assert kinds.count(BEGIN) == kinds.count(END) == 11
+        assert [r.context for r in journal.read() if r.kind == EVENT].count("MemoryExhaustion") == 1

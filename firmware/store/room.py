@@ -1,0 +1,103 @@
+"""Room for the journal: what goes when the flash is full, and a reserve for what must not be refused.
+
+Under pressure the middle samples of transactions are thinned, the 1st, 3rd, 5th ... of each first, so that what is left
+still spans the whole transaction (OCPP 1.6 errata 3.14, 3.89). Beginning and end of a transaction with their samples,
+and security events, are never dropped.
+"""
+
+import os
+
+from micropython import const
+
+from firmware.store import records
+
+ENOSPC = const(28)  # has no name in MicroPython's errno
+
+_MIDDLE = ("periodic", "clock", "trigger")
+_BLOCK = bytes(4096)
+
+
+class Reserve:
+    """A file that is there to be removed when the flash is full: the room for thinning, ends and events.
+
+    `whole` is False while the flash has no room for all of it.
+    """
+
+    def __init__(self, path, blocks):
+        self._path = path
+        self._blocks = blocks
+        self.whole = False
+
+    def fill(self):
+        """Makes the file unless it is there."""
+        try:
+            self.whole = os.stat(self._path)[6] == self._blocks * len(_BLOCK)
+        except OSError:
+            self.whole = False
+        if self.whole:
+            return
+        try:
+            with open(self._path, "wb") as f:
+                for _ in range(self._blocks):
+                    f.write(_BLOCK)
+            self.whole = True
+        except OSError:
+            self.give()
+
+    def give(self):
+        """Removes the file."""
+        self.whole = False
+        try:
+            os.remove(self._path)
+        except OSError:
+            pass  # given already
+
+
+class Thinning:
+    """Thins the closed segments of a FlashLog in turn, oldest first; each round halves the middle samples."""
+
+    def __init__(self, log):
+        self._log = log
+        self._last = 0  # segment that was thinned last
+
+    def step(self):
+        """Thins one segment; returns the bytes won, 0 when there is nothing left to win. Raises OSError."""
+        closed = self._log.segments()[:-1]
+        turn = [base for base in closed if base > self._last] + [base for base in closed if base <= self._last]
+        for base in turn:
+            self._last = base
+            won = self._log.rewrite(base, _Sieve().keep) if self._has_middle(base) else 0
+            if won > 0:
+                return won
+        return 0
+
+    def _has_middle(self, base):
+        """Tells whether rewriting would win anything: it costs as many erases as the segment has blocks."""
+        limit = min([b for b in self._log.segments() if b > base])
+        sieve = _Sieve()
+        for item in self._log.read(base):
+            if item[0] >= limit:
+                return False
+            if not sieve.keep(*item):
+                return True
+        return False
+
+
+class _Sieve:
+    """Lets every second middle sample of each transaction pass, and everything else."""
+
+    def __init__(self):
+        self._seen = {}  # transaction -> middle samples so far
+
+    def keep(self, seq, kind, payload):
+        if kind != records.SAMPLE:
+            return True
+        try:
+            if records.sample_context(payload) not in _MIDDLE:
+                return True
+            tx = records.transaction_number(kind, payload)
+        except ValueError:
+            return True  # of a later version
+        count = self._seen.get(tx, 0) + 1
+        self._seen[tx] = count
+        return count % 2 == 0
