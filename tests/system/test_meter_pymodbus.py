@@ -16,6 +16,8 @@ from pymodbus import FramerType
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from tools.sim import Charger
+
 ROOT = Path(__file__).resolve().parents[2]
 MICROPYTHON = Path(sys.executable).with_name("micropython")
 
@@ -220,3 +222,17 @@ def test_a_silent_line_is_an_error_within_its_time(line):
     result = read(line, retries=1)[0]
     assert result["code"] is None
     assert result["ms"] < 2000
+
+
+def test_a_whole_charger_loses_its_meter_and_finds_it_again(line):
+    meter = Server(line.server_tty, [SimDevice(1, simdata=SDM630)])
+    with Charger(config={"hw": {"uart": {"meter": line.charger_tty}}}) as charger:
+        deadline = time.monotonic() + 10
+        while line.requests < 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert charger.connector()["faults"] == []
+        meter.close()
+        charger.expect("fault", timeout=15, connector=1, on=True)
+        meter = Server(line.server_tty, [SimDevice(1, simdata=SDM630)])
+        charger.expect("fault", timeout=15, connector=1, on=False)
+    meter.close()
