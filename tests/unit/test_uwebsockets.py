@@ -1,0 +1,124 @@
+"""The parts of the WebSocket client that need no socket. Sections are those of RFC 6455."""
+
+from harness import raises
+from uwebsockets import frame, handshake, quote, utf8
+from uwebsockets.errors import HandshakeError, ProtocolError
+from uwebsockets.url import parse
+
+
+def parts(text):
+    url = parse(text)
+    return url.secure, url.host, url.port, url.target, url.authority
+
+
+def test_urls_are_taken_apart():
+    assert parts("ws://host") == (False, "host", 80, "/", "host")
+    assert parts("WSS://host/a/b?c=d") == (True, "host", 443, "/a/b?c=d", "host")
+    assert parts("ws://10.0.0.1:8080?x") == (False, "10.0.0.1", 8080, "/?x", "10.0.0.1:8080")
+    assert parts("ws://host:80/%20") == (False, "host", 80, "/%20", "host")
+    assert parts("wss://[fe80::1]:8443/x") == (True, "fe80::1", 8443, "/x", "[fe80::1]:8443")
+    assert parts("ws://[::1]") == (False, "::1", 80, "/", "[::1]")
+
+
+def test_urls_that_cannot_be_meant_are_refused():
+    for text in (
+        "",
+        "host",
+        "http://host/",
+        "ws:/host",
+        "ws://",
+        "ws:///path",
+        "ws://:80/",
+        "ws://user@host/",
+        "ws://user:password@host/",
+        "ws://host/#fragment",
+        "ws://host/a b",
+        "ws://host/\r\nX: y",
+        "ws://h\xf6st/",
+        "ws://host:0/",
+        "ws://host:65536/",
+        "ws://host:-1/",
+        "ws://host:8o/",
+        "ws://[::1/",
+        "ws://[host]/",
+        "ws://[::1]x/",
+        "ws://a:b:c/",
+        'ws://"/',
+    ):
+        with raises(ValueError):
+            parse(text)
+
+
+def test_quote_encodes_what_a_path_segment_cannot_have():
+    assert quote("CP_1-a.b~9") == "CP_1-a.b~9"
+    assert quote("RDAM 123") == "RDAM%20123"  # the example of OCPP-J 1.6 §3.1.1
+    assert quote("a/b?c#d%") == "a%2Fb%3Fc%23d%25"
+    assert quote("\xf6\u20ac") == "%C3%B6%E2%82%AC"
+
+
+def test_accept_of_the_rfc():
+    assert handshake.accept_for("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # §1.3
+
+
+def test_headers_cannot_smuggle_headers():
+    url = parse("ws://host/")
+    for headers in ({"A": "b\r\nC: d"}, {"A\r\nB": "c"}, [("A B", "c")], {"": "x"}, {"A": "\x7f"}):
+        with raises(ValueError):
+            handshake.request(url, "key", headers=headers)
+    with raises(ValueError):
+        handshake.request(url, "key", subprotocols=("a, b",))
+    assert b"\r\nA: b\r\nA: c\r\n\r\n" in handshake.request(url, "key", headers=[("A", "b"), ("A", "c")])
+
+
+def test_status_of_a_refusal_is_kept():
+    with raises(HandshakeError) as caught:
+        handshake.check_response(b"HTTP/1.1 404 Not Found\r\nX: y", "key")
+    assert caught.value.status == 404
+    assert isinstance(caught.value, OSError)
+
+
+def test_masking_at_the_borders_of_its_pieces():
+    key = b"\x01\x80\xff\x00"
+    for size in (0, 1, 3, 4, 5, 255, 256, 257, 511, 512, 513, 1000):
+        data = bytes(i * 7 & 255 for i in range(size))
+        out = bytearray(size + 2)
+        frame.mask(data, key, out, 2)
+        assert bytes(out[2:]) == bytes(byte ^ key[i & 3] for i, byte in enumerate(data))
+        assert out[:2] == b"\x00\x00"
+
+
+def test_close_reason_is_cut_between_characters():
+    payload = frame.encode_close(1000, "\u20ac" * 50)
+    assert payload == b"\x03\xe8" + "\u20ac".encode() * 41
+    assert frame.decode_close(payload) == (1000, "\u20ac" * 41)
+
+
+def test_empty_close_has_no_code():
+    assert frame.decode_close(b"") == (1005, "")
+
+
+def test_utf8_in_pieces_finds_the_error_where_it_is():
+    # (pieces, index of the piece that is refused)
+    for pieces, index in (
+        ((b"\xed", b"\xa0"), 1),
+        ((b"\xf4", b"\x90"), 1),
+        ((b"\xf4\x90",), 0),
+        ((b"\xe0\x9f",), 0),
+        ((b"a\xff",), 0),
+        ((b"\xe1\x80", b"a"), 1),
+        ((b"\xf0\x9f", b"\x98", b"\x80", b"\x80"), 3),
+        ((b"\xc0",), 0),
+    ):
+        checker = utf8.Utf8()
+        for piece in pieces[:index]:
+            checker.feed(piece, False)
+        with raises(ProtocolError):
+            checker.feed(pieces[index], False)
+
+
+def test_utf8_must_not_end_inside_a_character():
+    checker = utf8.Utf8()
+    checker.feed(b"\xe2\x82", False)
+    with raises(ProtocolError) as caught:
+        checker.feed(b"", True)
+    assert caught.value.code == 1007
