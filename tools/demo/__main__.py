@@ -1,0 +1,101 @@
+"""`python -m tools.demo [--demo]`: central system and station, one session, then whatever a person types."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+
+from tools.csms import CentralSystem
+from tools.csms.console import Console
+from tools.csms.narrator import Narrator
+from tools.demo.session import Session
+from tools.demo.station import Station
+from tools.demo.view import View
+from tools.sim import CommandFailed, console
+
+RATE = 10
+KEYS = {"MeterValueSampleInterval": "60"}
+HELP = f"""{console.HELP}
+csms COMMAND             what the central system can ask for (csms help)
+help, quit (or Ctrl-C)"""
+
+
+def play(station, csms, view):
+    """Plays the session; returns what is wrong with it, one reason each."""
+    session = Session(station.charger, csms, lambda text: view.line(f"\n{text}"))
+    try:
+        session.play()
+    except (AssertionError, ConnectionError, TimeoutError, CommandFailed) as exc:
+        return [str(exc), *session.faults()]
+    faults = session.faults()
+    if not faults:
+        view.line(f"\n{session.summary()}")
+    return faults
+
+
+def obey(station, csms, view):
+    """Carries out typed commands until "quit"; without anybody who types, until Ctrl-C."""
+    view.line(f"\nCommands:\n{HELP}")
+    back_end = Console(csms)
+    for line in sys.stdin:
+        words = line.split(maxsplit=1)
+        if not words:
+            continue
+        if words[0] in ("quit", "exit"):
+            return
+        if words[0] in ("help", "?"):
+            view.line(HELP)
+        elif words[0] == "csms":
+            view.line(back_end.run(words[1] if len(words) > 1 else "help") or "")
+        else:
+            view.line(command(station, line))
+    if not sys.stdin.isatty():
+        threading.Event().wait()
+
+
+def command(station, line):
+    """Carries out one command of the control socket; returns what it answers."""
+    try:
+        name, arguments = console.parse(line)
+        reply = station.charger.command(name, **arguments)
+    except (ValueError, ConnectionError, TimeoutError, CommandFailed) as exc:
+        return str(exc)
+    rest = {key: value for key, value in reply.items() if key not in ("id", "ok")}
+    return json.dumps(rest, indent=2) if rest else "done"
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tools.demo", description="A charging session on this computer.")
+    parser.add_argument("--demo", action="store_true", help="end after the session; exit code 0 if all was right")
+    demo = parser.parse_args().demo
+    # Also for those who start this in the background, where SIGINT is ignored, and stop it with SIGTERM.
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+
+    view, narrator = View(), Narrator()
+    try:
+        with view, CentralSystem() as csms:
+            csms.observers.append(lambda frame: view.line(narrator.line(frame)))
+            with Station(csms.url, view, RATE, KEYS) as station:
+                faults = play(station, csms, view)
+                for fault in faults:
+                    view.line(f"WRONG: {fault}")
+                if faults:
+                    view.line(station.charger.output())
+                if demo:
+                    return 1 if faults else 0
+                obey(station, csms, view)
+    except KeyboardInterrupt:
+        return 130 if demo else 0
+    except RuntimeError as exc:
+        sys.exit(str(exc))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
