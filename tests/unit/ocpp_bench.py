@@ -80,7 +80,7 @@ class Bench:
         self.clock = FakeClock(unix=self.clock.now())
         self.log = Log(self.clock, level=DEBUG)
         self.settings = Settings(self.folder + "/settings", SETTINGS)
-        self.journal = Journal(self.folder, self.clock, self.log, self.settings)
+        self.journal = Journal(self.folder + "/journal", self.clock, self.log, self.settings)
         self.facts = Facts(self.journal, self.settings)
         self.state = StateFile(self.folder + "/outbox")
         self.outbox = Outbox(

@@ -192,6 +192,12 @@ async def test_a_new_authorization_key_reconnects_after_the_answer():
     assert bench.connection.reconnects == 1
 
 
+async def test_unknown_measurands_are_refused_before_the_first_reading():
+    bench = LinkBench()
+    for value in ("Nonsense", "Energy.Active.Import.Register,Voltage.L4"):
+        assert await bench.status_of("ChangeConfiguration", key="StopTxnSampledData", value=value) == "Rejected"
+
+
 async def test_measurands_that_nobody_has_are_refused_and_nothing_changes():
     # trap 23, §3.16.4
     bench = await LinkBench().accepted()
@@ -311,6 +317,17 @@ async def test_trigger_of_a_connector_that_is_not_there():
     bench = await LinkBench().accepted()
     for message in ("StatusNotification", "MeterValues"):
         assert await bench.status_of("TriggerMessage", requestedMessage=message, connectorId=2) == "Rejected"
+
+
+async def test_trigger_of_meter_values_without_anything_to_say():
+    # §5.17: what is accepted is sent
+    bench = await LinkBench().accepted()
+    bench.settings.set("MeterValuesSampledData", [])
+    assert await bench.status_of("TriggerMessage", requestedMessage="MeterValues") == "Rejected"
+    bench.settings.set("MeterValuesSampledData", ["Current.Import"])
+    bench.charging.meter.fails = True
+    await bench.run(60_000)
+    assert await bench.status_of("TriggerMessage", requestedMessage="MeterValues") == "Rejected"
 
 
 async def test_trigger_of_something_unknown():

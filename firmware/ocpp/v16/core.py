@@ -2,7 +2,7 @@
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.v16.dispatch import is_off
-from firmware.ocpp.v16.measurands import is_fitted
+from firmware.ocpp.v16.measurands import is_fitted, resolve
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
 
 # Lists of measurands that a back-end may set (§3.16.4)
@@ -133,11 +133,12 @@ class CoreProfile:
         readings = [reading for reading in readings if reading]
         for item in items:
             try:
-                fitted = not readings or any(is_fitted(item, reading) for reading in readings)
+                resolve(item)
             except ValueError as exc:
-                raise InvalidValue(str(exc))
-            if not fitted:
-                raise InvalidValue("%s: the meter has it not" % item)
+                raise InvalidValue("%s: %s" % (item, exc))
+            # Before the first reading nobody knows what the meters have.
+            if readings and not any(is_fitted(item, reading) for reading in readings):
+                raise InvalidValue("%s: no meter has it" % item)
 
     def _is_connector(self, n):
         return 1 <= n <= len(self._station.connectors)

@@ -34,11 +34,16 @@ class RemoteTriggerProfile:
         return self._link.heartbeat_now
 
     def _status(self, connector):
-        return self._for_each(self._link.post_status, connector, 0)
+        return self._for_each(self._link.post_status, self._numbers(connector, 0))
 
     def _meter_values(self, connector):
         """The newest values of MeterValuesSampledData (errata 3.46); connector 0 stands for all meters."""
-        return self._for_each(self._link.post_meter_values, connector or None, 1)
+        numbers = self._numbers(connector or None, 1)
+        # What is accepted has to be sent: not without anything to say.
+        numbers = [n for n in numbers if self._station.readings(n)]
+        if not self._settings.get("MeterValuesSampledData"):
+            numbers = []
+        return self._for_each(self._link.post_meter_values, numbers)
 
     def _diagnostics(self, connector):
         return lambda: self._link.post("DiagnosticsStatusNotification", _IDLE)
@@ -46,18 +51,20 @@ class RemoteTriggerProfile:
     def _firmware(self, connector):
         return lambda: self._link.post("FirmwareStatusNotification", _IDLE)
 
-    def _for_each(self, post, connector, first):
-        """Returns what posts for one connector, or for all from `first` on; None for one that does not exist."""
+    def _numbers(self, connector, first):
+        """Returns the connectors that are meant: one, or all from `first` on; none when it does not exist."""
         last = len(self._station.connectors)
         if connector is None:
-            connectors = range(first, last + 1)
-        elif first <= connector <= last:
-            connectors = (connector,)
-        else:
+            return range(first, last + 1)
+        return (connector,) if first <= connector <= last else ()
+
+    def _for_each(self, post, numbers):
+        """Returns the function that posts for each connector, None (rejected) when there is none."""
+        if not numbers:
             return None
 
         def after():
-            for n in connectors:
+            for n in numbers:
                 post(n)
 
         return after
