@@ -23,9 +23,6 @@ class History:
 
     def __init__(self, path):
         self._log = FlashLog(path, _SEGMENT_BYTES)
-        self._newest = 0  # largest transaction number that has a row
-        for row in self._rows_from(self._log.segments()[-1] if self._log.segments() else 0):
-            self._newest = max(self._newest, row.number)
 
     def add(self, transaction):
         """Adds the row of a transaction that has ended (charging.transaction.Transaction). Raises OSError."""
@@ -43,13 +40,23 @@ class History:
         )
 
     def repair(self, journal):
-        """Adds the rows of transactions that ended in the journal and not here: the power went between the two."""
-        for end in journal.read():
-            if end.kind == END and end.tx > self._newest:
-                for begin in journal.transaction(end.tx):
-                    if begin.kind == BEGIN:
-                        self._add(Row(end.tx, end.connector, begin.token, begin.t, end.t, begin.wh, end.wh, end.reason))
-                    break
+        """Adds the row of the transaction that ended last when it has none: the power went between end and row.
+
+        To be called at start, before a transaction ends. Raises OSError.
+        """
+        segments = self._log.segments()
+        known = {row.number for row in self._rows_from(segments[-2] if len(segments) > 1 else 0)}
+        last = None
+        # A transaction's records come after the sequence number that is its own number.
+        for record in journal.read(max(known) if known else 0):
+            if record.kind == END:
+                last = record
+        if last is None or last.tx in known:
+            return
+        for begin in journal.transaction(last.tx):
+            if begin.kind == BEGIN:
+                self._add(Row(last.tx, last.connector, begin.token, begin.t, last.t, begin.wh, last.wh, last.reason))
+            return
 
     def rows(self):
         """Yields all Rows, oldest first."""
@@ -73,7 +80,6 @@ class History:
 
     def _add(self, row):
         self._log.append(_ROW, pack(tuple(row)))
-        self._newest = max(self._newest, row.number)
         segments = self._log.segments()
         if len(segments) > _SEGMENTS:
             self._log.release(segments[1])

@@ -47,6 +47,7 @@ class FlashLog:
         self.next_seq = max(1, next_seq_floor)
         while self._segments and not self._recover(self._segments[-1]):
             os.remove(self._file(self._segments.pop()))
+            self._tail = None
 
     # -- writing
 

@@ -139,6 +139,14 @@ def test_empty_and_foreign_files_do_not_matter():
     assert log.append(1, b"b") == 9 and len(contents(log)) == 2  # 9 stood in the name of a file
 
 
+def test_a_log_whose_only_file_is_empty_begins_anew():
+    path = fresh_folder() + "/log"
+    FlashLog(path).append(1, b"a")
+    damage(newest_file(path), lambda data: b"")
+    log = FlashLog(path)
+    assert log.append(1, b"b") == 1 and contents(FlashLog(path)) == [(1, 1, b"b")]
+
+
 def test_rewrite_drops_records_of_a_closed_segment():
     path = fresh_folder() + "/log"
     log = FlashLog(path, segment_bytes=400)
