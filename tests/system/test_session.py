@@ -49,9 +49,11 @@ def test_pilot_offers_current_within_a_second_of_the_authorisation(charger, csms
     assert charger.connector()["relay"] is False
 
 
-def test_session_from_plug_to_bill(make_charger, csms):
+def test_session_from_plug_to_bill(start_charger, csms):
     """A whole session in fast time: every message valid, in its order, and billed is what the meter counted."""
-    charger = make_charger(rate=10, keys={"MeterValueSampleInterval": "30"}, config={"sim": {"meter_wh": 1234}})
+    charger = start_charger(
+        csms.url, rate=10, keys={"MeterValueSampleInterval": "30"}, config={"sim": {"meter_wh": 1234}}
+    )
     charger.wait_boot()
     start = start_session(charger, csms)
     assert start["meterStart"] == 1234
