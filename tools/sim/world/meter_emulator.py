@@ -21,7 +21,7 @@ _SILENCE_MS = const(4)
 _TURNAROUND_MS = const(15)
 
 _HERTZ = const(50)
-_UJ_PER_KWH = 3_600_000_000_000
+_UJ_PER_WH = 3_600_000_000
 
 
 def crc16(data):
@@ -99,7 +99,7 @@ class MeterBus:
 def registers(outlet, address, count):
     """Returns `count` input registers from `address` as bytes; parameters that are not modelled read 0."""
     currents, millivolts, microjoules = outlet.meter_values()
-    values = {0x46: float(_HERTZ), 0x48: microjoules / _UJ_PER_KWH}
+    values = {0x46: float(_HERTZ), 0x48: microjoules // _UJ_PER_WH / 1000}  # the meter counts whole Wh
     total = 0.0
     for phase in range(outlet.phases):
         watts = currents[phase] * millivolts / 1_000_000
