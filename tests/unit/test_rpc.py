@@ -1,0 +1,440 @@
+"""Calls in both directions over one connection (OCPP-J 1.6 §4 with errata)."""
+
+import asyncio
+import json
+
+from harness import FakeClock, raises, settle
+
+from firmware.kernel.log import Log
+from firmware.ocpp.rpc import CallError, InvalidAnswer, LinkDown, MessageIds, Rpc, RpcTimeout
+from firmware.ocpp.schema import Schema
+
+SCHEMA = Schema()
+NOW = "2026-11-21T01:02:03Z"
+
+
+class Bench:
+    """An Rpc without a socket: `sent` has what it sent, `handled` the calls that reached the handler."""
+
+    def __init__(self):
+        self.sent = []
+        self.handled = []
+        self.clock = FakeClock()
+        self.log = Log(self.clock)
+        self.answers = {}  # action -> answer, exception, or function
+        self.send_error = None
+        self._ids = 0
+        self.rpc = Rpc(self._send, self._handle, SCHEMA, self.log, self.clock, self._message_id)
+
+    async def _send(self, text):
+        if self.send_error:
+            raise self.send_error
+        self.sent.append(json.loads(text))
+        await asyncio.sleep(0)
+
+    def _handle(self, action, payload):
+        self.handled.append((action, payload))
+        answer = self.answers.get(action, {"status": "Accepted"})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer() if callable(answer) else answer
+
+    def _message_id(self):
+        self._ids += 1
+        return "id%d" % self._ids
+
+    async def receive(self, *messages):
+        for message in messages:
+            await self.rpc.receive(message if isinstance(message, str) else json.dumps(message))
+        await settle()
+
+    async def begin(self, action="Heartbeat", payload=None, timeout_s=30):
+        """Starts a call and returns a task whose result is the answer, or the exception."""
+        task = asyncio.create_task(self._outcome(action, payload or {}, timeout_s))
+        await settle()
+        return task
+
+    async def _outcome(self, action, payload, timeout_s):
+        try:
+            return await self.rpc.call(action, payload, timeout_s)
+        except (CallError, OSError) as exc:
+            return exc
+
+
+def reset(message_id="1"):
+    return [2, message_id, "Reset", {"type": "Soft"}]
+
+
+# -- our calls
+
+
+async def test_call_and_its_result():
+    bench = Bench()
+    task = await bench.begin()
+    assert bench.sent == [[2, "id1", "Heartbeat", {}]]
+    bench.clock.advance(250)
+    await bench.receive([3, "id1", {"currentTime": NOW}])
+    assert await task == {"currentTime": NOW}
+    assert bench.rpc.round_trip_ms == 250
+
+
+async def test_one_call_at_a_time():
+    bench = Bench()
+    first, second = await bench.begin(), await bench.begin()
+    assert len(bench.sent) == 1
+    await bench.receive([3, "id1", {"currentTime": NOW}])
+    assert [message[1] for message in bench.sent] == ["id1", "id2"]
+    await bench.receive([3, "id2", {"currentTime": NOW}])
+    assert await first == await second == {"currentTime": NOW}
+
+
+async def test_null_is_an_empty_payload():
+    bench = Bench()
+    task = await bench.begin("StatusNotification", {"connectorId": 0, "errorCode": "NoError", "status": "Available"})
+    await bench.receive([3, "id1", None])
+    assert await task == {}
+    bench.answers["ClearCache"] = {"status": "Rejected"}
+    await bench.receive([2, "x", "ClearCache", None])
+    assert bench.sent[-1] == [3, "x", {"status": "Rejected"}]
+
+
+async def test_callerror_is_raised_whatever_it_looks_like():
+    for message, code, description, details in (
+        ([4, "id1", "InternalError", "why", {"a": 1}], "InternalError", "why", {"a": 1}),
+        ([4, "id1", "OccurrenceConstraintViolation", "", {}], "OccurrenceConstraintViolation", "", {}),
+        ([4, "id1", "X"], "X", "", {}),
+        ([4, "id1"], "GenericError", "", {}),
+        ([4, "id1", 5, None, "details"], "GenericError", "", {}),
+    ):
+        bench = Bench()
+        task = await bench.begin()
+        await bench.receive(message)
+        error = await task
+        assert isinstance(error, CallError) and not isinstance(error, InvalidAnswer)
+        assert (error.code, error.description, error.details) == (code, description, details)
+
+
+async def test_callerror_is_never_answered():
+    bench = Bench()
+    await bench.receive([4, "unknown", "InternalError", "", {}], [4], [3])
+    assert bench.sent == []
+
+
+async def test_answer_that_breaks_the_schema():
+    for message in ([3, "id1", {}], [3, "id1", []], [3, "id1"], [3, "id1", {"currentTime": "now"}], [3, "id1", {}, {}]):
+        bench = Bench()
+        task = await bench.begin()
+        await bench.receive(message)
+        assert isinstance(await task, InvalidAnswer), message
+
+
+async def test_unknown_answers_do_not_disturb_the_call():
+    bench = Bench()
+    task = await bench.begin()
+    await bench.receive(
+        [3, "other", {"currentTime": NOW}], [4, "other", "X", "", {}], [3, 1, {}], [3, None, {}], [3, ["id1"], {}], [3]
+    )
+    assert not task.done()
+    await bench.receive([3, "id1", {"currentTime": NOW}])
+    assert await task == {"currentTime": NOW}
+
+
+async def test_only_the_first_answer_counts():
+    bench = Bench()
+    task = await bench.begin()
+    await bench.rpc.receive(json.dumps([3, "id1", {"currentTime": NOW}]))
+    await bench.rpc.receive(json.dumps([4, "id1", "InternalError", "", {}]))
+    await settle()
+    assert await task == {"currentTime": NOW}
+
+
+async def test_timeout_and_an_answer_that_comes_late():
+    bench = Bench()
+    timed_out = []
+    bench.rpc.timed_out = lambda: timed_out.append(1)
+    task = await bench.begin(timeout_s=10)
+    await bench.clock.run_for(9_999)
+    assert not task.done()
+    await bench.clock.run_for(1)
+    assert isinstance(await task, RpcTimeout) and timed_out == [1]
+    task = await bench.begin()
+    await bench.receive([3, "id1", {"currentTime": "2000-01-01T00:00:00Z"}])
+    assert not task.done()
+    await bench.receive([3, "id2", {"currentTime": NOW}])
+    assert await task == {"currentTime": NOW}
+
+
+async def test_time_spent_waiting_for_the_turn_does_not_count():
+    bench = Bench()
+    first, second = await bench.begin(timeout_s=10), await bench.begin(timeout_s=10)
+    await bench.clock.run_for(10_000)
+    assert isinstance(await first, RpcTimeout)
+    await bench.clock.run_for(9_000)
+    assert not second.done()
+    await bench.receive([3, "id2", {"currentTime": NOW}])
+    assert await second == {"currentTime": NOW}
+
+
+async def test_cancelled_call_leaves_the_turn_to_the_next():
+    bench = Bench()
+    first = await bench.begin()
+    first.cancel()
+    second = await bench.begin()
+    await bench.receive([3, "id1", {"currentTime": NOW}], [3, "id2", {"currentTime": NOW}])
+    assert await second == {"currentTime": NOW}
+
+
+async def test_close_ends_all_calls():
+    bench = Bench()
+    tasks = [await bench.begin(), await bench.begin()]
+    bench.rpc.close()
+    for task in tasks:
+        assert isinstance(await task, LinkDown)
+    assert isinstance(await (await bench.begin()), LinkDown)
+    assert len(bench.sent) == 1
+
+
+async def test_bad_payloads_of_ours_are_not_sent():
+    bench = Bench()
+    for payload in ({}, {"idTag": "x" * 21}, {"idTag": 5}, {"idTag": "x", "more": 1}):
+        with raises(CallError):
+            await bench.rpc.call("Authorize", payload, 30)
+    value = {"timestamp": NOW, "sampledValue": [{"value": float("nan")}]}
+    with raises(CallError):
+        await bench.rpc.call("MeterValues", {"connectorId": 1, "meterValue": [value]}, 30)
+    assert bench.sent == []
+
+
+async def test_send_error_is_raised():
+    bench = Bench()
+    bench.send_error = OSError("broken")
+    assert str(await (await bench.begin())) == "broken"
+
+
+# -- calls of the back-end
+
+
+async def test_call_is_answered():
+    bench = Bench()
+    await bench.receive(reset())
+    assert bench.handled == [("Reset", {"type": "Soft"})]
+    assert bench.sent == [[3, "1", {"status": "Accepted"}]]
+
+
+async def test_calls_are_answered_while_ours_waits():
+    bench = Bench()
+    task = await bench.begin()
+    await bench.receive(reset())
+    assert bench.sent[1] == [3, "1", {"status": "Accepted"}]
+    assert not task.done()
+    task.cancel()
+
+
+async def test_calls_are_answered_one_by_one_in_order():
+    bench = Bench()
+    gate = asyncio.Event()
+
+    async def slow():
+        await gate.wait()
+        return {"status": "Rejected"}
+
+    bench.answers["Reset"] = slow
+    await bench.receive(reset(), [2, "2", "ClearCache", {}])
+    assert [action for action, _ in bench.handled] == ["Reset"]
+    gate.set()
+    await settle()
+    assert bench.sent == [[3, "1", {"status": "Rejected"}], [3, "2", {"status": "Accepted"}]]
+
+
+async def test_errors_of_the_call():
+    for message, code in (
+        ([2, "1", "Nonsense", {}], "NotImplemented"),
+        ([2, "1", "Reset", {"type": "Firm"}], "PropertyConstraintViolation"),
+        ([2, "1", "Reset", {}], "OccurenceConstraintViolation"),
+        ([2, "1", "Reset", {"type": 1}], "TypeConstraintViolation"),
+        ([2, "1", "Reset", ["Soft"]], "FormationViolation"),
+        ([2, "1", "Reset"], "FormationViolation"),
+        ([2, "1"], "FormationViolation"),
+        ([2, "1", 5, {}], "FormationViolation"),
+        ([2, "1", "Reset", {"type": "Soft"}, {}], "FormationViolation"),
+        ([2, "x" * 37, "Reset", {"type": "Soft"}], "FormationViolation"),
+        ([2, "", "Reset", {"type": "Soft"}], "FormationViolation"),
+    ):
+        bench = Bench()
+        await bench.receive(message)
+        kind, message_id, actual, description, details = bench.sent[0]
+        assert (kind, message_id, actual, details) == (4, message[1], code, {}), message
+        assert isinstance(description, str) and bench.handled == []
+
+
+async def test_errors_of_the_handler():
+    bench = Bench()
+    bench.answers["Reset"] = CallError("NotSupported", "not here", {"a": "b"})
+    await bench.receive(reset())
+    assert bench.sent.pop() == [4, "1", "NotSupported", "not here", {"a": "b"}]
+    for broken in (KeyError("x"), MemoryError(), {"status": "Perhaps"}, {}, [], lambda: 1 // 0):
+        bench.answers["Reset"] = broken
+        await bench.receive(reset())
+        assert bench.sent.pop()[:2] == [4, "1"], broken
+    bench.answers["Reset"] = {"status": "Accepted"}
+    await bench.receive(reset())
+    assert bench.sent == [[3, "1", {"status": "Accepted"}]]
+
+
+async def test_silence():
+    bench = Bench()
+    bench.answers["Reset"] = lambda: None
+    await bench.receive(reset(), [2, "2", "ClearCache", {}])
+    assert bench.sent == [[3, "2", {"status": "Accepted"}]]
+
+
+async def test_what_follows_an_answer():
+    """TriggerMessage is answered first, then comes the message; calls are answered meanwhile (OCPP 1.6 §5.17)."""
+    bench = Bench()
+    results = []
+
+    async def follow_up():
+        results.append(await bench.rpc.call("Heartbeat", {}, 30))
+
+    bench.answers["TriggerMessage"] = {"status": "Accepted"}, follow_up
+    await bench.receive([2, "1", "TriggerMessage", {"requestedMessage": "Heartbeat"}], reset("2"))
+    assert bench.sent[0] == [3, "1", {"status": "Accepted"}]
+    assert [2, "id1", "Heartbeat", {}] in bench.sent and [3, "2", {"status": "Accepted"}] in bench.sent
+    await bench.receive([3, "id1", {"currentTime": NOW}])
+    assert results == [{"currentTime": NOW}]
+
+
+async def test_follow_ups_that_fail_do_not_stop_the_next():
+    bench = Bench()
+    done = []
+    for follow_up in (lambda: 1 // 0, lambda: done.append(1)):
+        bench.answers["Reset"] = {"status": "Accepted"}, follow_up
+        await bench.receive(reset())
+    assert done == [1]
+
+
+async def test_id_that_is_in_use():
+    bench = Bench()
+    bench.answers["Reset"] = asyncio.Event().wait
+    await bench.receive(reset("7"), reset("7"))
+    assert bench.sent[0][:3] == [4, "7", "ProtocolError"] and len(bench.handled) == 1
+    bench.rpc.close()
+
+
+async def test_flood_of_calls_is_slowed_down_not_lost():
+    bench = Bench()
+    gate = asyncio.Event()
+
+    async def slow():
+        await gate.wait()
+        return {"status": "Accepted"}
+
+    bench.answers["Reset"] = slow
+    reader = asyncio.create_task(bench.receive(*[reset(str(i)) for i in range(30)]))
+    await settle()
+    assert not reader.done()
+    gate.set()
+    await reader
+    await settle(100)
+    assert [message[:2] for message in bench.sent] == [[3, str(i)] for i in range(30)]
+
+
+async def test_flood_while_a_handler_waits_for_the_back_end_does_not_lock_up():
+    bench = Bench()
+
+    async def ask():
+        await bench.rpc.call("Heartbeat", {}, 30)
+        return {"status": "Accepted"}
+
+    bench.answers["Reset"] = ask
+    await bench.receive(*[reset(str(i)) for i in range(20)])
+    refused = [message[1] for message in bench.sent if message[0] == 4]
+    assert refused == [str(i) for i in range(8, 20)]
+    await bench.receive([3, "id1", {"currentTime": NOW}])
+    assert [3, "0", {"status": "Accepted"}] in bench.sent
+    bench.rpc.close()
+
+
+async def test_answer_that_cannot_be_sent_ends_quietly():
+    bench = Bench()
+    bench.send_error = OSError("broken")
+    await bench.receive(reset())
+    bench.send_error = None
+    await bench.receive(reset("2"))
+    assert bench.sent == [[3, "2", {"status": "Accepted"}]]
+
+
+# -- garbage
+
+
+async def test_what_is_not_a_message_is_dropped():
+    bench = Bench()
+    task = await bench.begin()
+    await bench.receive(
+        "",
+        "nonsense",
+        "{}",
+        "2",
+        "null",
+        '"text"',
+        "[]",
+        '[2,"1"',
+        '[2,"1","Reset",{"type":"Soft"}]]',
+        "\ufeff[]",
+        '[5,"1","Reset",{"type":"Soft"}]',  # §4.1.3: unknown types are ignored
+        '["2","1","Reset",{"type":"Soft"}]',
+        '[[2],"1"]',
+        "[null]",
+        '[2,null,"Reset",{"type":"Soft"}]',
+        '[2,1,"Reset",{"type":"Soft"}]',
+        '[2,{},"Reset",{"type":"Soft"}]',
+        "[2]",
+        "[" * 10_000,
+        "[" * 10_000 + "]" * 10_000,
+        '[2,"1","DataTransfer",{"vendorId":' + "[" * 17 + "]" * 17 + "}]",
+    )
+    assert len(bench.sent) == 1 and bench.handled == [] and not task.done()
+    await bench.receive([3, "id1", {"currentTime": NOW}])
+    assert await task == {"currentTime": NOW}
+
+
+async def test_brackets_in_strings_do_not_nest():
+    bench = Bench()
+    data = '[{"' * 40 + "\\" * 3 + '"' + "]" * 9
+    await bench.receive([2, "1", "DataTransfer", {"vendorId": "v", "data": data}])
+    assert bench.handled == [("DataTransfer", {"vendorId": "v", "data": data})]
+
+
+async def test_surrogate_pairs_become_characters():
+    bench = Bench()
+    bench.answers["DataTransfer"] = lambda: {"status": "Accepted", "data": bench.handled[-1][1]["data"]}
+    for escaped, character in (
+        (r"\ud83d\ude00", "\U0001f600"),
+        (r"a\uD83D\uDE00b", "a\U0001f600b"),
+        (r"\ud83d", "\ufffd"),
+        (r"\ude00\ud83d", "\ufffd\ufffd"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\ud7ff\u00e9", "\ud7ff\xe9"),
+    ):
+        await bench.receive('[2,"1","DataTransfer",{"vendorId":"v","data":"%s"}]' % escaped)
+        assert bench.sent.pop()[2]["data"] == character, escaped
+
+
+async def test_numbers_that_are_none():
+    bench = Bench()
+    for number in ("1e400", "-1e400"):
+        await bench.receive('[2,"1","UnlockConnector",{"connectorId":%s}]' % number)
+        assert bench.sent.pop()[2] == "PropertyConstraintViolation"
+    assert bench.handled == []
+
+
+# -- message ids
+
+
+def test_message_ids_are_unique_across_power_ons():
+    first, second = MessageIds(), MessageIds()
+    ids = [first() for _ in range(50)] + [second() for _ in range(50)]
+    assert len(set(ids)) == 100
+    first._count = 1 << 60
+    assert len(first()) <= 36
