@@ -5,8 +5,9 @@ import json
 import signal
 import sys
 import threading
+import time
 
-from tools.csms import CentralSystem
+from tools.csms import CentralSystem, Policy
 from tools.csms.console import Console
 from tools.csms.narrator import Narrator
 from tools.demo.session import Session
@@ -47,7 +48,9 @@ def obey(station, csms, view):
         if words[0] in ("help", "?"):
             view.line(HELP)
         elif words[0] == "csms":
-            view.line(back_end.run(words[1] if len(words) > 1 else "help") or "")
+            answer = back_end.run(words[1] if len(words) > 1 else "help")
+            if answer:
+                view.line(answer)
         else:
             view.line(command(station, line))
     if not sys.stdin.isatty():
@@ -79,7 +82,10 @@ def main():
 
     view, narrator = View(), Narrator()
     try:
-        with view, CentralSystem() as csms:
+        # Both sides live in the same fast time: the station takes it from the central system when it boots.
+        began = time.time()
+        policy = Policy(now=lambda: began + (time.time() - began) * RATE)
+        with view, CentralSystem(policy=policy) as csms:
             csms.observers.append(lambda frame: view.line(narrator.line(frame)))
             with Station(csms.url, view, RATE, KEYS) as station:
                 faults = play(station, csms, view)
