@@ -52,7 +52,7 @@ SETTINGS = (
     _core("AllowOfflineTxForUnknownId", "bool", False, "Offline, charge for tokens that are in no list or cache"),
     _core("AuthorizationCacheEnabled", "bool", True, "Remember the back-end's verdicts on tokens"),
     _core("AuthorizeRemoteTxRequests", "bool", True, "Authorise the token of a remote start like a card"),
-    _core("BlinkRepeat", "int", 3, "How often the light blinks to signal", low=0, high=100, part="indicator"),
+    _core("BlinkRepeat", "int", 3, "How often the light blinks to signal", low=0, high=100, part="adjustable_light"),
     _core(
         "ClockAlignedDataInterval",
         "int",
@@ -93,7 +93,7 @@ SETTINGS = (
         unit="s",
         policy="clamp",
     ),
-    _core("LightIntensity", "int", 100, "Brightness of the light", low=0, high=100, unit="%", part="indicator"),
+    _core("LightIntensity", "int", 100, "Brightness of the light", low=0, high=100, unit="%", part="adjustable_light"),
     _core("LocalAuthorizeOffline", "bool", True, "Offline, charge for tokens in the local list or cache"),
     _core("LocalPreAuthorize", "bool", False, "Online, start at once for tokens in the local list or cache"),
     _core(
@@ -276,11 +276,24 @@ SETTINGS = (
         high=10_000,
         unit="characters",
         who=NOBODY,
+        part="certificates",
     ),
     _security(
-        "CertificateStoreMaxLength", "int", 10, "Most root certificates in the store", low=1, high=100, who=NOBODY
+        "CertificateStoreMaxLength",
+        "int",
+        10,
+        "Most root certificates in the store",
+        low=1,
+        high=100,
+        who=NOBODY,
+        part="certificates",
     ),
     _security(
-        "AdditionalRootCertificateCheck", "bool", False, "A new back-end root must be signed by the old one", who=NOBODY
+        "AdditionalRootCertificateCheck",
+        "bool",
+        False,
+        "A new back-end root must be signed by the old one",
+        who=NOBODY,
+        part="certificates",
     ),
 )

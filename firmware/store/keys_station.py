@@ -129,7 +129,7 @@ SETTINGS = (
     setting(
         "RunningStateInterval",
         "int",
-        60,
+        120,
         "Time between savings of the energy of a running transaction",
         low=5,
         high=3600,

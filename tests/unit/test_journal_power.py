@@ -3,9 +3,11 @@
 
 from flash import format_flash, mounted, sweep
 from harness import FakeClock
+from test_history import Ended
 
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
+from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.records import BEGIN, BOOT, END, EVENT, SAMPLE
 from firmware.store.registry import SETTINGS
@@ -92,22 +94,27 @@ def test_a_settings_change_survives_every_power_cut():
 
 
 def test_one_hour_transaction_costs_at_most_8_erases_and_24_kb():
-    """Begin, 60 samples, end, with the acknowledgement cursor of each message and the running state; design budget."""
+    """Begin, 60 samples, end; with what is delivered, the running state and the history row. Design budget."""
     flash = format_flash(256)
     costs = []
     with mounted(flash) as path:
         journal = open_journal(path)
+        history = History(path + "/history")
         cursor = StateFile(path + "/cursor")
+        reached = [0]
+        journal.flushing.connect(lambda: cursor.save([reached[0] + 1, 0, [1, 1234, 123456]]))
         for _ in range(40):
             flash.clear_counters()
             tx = journal.next_tx()
-            cursor.save(journal.begin(tx, 1, "TAG", 100))
-            journal.running.save(1, tx, 100, 1_800_000_000)
-            for i in range(60):
-                seq = journal.sample(tx, 1, "periodic", READING, 16_000)
-                if i % 20 == 19:
-                    cursor.save(seq)
-            cursor.save(journal.end(tx, 1, None, 200, "Local"))
+            reached[0] = journal.begin(tx, 1, "TAG", 100)
+            cursor.save([reached[0] + 1, 0, [1, 1234, 123456]])
+            for minute in range(60):
+                reached[0] = journal.sample(tx, 1, "periodic", READING, 16_000)
+                if minute % 2:
+                    journal.running.save(1, tx, 123_456_789, 1_800_000_000)
+            reached[0] = journal.end(tx, 1, None, 200, "Local")
+            history.add(Ended(tx))
+            cursor.save([reached[0] + 1, 0])
             journal.release(journal.next_seq)
             costs.append((flash.erases, flash.programmed))
     erases = sum([c[0] for c in costs]) / len(costs)
