@@ -18,6 +18,7 @@ import vfs
 from micropython import const
 
 import tools.sim.config as configuration
+from firmware.version import VERSION
 from tools.sim.control.bridge import Bridge
 from tools.sim.control.commands import Commands
 from tools.sim.control.server import Server
@@ -41,7 +42,7 @@ _MAX_LOG_LINE = const(1000)
 class Charger:
     """The simulated charger as the control socket sees it. Raises OSError when it cannot be built."""
 
-    def __init__(self, config, directory, host, port):
+    def __init__(self, config, directory, host, port, mount_point="/flash"):
         self._config = config
         self._directory = directory
         self._make_directory()
@@ -61,14 +62,13 @@ class Charger:
         self.server = None
         self.server = Server(host, port, Commands(self).handle, self.clock.ms)
         self._tell_flash = False
-        self.flash = flash.mount(directory, config["sim"]["flash_kib"], vfs, "/flash", self.kill, self._flash_used)
+        self.flash = flash.mount(directory, config["sim"]["flash_kib"], vfs, mount_point, self.kill, self._flash_used)
         machine.attach(self.world, self._reset_now, self._reset_cause(), config["sim"]["adc_noise_mv"] * 110)
         network.attach(self.world)
         self.pid = _own_pid()
-        self.version = config["identity"]["firmware"]
+        self.version = config["identity"]["firmware"] or VERSION
         self._ending = asyncio.Event()
         self._end = None
-        self._log_level = None
         self._console = select.poll()
         self._console.register(sys.stderr, select.POLLOUT)
 
@@ -84,11 +84,14 @@ class Charger:
             return self._leave(asyncio.run(self._stop()))
 
     async def _main(self):
-        asyncio.create_task(self.server.run())
-        asyncio.create_task(self._watch_watchdog())
-        asyncio.create_task(self._keep_clock())
+        for task in self.background():
+            asyncio.create_task(task)
         self._firmware = asyncio.create_task(self._run_firmware())
         return await self._stop()
+
+    def background(self):
+        """Returns the coroutines that serve the board for as long as there is power."""
+        return self.server.run(), self._watch_watchdog(), self._keep_clock()
 
     async def _stop(self):
         """Waits for the end, and leaves the firmware time for what belongs to it."""

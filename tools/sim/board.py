@@ -1,0 +1,86 @@
+# Entry of the simulated board that boots from its own flash. MIT license.
+"""Boots as a board does: the file system on the flash is "/", boot.py and main.py are run from it, then comes the REPL.
+
+    micropython tools/sim/board.py --config FILE.json --state DIR [--control HOST:PORT] [--raw]
+
+Nothing of the checkout's firmware is used; a blank flash boots into the REPL. `--raw` leaves main.py out, as a soft
+reset out of the raw REPL does. Paths are absolute. `tools/sim/serial_board.py` puts a serial port in front of it.
+"""
+
+import os
+import sys
+
+_HOST = "/.host"  # where the host's file system is, beside the board's
+
+_ROOT = sys.argv[0].rpartition("tools/sim/")[0].rstrip("/") or os.getcwd()
+sys.path[:0] = [_ROOT + "/tools/sim/device", _ROOT, _ROOT + "/lib"]
+
+
+def power_on(arguments):
+    """Builds the hardware and makes the flash the root of the file system; returns the Charger."""
+    import asyncio
+
+    import vfs
+
+    import tools.sim.config as configuration
+    from tools.sim.charger_process import Charger
+
+    host, _, port = arguments["control"].rpartition(":")
+    vfs.mount(vfs.VfsPosix(), _HOST)
+    config = configuration.load(arguments["config"])
+    charger = Charger(config, _HOST + arguments["state"], host, int(port), mount_point="/flash")
+    vfs.umount("/flash")
+    vfs.umount("/")
+    vfs.mount(vfs.VfsLfs2(charger.flash), "/")
+    os.chdir("/")
+    # What the simulator took from the checkout must not pass for what is on the flash.
+    for name in list(sys.modules):
+        if name == "firmware" or name.startswith("firmware."):
+            del sys.modules[name]
+    sys.path[:] = ["", ".frozen", "/lib"]
+    for task in charger.background():
+        asyncio.create_task(task)
+    return charger
+
+
+def watch(charger):
+    """Shows the control socket the App that main.py is going to build, if there is one on the flash."""
+    try:
+        import firmware.app as module
+    except ImportError:
+        return
+
+    class WatchedApp(module.App):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            charger.bridge.attach(self)
+
+    module.App = WatchedApp
+
+
+def run(name):
+    """Runs a file as the board does at power-on; what it raises is shown and ends the boot. Returns True if it ended."""
+    try:
+        with open(name) as file:
+            code = file.read()
+    except OSError:
+        return True
+    try:
+        exec(compile(code, name, "exec"), {"__name__": "__main__"})
+    except (Exception, KeyboardInterrupt) as exc:
+        sys.print_exception(exc)
+        return False
+    return True
+
+
+def main(argv):
+    raw = "--raw" in argv
+    values = [value for value in argv if value != "--raw"]
+    charger = power_on({values[i][2:]: values[i + 1] for i in range(0, len(values), 2)})
+    if run("boot.py") and not raw:
+        watch(charger)
+        run("main.py")
+    os.putenv("MICROPYINSPECT", "1")  # the unix port enters the REPL when this script ends
+
+
+main(sys.argv[1:])
