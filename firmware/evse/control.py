@@ -39,8 +39,7 @@ class Evse:
         self._area = "evse%d" % number
         self.limits = Limits()
         self.limits.set("supply", max_ma)
-        self.limits.changed = self._limit_changed
-        self._faults = Faults(self._fault_changed)
+        self._faults = Faults()
         self._ports = Ports(drivers, log, self._area, first_tick=number)
         self._indicator = drivers.indicator
         self.machine = Machine(
@@ -56,6 +55,8 @@ class Evse:
         self._inputs = Inputs()
         self._reading_at = None
         # What was told last
+        self._told_faults = self._faults.active
+        self._limit = self.limits.allowed()
         self._failed = ()
         self._state = "A"
         self._duty = None
@@ -99,7 +100,10 @@ class Evse:
         self._reading_at = self._clock.ms()
 
     def raise_fault(self, name, vendor_code=None, info=None):
-        """A fault seen elsewhere; code and info replace those of the fault table. Raises KeyError."""
+        """A fault seen elsewhere; code and info replace those of the fault table. Raises KeyError.
+
+        It counts at once; the signal comes with the next tick, when the contactor is open.
+        """
         self._faults.raise_fault(name, self._clock.ms(), vendor_code, info)
 
     def clear_fault(self, name):
@@ -200,13 +204,17 @@ class Evse:
 
     def tick(self, now_ms):
         """Reads the drivers, steps the machine, writes the drivers, emits what changed."""
+        self.act(now_ms)
+        self.tell()
+
+    def act(self, now_ms):
+        """The part of a tick with the deadline: drivers and machine. Nobody is told yet, for observers take time."""
         if self._reading_at is not None and now_ms - self._reading_at > _READING_VALID_MS:
             self.set_meter(None)
             self._reading_at = None
         self._ports.read(self._inputs, now_ms)
         outputs = self.machine.step(self._inputs, now_ms)
         self._ports.write(outputs, now_ms)
-        self._tell(outputs)
         if self._ports.failed != self._failed:
             self._drivers_failed(now_ms)
         if self._indicator:
@@ -217,7 +225,11 @@ class Evse:
         self._ports.make_safe(self.phases, STATE_F)
         self.machine.abort(self._clock.ms())
 
-    def _tell(self, outputs):
+    def tell(self):
+        """Emits what has changed since the last time."""
+        outputs = self.machine.outputs
+        if self._faults.active is not self._told_faults:
+            self._tell_faults()
         if outputs.close != self._closed:
             self._closed = outputs.close
             self._log.info(self._area, "contactor %s", "closed" if outputs.close else "open")
@@ -233,6 +245,24 @@ class Evse:
         if locked != self._locked:
             self._locked = locked
             self.lock_changed.emit(self, locked)
+        limit = self.limits.allowed()
+        if limit is not self._limit:
+            self._limit = limit
+            self.limit_changed.emit(self, limit[0], limit[1])
+
+    def _tell_faults(self):
+        told = self._told_faults
+        active = self._told_faults = self._faults.active
+        for fault in told:
+            if not any(fault.name == other.name for other in active):
+                self._tell_fault(fault, False)
+        for fault in active:
+            if fault not in told:
+                self._tell_fault(fault, True)
+
+    def _tell_fault(self, fault, on):
+        self._log.warning(self._area, "fault %s %s (%s)", fault.name, "on" if on else "off", fault.code)
+        self.fault_changed.emit(self, fault, on)
 
     def _drivers_failed(self, now_ms):
         self._failed = self._ports.failed
@@ -266,13 +296,6 @@ class Evse:
             return "Preparing"
         return "SuspendedEV" if machine.offered_ma else "SuspendedEVSE"
 
-    def _fault_changed(self, fault, on):
-        self._log.warning(self._area, "fault %s %s (%s)", fault.name, "on" if on else "off", fault.code)
-        self.fault_changed.emit(self, fault, on)
-
-    def _limit_changed(self, milliamps, slot):
-        self.limit_changed.emit(self, milliamps, slot)
-
 
 class Control:
     """The task that ticks all connectors: the first to run, and the one that nothing else may hold up."""
@@ -291,7 +314,9 @@ class Control:
             while True:
                 now = clock.ms()
                 for evse in self._evses:
-                    evse.tick(now)
+                    evse.act(now)
+                for evse in self._evses:
+                    evse.tell()
                 beat()
                 due += period
                 late = clock.ms() - due

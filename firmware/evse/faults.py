@@ -118,11 +118,10 @@ class Watch:
         """Ends the fault whatever its recovery; it comes back when its cause is still there."""
         self._since = self._gone_since = None
         self.latched = False
-        fault = self.fault
         self.fault = self.row
         if self.active:
             self.active = False
-            self._owner.changed(fault, False)
+            self._owner.changed()
 
     def _activate(self, now_ms):
         self.active = True
@@ -130,7 +129,7 @@ class Watch:
         self._since = None
         if self.row.recovery == "latched" or (self.row.recovery == "retry" and self._retries >= MAX_RETRIES):
             self.latched = True
-        self._owner.changed(self.fault, True)
+        self._owner.changed()
 
     def _may_recover(self, now_ms):
         if self.latched:
@@ -145,12 +144,15 @@ class Watch:
 
 
 class Faults:
-    """The faults of one connector: `active` is a tuple of Fault, the worst first; `blocking`: one of them blocks."""
+    """The faults of one connector: `active` is a tuple of Fault, the worst first; `blocking`: one of them blocks.
 
-    def __init__(self, listener=None):
+    `active` is the same object until something changes. There is no callback: a fault becomes active in the middle of
+    a step, and whoever is told must not run (and write to flash) before the step has opened the contactor.
+    """
+
+    def __init__(self):
         self._watches = tuple(Watch(row, self) for row in TABLE)
         self._raised = []  # watches that other parts raised, looked at until they are over
-        self.listener = listener  # called with (fault, on)
         self.unplugged = True  # set by the machine: the pilot shows that no vehicle is there
         self.active = ()
         self.blocking = False
@@ -172,7 +174,7 @@ class Faults:
             self._raised.append(watch)
         watch.review(now_ms)
         if changed_words:
-            self.changed(watch.fault, True)
+            self.changed()
 
     def clear_fault(self, name):
         """The other part no longer sees it; the fault's recovery decides when it ends."""
@@ -186,9 +188,7 @@ class Faults:
                 self._raised.remove(watch)
                 break  # the list has changed; the next step is 20 ms away
 
-    def changed(self, fault, on):
+    def changed(self):
         """A watch has become active or over."""
         self.active = tuple(watch.fault for watch in self._watches if watch.active)
         self.blocking = any(fault.blocks for fault in self.active)
-        if self.listener:
-            self.listener(fault, on)

@@ -49,7 +49,6 @@ class Limits:
     def __init__(self):
         self._slots = {}
         self._allowed = (0, "none")  # kept, so that asking 50 times a second costs nothing
-        self.changed = None  # called with (mA, slot name) when `allowed()` has another answer
 
     def set(self, name, milliamps):
         """Sets a slot to mA per phase, 0 or more. Raises ValueError."""
@@ -69,7 +68,10 @@ class Limits:
         return self._slots.get(name)
 
     def allowed(self):
-        """Returns (mA, name of the slot that decides): 0 below MIN_PILOT_MA, and (0, "none") without any slot."""
+        """Returns (mA, name of the slot that decides): 0 below MIN_PILOT_MA, and (0, "none") without any slot.
+
+        It is the same object until the answer is another one.
+        """
         return self._allowed
 
     def slots(self):
@@ -82,5 +84,3 @@ class Limits:
         allowed = (milliamps if milliamps >= MIN_PILOT_MA else 0, name)
         if allowed != self._allowed:
             self._allowed = allowed
-            if self.changed:
-                self.changed(milliamps if milliamps >= MIN_PILOT_MA else 0, name)

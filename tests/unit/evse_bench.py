@@ -18,8 +18,7 @@ class Bench:
         self.now = 0
         self.limits = Limits()
         self.limits.set("supply", supply_ma)
-        self.events = []  # (ms, fault name, on)
-        self.faults = Faults(lambda fault, on: self.events.append((self.now, fault.name, on)))
+        self.faults = Faults()
         self.machine = Machine(self.limits, self.faults, **options)
         self.out = self.machine.outputs
         self.inputs = Inputs()

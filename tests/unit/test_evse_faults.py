@@ -5,11 +5,25 @@ from harness import raises
 from firmware.evse.faults import FAULTS, MAX_RETRIES, RETRY_AFTER_MS, TABLE, Faults
 
 
+class _Recorder(Faults):
+    """Keeps what became active or over as (name, on)."""
+
+    def __init__(self):
+        super().__init__()
+        self.unplugged = False
+        self.events = []
+
+    def changed(self):
+        before = [fault.name for fault in self.active]
+        super().changed()
+        after = [fault.name for fault in self.active]
+        self.events += [(name, False) for name in before if name not in after]
+        self.events += [(name, True) for name in after if name not in before]
+
+
 def _faults():
-    events = []
-    faults = Faults(lambda fault, on: events.append((fault.name, on)))
-    faults.unplugged = False
-    return faults, events
+    faults = _Recorder()
+    return faults, faults.events
 
 
 def test_texts_fit_into_a_status_report():

@@ -77,16 +77,17 @@ def test_every_slot_can_be_explained():
     assert limits.get("cable") == 20_000 and limits.get("group") is None
 
 
-def test_a_change_is_told_once():
+def test_the_answer_is_the_same_object_until_it_changes():
     limits = Limits()
-    told = []
-    limits.changed = lambda milliamps, name: told.append((milliamps, name))
     limits.set("supply", 32_000)
+    answer = limits.allowed()
     limits.set("supply", 32_000)
     limits.set("cable", 40_000)
+    assert limits.allowed() is answer
     limits.set("ocpp", 3_000)
+    answer = limits.allowed()
     limits.set("ocpp", 2_000)
-    assert told == [(32_000, "supply"), (0, "ocpp")]
+    assert limits.allowed() is answer and answer == (0, "ocpp")
 
 
 def test_a_negative_limit_is_an_error():
