@@ -234,7 +234,7 @@ def connection_url(endpoint, identity):
 def authorization(identity, key):
     """Returns the header for HTTP basic authentication (§6.2.2), none without a key.
 
-    A key of 32 to 40 hex digits stands for 16 to 20 bytes (security white paper A00.FR.205), anything else is a password as is.
+    A key of 32 to 40 hex digits stands for 16 to 20 bytes (security white paper A00.FR.205); any other is a password.
     """
     if not key:
         return None

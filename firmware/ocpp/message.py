@@ -7,43 +7,39 @@ from micropython import const
 MAX_DEPTH = const(16)  # objects and lists in each other; OCPP 1.6 needs 8, the wrapper included
 
 
+# More brackets than one in two characters are no message but an attack: each costs 32 bytes of RAM and more.
+_CHARACTERS_PER_BRACKET = const(2)
+
+
 def parse(text):
     """Returns the message as a list. Raises ValueError for anything but a JSON list of bounded depth."""
-    # json.loads() of MicroPython goes down any depth and spends 32 bytes on each bracket.
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(text)
+    brackets = text.count("[") + text.count("{")
+    if brackets > MAX_DEPTH + len(text) // _CHARACTERS_PER_BRACKET:
+        raise ValueError("too many brackets")
     if "\\ud" in text or "\\uD" in text:
         text = _join_surrogates(text)
     message = json.loads(text)
     if type(message) is not list:
         raise ValueError("not a JSON list")
+    if brackets > MAX_DEPTH:
+        _check_depth(message)
     return message
 
 
-def _check_depth(text):
-    """Raises ValueError when brackets nest too deep; those inside of strings do not count."""
-    if "\\" in text:
-        text = text.replace("\\\\", "").replace('\\"', "")
+def _check_depth(value):
+    """Raises ValueError when objects and lists nest too deep. Goes down level by level: recursion costs stack."""
+    level = [value]
     depth = 0
-    inside = False  # of a string
-    for part in text.split('"'):
-        if not inside:
-            depth = _depth_after(part, depth)
-        inside = not inside
-
-
-def _depth_after(part, depth):
-    deepest = depth + part.count("[") + part.count("{")
-    if deepest <= MAX_DEPTH:  # whatever the order: counting is much faster than looking at each character
-        return deepest - part.count("]") - part.count("}")
-    for character in part:
-        if character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError("nested deeper than %d" % MAX_DEPTH)
-        elif character in "]}":
-            depth -= 1
-    return depth
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError("nested deeper than %d" % MAX_DEPTH)
+        inner = []
+        for container in level:
+            for item in container.values() if type(container) is dict else container:
+                if type(item) is dict or type(item) is list:
+                    inner.append(item)
+        level = inner
 
 
 def _join_surrogates(text):

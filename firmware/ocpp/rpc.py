@@ -130,7 +130,7 @@ class Rpc:
         """Takes a message. Waits while too many calls of the back-end are in work, so that it is slowed down."""
         try:
             message = parse(text)
-        except (ValueError, MemoryError) as exc:
+        except (ValueError, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
             # There is no id that could be answered; errata 5.5's "-1" is of OCPP 2.
             self._log.warning("rpc", "message dropped: %s", exc)
             return

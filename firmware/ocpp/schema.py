@@ -80,6 +80,8 @@ class Schema:
             if kind is None:
                 if strict:
                     raise CallError(FORMATION_VIOLATION, "%s does not exist" % name)
+            elif type(item) is int and _INTEGER <= kind[0] <= _DECIMAL:
+                continue  # the shortest way for what most values are
             elif item is not None or strict:
                 item = self._value(kind, item, name, strict)
                 if item is not None:
@@ -127,10 +129,15 @@ class Schema:
             raise CallError(TYPE_VIOLATION, name + " is not a list")
         if len(value) < least:
             raise CallError(OCCURRENCE_VIOLATION, name + " is empty")
-        for i, item in enumerate(value):
-            replaced = self._value(kind, item, "%s[%d]" % (name, i), strict)
-            if replaced is not None:
-                value[i] = replaced
+        i = 0
+        try:
+            for item in value:
+                replaced = self._value(kind, item, name, strict)
+                if replaced is not None:
+                    value[i] = replaced
+                i += 1
+        except CallError as exc:
+            raise CallError(exc.code, "%s[%d]%s" % (name, i, exc.description[len(name) :]))
 
     def _load(self, name):
         """Returns a line of the data file as ({field: type}, required fields), or None if there is none."""
