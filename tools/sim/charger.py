@@ -175,7 +175,7 @@ class Charger:
 
     # Commands
 
-    def command(self, cmd, **arguments):
+    def command(self, cmd, /, **arguments):
         """Sends any command of the control socket; arguments that are None are left out. Returns the reply."""
         if self.client is None:
             raise ConnectionError("the charger does not run")
@@ -234,7 +234,7 @@ class Charger:
         """All events since this object was made, oldest first."""
         return self._past + (self.client.events if self.client else [])
 
-    def expect(self, name, timeout=_EVENT_S, **fields):
+    def expect(self, name, /, timeout=_EVENT_S, **fields):
         """Returns the next event of that name with these fields that no expect() has returned or passed by before.
 
         Raises AssertionError when it does not come.
@@ -250,7 +250,7 @@ class Charger:
 
         return self._wait(find, timeout, name, fields)
 
-    def wait_event(self, name, timeout=_EVENT_S, **fields):
+    def wait_event(self, name, /, timeout=_EVENT_S, **fields):
         """Returns the first event of that name with these fields since the beginning, as soon as there is one."""
 
         def find():

@@ -52,10 +52,11 @@ def main(argv):
     host, port = _address(arguments.get("control") or config["sim"]["control"])
 
     from tools.sim.charger_process import Charger
+    from tools.sim.world.flash import ImageError
 
     try:
         charger = Charger(config, arguments["state"], host, port)
-    except OSError as exc:
+    except (OSError, ImageError) as exc:
         _refuse("cannot start: %s" % exc, 1)
     sys.exit(charger.run())
 

@@ -1,7 +1,7 @@
 # JSON lines over TCP. MIT license.
 """Serves the control socket: any number of requests, events to subscribers, and no client that can hold the firmware.
 
-A client that does not read what it asked for is dropped, as is one that sends lines without end.
+A client that does not read what it asked for is dropped; the rest of a line that is too long is skipped.
 """
 
 import asyncio
@@ -126,6 +126,7 @@ class Server:
 
     async def _serve(self, client):
         pending = b""
+        skipping = False  # the rest of a line that was too long
         try:
             while True:
                 data = await client.receive()
@@ -134,11 +135,14 @@ class Server:
                 pending += data
                 while b"\n" in pending:
                     line, pending = pending.split(b"\n", 1)
-                    if line.strip():
+                    if line.strip() and not skipping:
                         client.send(json.dumps(self._reply(client, line)) + "\n")
+                    skipping = False
                 if len(pending) > _MAX_LINE:
-                    client.send(json.dumps(_refusal(None, "line too long")) + "\n")
-                    break
+                    if not skipping:
+                        client.send(json.dumps(_refusal(None, "line too long")) + "\n")
+                    skipping = True
+                    pending = b""
         finally:
             client.close()
             self._clients.remove(client)

@@ -16,6 +16,10 @@ _BLOCK_ERASE = const(6)
 _EIO = const(5)
 
 
+class ImageError(Exception):
+    """The image holds no file system; a real chip in that state needs a new firmware."""
+
+
 class Flash:
     """`on_cut()` is called when the power goes and does not return; from then on the chip refuses everything."""
 
@@ -83,7 +87,10 @@ class Flash:
 
 
 def mount(directory, kib, vfs, mount_point, on_cut=None, on_operation=None):
-    """Mounts the image in `directory`, made and formatted if there is none; returns the Flash. Raises OSError."""
+    """Mounts the image in `directory`, made and formatted if there is none; returns the Flash.
+
+    Raises OSError or ImageError.
+    """
     path = directory + "/flash.img"
     try:
         os.stat(path)
@@ -93,5 +100,9 @@ def mount(directory, kib, vfs, mount_point, on_cut=None, on_operation=None):
         vfs.VfsLfs2.mkfs(Flash(path + ".new"))
         os.rename(path + ".new", path)
     flash = Flash(path, on_cut, on_operation)
-    vfs.mount(vfs.VfsLfs2(flash), mount_point)
+    try:
+        file_system = vfs.VfsLfs2(flash)
+    except OSError:
+        raise ImageError("%s is damaged" % path)
+    vfs.mount(file_system, mount_point)
     return flash
