@@ -52,7 +52,9 @@ def model(sequence):
 
 def prefix_of_text(data, whole):
     """Tells whether `data` is UTF-8, or can become it by appending something."""
-    for tail in (b"",) if whole else (b"", b"\x80", b"\x80\x80", b"\x80\x80\x80", b"\xa0", b"\xa0\x80", b"\x90\x80\x80"):
+    for tail in (
+        (b"",) if whole else (b"", b"\x80", b"\x80\x80", b"\x80\x80\x80", b"\xa0", b"\xa0\x80", b"\x90\x80\x80")
+    ):
         try:
             (data + tail).decode()
         except UnicodeDecodeError:
