@@ -1,0 +1,15 @@
+# interpreters: cpython
+"""The tables of docs/ are those of the code, and leave nothing out."""
+
+from tools.docs.pages import pages
+
+
+def test_every_generated_table_is_current():
+    for path, before, text in pages():
+        assert before == text, f"{path}: python -m tools.docs"
+
+
+def test_every_message_of_ocpp_16_is_in_the_conformance_table():
+    from tools.docs.ocpp_tables import _SENT, PROFILE_OF, known_messages
+
+    assert known_messages() == set(PROFILE_OF) | set(_SENT)

@@ -1,0 +1,51 @@
+"""The tables of docs/settings.md, from the registry of settings."""
+
+from firmware.store.registry import ALIASES, SETTINGS
+
+_WHO = {"backend": "back-end", "user": "user", "installer": "installer"}
+
+
+def value(setting):
+    """Returns the default as a person reads it."""
+    if setting.kind == "bool":
+        return "true" if setting.default else "false"
+    if setting.kind == "csl":
+        return ", ".join(setting.default) or "(empty)"
+    return str(setting.default) or "(empty)"
+
+
+def allowed(setting):
+    """Returns the range of a setting in words."""
+    if setting.kind == "bool":
+        return "true, false"
+    if setting.kind == "int":
+        text = f"{setting.low} to {setting.high}"
+        if setting.choices:
+            text = ", ".join(str(choice) for choice in setting.choices) + " or " + text
+        return text + (", clamped" if setting.policy == "clamp" else "")
+    if setting.choices:
+        return ", ".join(setting.choices)
+    return f"up to {setting.high} characters" if setting.high and setting.kind != "csl" else ""
+
+
+def _own():
+    yield "| setting | what | default | range | unit | changed by | needs |"
+    yield "|---|---|---|---|---|---|---|"
+    for setting in SETTINGS:
+        if setting.profile in (None, "Vendor"):
+            who = ", ".join(_WHO[word] for word in setting.who.split()) or "the product"
+            yield (
+                f"| {setting.name} | {setting.text} | {value(setting)} | {allowed(setting)} | {setting.unit} | {who} "
+                f"| {setting.needs} |"
+            )
+
+
+def _aliases():
+    yield "| spelling | setting |"
+    yield "|---|---|"
+    for alias, name in sorted(ALIASES.items()):
+        yield f"| {alias} | {name} |"
+
+
+PAGE = "settings.md"
+TABLES = {"own": _own, "aliases": _aliases}
