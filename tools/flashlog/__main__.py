@@ -1,0 +1,147 @@
+"""Prints and verifies what a station keeps on its flash.
+
+    python -m tools.flashlog DIRECTORY     a store, copied from a station (mpremote cp -r :/data .) or made by a test
+    python -m tools.flashlog IMAGE         a whole flash image, such as the simulator's flash.img
+
+Nothing is changed. The exit code is 1 when something was damaged.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "tests" / "cpython")]
+
+from flashlog import FlashLog  # noqa: E402
+from sortedfile import SortedFile  # noqa: E402
+
+from firmware.kernel.clock import iso8601  # noqa: E402
+from firmware.store import records  # noqa: E402
+from firmware.store.history import History  # noqa: E402
+from firmware.store.packing import unpack  # noqa: E402
+from firmware.store.registry import SETTINGS  # noqa: E402
+from firmware.store.slots import Slots  # noqa: E402
+from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, decode  # noqa: E402
+
+_KINDS = {
+    records.BEGIN: "begin",
+    records.SAMPLE: "sample",
+    records.END: "end",
+    records.EVENT: "event",
+    records.CLOCK: "clock",
+    records.BOOT: "boot",
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools.flashlog", description=__doc__.partition("\n")[0])
+    parser.add_argument("store", type=Path, help="directory of a store, or a flash image")
+    parser.add_argument("--secrets", action="store_true", help="show passwords among the settings")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "store"
+        if arguments.store.is_dir():
+            shutil.copytree(arguments.store, copy)  # opening a store repairs it: not the original
+        elif arguments.store.is_file():
+            extract(arguments.store, copy)
+        else:
+            parser.error(f"{arguments.store}: no such file or directory")
+        damaged = [name for name, show in find(copy, arguments.secrets) if not show()]
+    print("damaged: " + ", ".join(damaged) if damaged else "all intact")
+    return 1 if damaged else 0
+
+
+def extract(image, target):
+    """Copies the files of a LittleFS2 image into the new directory `target`."""
+    target.mkdir()
+    micropython = Path(sys.executable).with_name("micropython")
+    done = subprocess.run([micropython, Path(__file__).with_name("extract.py"), image, target], capture_output=True)
+    if done.returncode:
+        sys.exit(f"{image}: no LittleFS2 image: {done.stdout.decode(errors='replace').strip().splitlines()[-1:]}")
+
+
+def find(folder, secrets):
+    """Yields (name, function that prints it and tells whether it is intact) for everything in a store."""
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.name == "journal" and path.is_dir():
+            yield name, lambda path=path, name=name: show_journal(path, name)
+        elif path.name == "history" and path.is_dir():
+            yield name, lambda path=path, name=name: show_history(path, name)
+        elif path.name == "tags" and path.is_file():
+            yield name, lambda path=path, name=name: show_tags(path, name)
+        elif path.suffix == ".a" or (path.suffix == ".b" and not path.with_suffix(".a").exists()):
+            stem, name = path.with_suffix(""), name[:-2]
+            yield name, lambda stem=stem, name=name: show_slots(stem, name, secrets)
+
+
+def show_journal(path, name):
+    log = FlashLog(str(path))
+    print(f"== {name}: {len(log.segments())} segments, {log.size()} bytes, next record {log.next_seq}")
+    intact = True
+    for seq, kind, payload in log.read():
+        try:
+            boot, seconds = records.time_of(payload)
+            fields = unpack(payload)[1:]
+        except ValueError:
+            print(f"{seq:8d}  {kind}  ? {payload.hex()}")
+            intact = False
+            continue
+        when = iso8601(seconds) if boot is None else f"boot {boot} + {seconds} s"
+        if kind == records.SAMPLE:
+            fields[2] = records.CONTEXTS[fields[2]]
+        print(f"{seq:8d}  {when}  {_KINDS.get(kind, kind):6}  {' '.join(map(str, fields))}")
+    for base in sorted(log.damaged):
+        print(f"damaged: {base:08x}.log")
+    return intact and not log.damaged
+
+
+def show_history(path, name):
+    history = History(str(path))
+    print(f"== {name}")
+    for line in history.csv():
+        print(line.rstrip())
+    log = FlashLog(str(path))
+    list(log.read())
+    return not log.damaged
+
+
+def show_tags(path, name):
+    file = SortedFile(str(path), KEY_BYTES, RECORD_BYTES)
+    version = int.from_bytes(file.meta, "little", signed=True)
+    print(f"== {name}: {file.count} tokens, version {version}")
+    found = 0
+    for record in file.records():
+        token, entry = decode(record)
+        expiry = "" if entry.expiry is None else " until " + iso8601(entry.expiry)
+        print(f"{token:20}  {entry.status}{expiry}{' parent ' + entry.parent if entry.parent else ''}")
+        found += 1
+    file.close()
+    return not file.damaged and found == file.count
+
+
+def show_slots(stem, name, secrets):
+    slots = Slots(str(stem))
+    text = slots.load()
+    if name.endswith("settings") and text and not secrets:
+        text = without_secrets(text)
+    print(f"== {name}\n{text}")
+    return not slots.damaged
+
+
+def without_secrets(text):
+    """Returns the settings document with every secret's value replaced."""
+    document = json.loads(text)
+    for row in SETTINGS:
+        if row.kind == "secret" and row.name in document["values"]:
+            document["values"][row.name] = "(not shown)"
+    return json.dumps(document)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
