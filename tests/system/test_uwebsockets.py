@@ -168,6 +168,15 @@ def test_server_that_never_answers(client, server):
     assert peer.at_end()
 
 
+def test_names_may_be_looked_up_by_the_caller(client, server):
+    listener, url = server
+    client.start(url=url.replace("127.0.0.1", "back-end.invalid"), do="echo", resolve=True)
+    peer = Peer(listener)
+    assert peer.read_request()["host"].startswith("back-end.invalid:")
+    peer.upgrade()
+    assert finish(client, peer)["error"] is None
+
+
 def test_nobody_listens(client):
     listener, port = listen()
     listener.close()
