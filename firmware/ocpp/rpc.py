@@ -131,7 +131,7 @@ class Rpc:
         try:
             message = parse(text)
         except (ValueError, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
-            # There is no id that could be answered; errata 5.5's "-1" is of OCPP 2.
+            # There is no id that could be answered: a CALLERROR would answer nothing that the back-end knows.
             self._log.warning("rpc", "message dropped: %s", exc)
             return
         kind = message[0] if message else None
