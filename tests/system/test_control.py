@@ -370,6 +370,16 @@ def test_power_cuts_are_survived(charger, csms, at):
     assert charger.connector()["status"] == "Available"
 
 
+def test_a_vehicle_can_stay_while_the_power_is_off(start_charger):
+    charger = start_charger(config={"sim": {"keep_vehicle": True}})
+    charger.plug(20)
+    charger.draw(10)
+    charger.cut()
+    charger.start()
+    connector = charger.wait_state(status="Preparing")
+    assert (connector["cp"], connector["cable_a"]) == ("C", 20)
+
+
 def test_meter_register_survives_and_never_falls(charger):
     charger.meter(wh=5_000)
     charger.cut()

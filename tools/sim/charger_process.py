@@ -5,6 +5,7 @@ Runs in the MicroPython unix port only, with the shadow modules of tools/sim/dev
 """
 
 import asyncio
+import json
 import os
 import select
 import socket
@@ -43,6 +44,7 @@ class Charger:
     """The simulated charger as the control socket sees it. Raises OSError when it cannot be built."""
 
     def __init__(self, config, directory, host, port, mount_point="/flash"):
+        self.server = None  # until it can be heard
         self._config = config
         self._directory = directory
         self._make_directory()
@@ -56,10 +58,10 @@ class Charger:
             self.clock.ms, self.emit, hw["connectors"], hw["cable"] == "socket", hw["phases"], self.registers
         )
         self.world.timeline.arrange = self._arrange
+        self._restore_vehicles()
         self.reader = None
         self._connect_lines(config["uart"])
         self.bridge = Bridge(self.world, self.clock, self.emit)
-        self.server = None
         self.server = Server(host, port, Commands(self).handle, self.clock.ms)
         self._tell_flash = False
         self.flash = flash.mount(directory, config["sim"]["flash_kib"], vfs, mount_point, self.kill, self._flash_used)
@@ -225,6 +227,24 @@ class Charger:
 
     def _save_registers(self, _=None):
         self._register_record.save(*[register.uj for register in self.registers])
+
+    def keep_vehicles(self):
+        """Remembers what is plugged in, for a configuration in which it stays while the power is off."""
+        if self._vehicle_file:
+            with open(self._vehicle_file + ".new", "w") as file:
+                json.dump([outlet.vehicle_state() for outlet in self.world.outlets], file)
+            os.rename(self._vehicle_file + ".new", self._vehicle_file)
+
+    def _restore_vehicles(self):
+        self._vehicle_file = self._directory + "/vehicles.json" if self._config["sim"]["keep_vehicle"] else None
+        if self._vehicle_file:
+            try:
+                with open(self._vehicle_file) as file:
+                    states = json.load(file)
+            except OSError:
+                return  # nothing was ever plugged in
+            for outlet, state in zip(self.world.outlets, states):  # noqa: B905
+                outlet.restore_vehicle(*state)
 
     def _restore_clock(self):
         self._clock_record = Record(self._directory + "/rtc.bin", 3)

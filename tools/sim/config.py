@@ -113,6 +113,8 @@ def check(raw):
 def _meter_wh(value, connectors):
     """Returns the energy registers at delivery, one for each connector: a number is that of all."""
     values = value if isinstance(value, list) else [value] * connectors
+    if len(values) != connectors:
+        raise ConfigError("sim.meter_wh is one number, or one for each connector")
     for wh in values:
         _want(wh, int, "sim.meter_wh")
         if not 0 <= wh <= 999_999_999:

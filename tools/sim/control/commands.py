@@ -13,6 +13,7 @@ _MAX_TOKEN = 20  # characters, OCPP 1.6 §7.28 CiString20
 _CARD_DIGITS = (8, 14, 20)
 _RANDOM_ID = "08"  # a four-byte id with this first byte is made up by the card, a reader ignores it
 _CASCADE_TAG = "88"  # cannot begin an id of four bytes
+_MOVES_VEHICLE = ("plug", "unplug", "cp", "load")
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -55,7 +56,10 @@ class Commands:
         if not method:
             raise CommandError("unknown command %s" % name[:40])
         self._world.timeline.now()
-        return method(self, client, request) or {}
+        reply = method(self, client, request) or {}
+        if name in _MOVES_VEHICLE:
+            self._charger.keep_vehicles()
+        return reply
 
     def _outlet(self, request):
         index = argument(request, "connector", int, 1)

@@ -24,7 +24,7 @@ class Flash:
     """`on_cut()` is called when the power goes and does not return; from then on the chip refuses everything."""
 
     def __init__(self, path, on_cut=None, on_operation=None):
-        self._file = open(path, "r+b")
+        self._file = open(path, "r+b", buffering=0)
         self._blocks = self._file.seek(0, 2) // BLOCK
         self._erased = b"\xff" * BLOCK
         self._on_cut = on_cut

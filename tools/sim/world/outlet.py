@@ -89,6 +89,18 @@ class Outlet:
         self.vehicle.load_ma = load_ma
         self.volts_mv = volts_mv
 
+    def vehicle_state(self):
+        """Returns what is plugged in, for a later restore_vehicle(); JSON can carry it."""
+        vehicle = self.vehicle
+        return [vehicle.plugged, vehicle.cable_a, vehicle.state, list(vehicle.load_ma), self.volts_mv]
+
+    def restore_vehicle(self, plugged, cable_a, state, load_ma, volts_mv):
+        """Puts a vehicle back as it was. A voltage held by force is not remembered."""
+        if plugged:
+            self.plug(cable_a)
+        self.set_vehicle("B" if state == "custom" else state)
+        self.set_load(tuple(load_ma), volts_mv)
+
     @property
     def supply_mv(self):
         if "undervoltage" in self.faults:

@@ -17,9 +17,8 @@ class Record:
             open(path, "wb").close()
         whole = len(kept) == struct.calcsize(self._format)
         self.values = struct.unpack(self._format, kept) if whole else None  # None: there was no record
-        self._file = open(path, "r+b")
+        self._file = open(path, "r+b", buffering=0)
 
     def save(self, *values):
         self._file.seek(0)
         self._file.write(struct.pack(self._format, *values))
-        self._file.flush()
