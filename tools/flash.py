@@ -17,9 +17,8 @@ _TIMEOUT_S = 600
 
 def mpremote(port: str, *commands: str) -> None:
     """Runs mpremote commands on the board at `port`; raises CalledProcessError when one fails."""
-    subprocess.run(
-        [sys.executable, "-m", "mpremote", "connect", port, *commands], check=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "mpremote", "connect", port, *commands]
+    subprocess.run(command, check=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
 
 
 def flash(port: str, image: Path, factory: Path | None = None) -> None:

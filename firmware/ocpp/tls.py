@@ -24,7 +24,7 @@ def client_context(ca_path):
     if len(data) > _MAX_FILE:
         raise ValueError("CA file is larger than %d bytes" % _MAX_FILE)
     context = SSLContext(PROTOCOL_TLS_CLIENT)
-    context.verify_mode = CERT_REQUIRED
+    context.verify_mode = CERT_REQUIRED  # type: ignore[attr-defined]  # missing from the stubs
     for certificate in certificates(data):
         # Each call adds one; CPython only takes bytes by this name, MicroPython only without it.
         if hasattr(context, "check_hostname"):

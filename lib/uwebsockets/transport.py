@@ -11,12 +11,12 @@ from uwebsockets.errors import ConnectionClosed
 try:
     from time import ticks_diff, ticks_ms
 except ImportError:  # CPython
-    from time import monotonic
+    from time import monotonic  # type: ignore[attr-defined]
 
     def ticks_ms():
         return int(monotonic() * 1000)
 
-    def ticks_diff(end, start):
+    def ticks_diff(end, start):  # type: ignore[no-redef]
         return end - start
 
 
@@ -149,4 +149,4 @@ async def _open(url, ssl, resolve):
 
 def _writable(sock):
     """Waits until a connection that was begun is there (or has failed: the first write tells)."""
-    yield asyncio.core._io_queue.queue_write(sock)
+    yield asyncio.core._io_queue.queue_write(sock)  # type: ignore[attr-defined]

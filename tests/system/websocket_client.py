@@ -61,7 +61,7 @@ async def flood(ws, job, result):
     """Sends from many tasks at once; again and again the one whose turn it is gets cancelled."""
     sent = [0]
     tasks = [asyncio.create_task(send_one(ws, chr(97 + i % 26) * job["size"], sent)) for i in range(job["count"])]
-    for i in range(job["cancel"]):
+    for _ in range(job["cancel"]):
         await asyncio.sleep(0.003)
         for task in tasks:
             if not task.done():
