@@ -89,7 +89,7 @@ class App:
             self._setting_changed(name)
         floor = sequence_floor(outbox_state(storage))
         self.journal = Journal(storage + "/journal", self.clock, self.log, self.settings, floor)
-        self.tags = TagList(storage + "/tags")
+        self.tags = TagList(storage + "/tags", self.settings.get("LocalAuthListMaxLength"))
         self.cache = AuthCache(storage + "/cache", self.clock)
         self.history = History(storage + "/history")
         self.history.repair(self.journal)
@@ -108,6 +108,7 @@ class App:
             StateFile(storage + "/station"),
         )
         self.station.reset_requested.connect(self._reset_requested)
+        self.station.status_changed.connect(self._show)
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
 
     def _build_link(self, storage):
@@ -162,6 +163,10 @@ class App:
         self._ended.set()
 
     # -- wiring
+
+    def _show(self, n, status):
+        if n:
+            self.evses[n - 1].show(status.state)
 
     def _setting_changed(self, name):
         if name == "MaxCurrent":
