@@ -346,6 +346,8 @@ class Connector:
     def _ready_to_begin(self, now):
         if not self.evse.connected or self.faulted or not self.operative or not self._may_begin():
             return False
+        if not self.metering.settled:
+            return False  # nobody knows where to count from; three polls at most
         return self.metering.polled_at >= self._requested_ms or now - self._requested_ms >= _READ_MS
 
     def _begin(self):

@@ -25,17 +25,20 @@ _DAY = const(86_400)
 class Register:
     """An energy register that never runs backwards within a transaction (OCPP 1.6 erratum 3.77).
 
-    A meter that is replaced or resets while it counts gets an offset. Outside a transaction its new value is taken, so
-    that what is reported is what the meter shows.
+    A meter that is replaced or resets while it counts gets an offset, and so does one that first answers after counting
+    had to begin without it. Outside a transaction what the meter shows is taken.
     """
 
     def __init__(self):
         self.wh = None
         self.offset = 0
         self._lower = 0
+        self._assumed = False
 
     def take(self, raw, counting):
         """Takes the meter's register in Wh; returns the offset when it has changed, else None."""
+        if self._assumed or (self.offset and not counting):
+            return self._shift(raw, counting)
         wh = raw + self.offset
         if self.wh is None or wh >= self.wh:
             self._lower = 0
@@ -45,10 +48,21 @@ class Register:
         self._lower += 1
         if counting and self._lower < _LOWER_TIMES:
             return None
+        return self._shift(raw, counting)
+
+    def _shift(self, raw, counting):
+        """Joins what the meter shows to what was counted so far, or takes it as it is."""
         self._lower = 0
+        self._assumed = False
         self.offset = self.wh - raw if counting else 0
         self.wh = raw + self.offset
         return self.offset
+
+    def assume(self, wh):
+        """Counting begins at `wh` although the meter has never been read, so that its past is not counted."""
+        if self.wh is None:
+            self.wh = wh
+            self._assumed = True
 
     def at_least(self, wh):
         """Starts from a value known before a restart."""
@@ -145,7 +159,7 @@ class Metering:
             offset = self._register.take(reading.energy_wh, self._transaction is not None)
             if offset is not None:
                 self._log.warning(
-                    self._area, "register ran backwards to %d Wh, offset is now %d", reading.energy_wh, offset
+                    self._area, "register at %d Wh does not go on from before, offset is now %d", reading.energy_wh, offset
                 )
         reading.energy_wh = self._register.wh
         self.newest = reading
@@ -172,6 +186,11 @@ class Metering:
         self._register.at_least(wh)
 
     @property
+    def settled(self):
+        """True when the register is known, or when there is no hope that waiting makes it known."""
+        return self.newest is not None or self.lost or self._meter is None
+
+    @property
     def idle(self):
         """True when the newest reading shows that the vehicle draws nothing."""
         if self.newest is None or self.lost:
@@ -191,6 +210,7 @@ class Metering:
     def begin(self, transaction):
         """A transaction begins, its begin record is written: sample it and count from here."""
         self._transaction = transaction
+        self._register.assume(transaction.begin_wh)
         self._saved_wh = transaction.begin_wh
         self._saved_ms = self._clock.ms()
         self._journal_sample("begin", self._at(transaction.begin_wh))

@@ -24,6 +24,22 @@ def test_register_follows_an_exchanged_meter_when_nothing_counts():
     assert register.take(7, False) == 0 and register.wh == 7
 
 
+def test_register_shows_the_new_meter_once_nothing_counts():
+    register = Register()
+    register.take(1_000, True)
+    assert [register.take(5, True) for _ in range(3)][-1] == 995 and register.wh == 1_000
+    assert register.take(6, False) == 0 and register.wh == 6
+
+
+def test_register_does_not_count_the_past_of_a_meter_that_answers_late():
+    register = Register()
+    register.assume(0)
+    assert register.take(456_000, True) == -456_000 and register.wh == 0
+    register.take(456_010, True)
+    assert register.wh == 10
+    assert register.take(456_010, False) == 0 and register.wh == 456_010
+
+
 def test_slots():
     slots = Slots()
     assert not slots.due(60, 0)  # entering is no tick
@@ -125,6 +141,34 @@ async def test_meter_lost_and_back():
     bench.meter.wh = 1_200
     await bench.run(2_000)
     assert bench.evse.faults == () and bench.transaction.wh == 1_200
+
+
+async def test_begin_waits_for_the_first_look_at_the_meter():
+    """A power-on whose meter is slow must not bill the whole register (found by cutting the power at random)."""
+    bench = Bench()
+    bench.meter.fails = True
+    bench.plug()
+    await bench.station.swipe("CARD")
+    await bench.run(1_500)
+    assert bench.transaction is None and bench.word == "Preparing"
+    bench.meter.fails = False
+    await bench.run(2_000)
+    assert bench.transaction.begin_wh == bench.meter.wh
+
+
+async def test_energy_before_the_meter_answers_for_the_first_time_is_nobodys():
+    bench = Bench()
+    bench.meter.fails = True
+    bench.plug()
+    await bench.station.swipe("CARD")
+    await bench.run(5_000)
+    assert bench.transaction.begin_wh == 0, "a meter that is lost keeps nobody from charging"
+    bench.meter.fails = False
+    bench.meter.wh = 456_000
+    await bench.run(3_000)
+    bench.meter.wh += 50
+    await bench.run(2_000)
+    assert bench.transaction.wh == 50
 
 
 async def test_station_without_meter():
