@@ -158,9 +158,7 @@ class Metering:
         if reading.energy_wh is not None:
             offset = self._register.take(reading.energy_wh, self._transaction is not None)
             if offset is not None:
-                self._log.warning(
-                    self._area, "register at %d Wh does not go on from before, offset is now %d", reading.energy_wh, offset
-                )
+                self._log.warning(self._area, "register is at %d Wh, offset is now %d", reading.energy_wh, offset)
         reading.energy_wh = self._register.wh
         self.newest = reading
         self._read_at = started
