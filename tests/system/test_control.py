@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -40,6 +41,17 @@ class Raw:
     def ask(self, text):
         self.socket.sendall(text if isinstance(text, bytes) else text.encode())
         return json.loads(self.lines.readline())
+
+
+def connect(port):
+    """Returns a client of a charger that is just starting; it has five seconds to answer."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            return ControlClient("127.0.0.1", port)
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_hello(shared):
@@ -341,14 +353,7 @@ def test_the_wrapper_stops_in_order_on_sigterm(tmp_path):
     command = [sys.executable, "-m", "tools.sim", "run", "--config", str(config)]
     command += ["--state", str(tmp_path / "state"), "--control", f"127.0.0.1:{port}"]
     process = subprocess.Popen(command, cwd=ROOT)
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            client = ControlClient("127.0.0.1", port)
-            break
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    client = connect(port)
     client.command("subscribe")
     process.terminate()
     assert process.wait(5) == 0
@@ -431,6 +436,30 @@ def test_a_damaged_flash_image_is_explained(charger):
         charger.start()
 
 
+def test_firmware_that_cannot_start_leaves_the_hardware_to_be_asked(tmp_path):
+    for part in ("firmware", "lib", "tools"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "firmware" / "app.py").write_text("raise RuntimeError('no firmware today')\n")
+    (tmp_path / "config.json").write_text("{}")
+    port = free_port()
+    command = [micropython(), "tools/sim/run.py", "--config", "config.json", "--state", "state"]
+    process = subprocess.Popen(
+        command + ["--control", f"127.0.0.1:{port}"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    client = connect(port)
+    state = client.command("subscribe")["state"]
+    assert (state["boot"], state["ws"], state["connectors"][0]["status"]) == ("None", "down", None)
+    client.command("plug")
+    assert client.command("state")["connectors"][0]["cable_a"] == 32
+    with pytest.raises(CommandFailed, match="does not run"):
+        client.command("set_key", key="HeartbeatInterval", value="5")
+    client.command("exit")
+    assert process.wait(5) == 0
+    assert "no firmware today" in process.stderr.read()
+    client.close()
+    process.stderr.close()
+
+
 # -- devices on ttys of the host
 
 
@@ -448,6 +477,10 @@ class Tty:
 
     def write(self, data):
         os.write(self.end, data)
+
+    def close(self):
+        os.close(self._slave)
+        os.close(self.end)
 
 
 def test_a_meter_on_a_tty(start_charger):
@@ -483,6 +516,15 @@ def test_a_reader_on_a_tty_that_talks_nonsense(start_charger):
     assert charger.state()["connectors"][0]["status"] == "Available"
     with pytest.raises(CommandFailed):
         charger.fault("reader_fail")
+
+
+def test_a_tty_that_is_gone_is_a_lost_meter(start_charger):
+    line = Tty()
+    charger = start_charger(config={"hw": {"uart": {"meter": line.path}}}, rate=5)
+    charger.expect("ws", state="down")
+    line.close()
+    charger.expect("fault", name="meter_lost", on=True)
+    assert charger.running
 
 
 def test_one_shot_command_line(charger):

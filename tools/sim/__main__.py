@@ -55,7 +55,7 @@ def run(argv):
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     while True:
-        process = subprocess.Popen([micropython(), "tools/sim/run.py", *argv], cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen([micropython(), "tools/sim/run.py", *argv], cwd=ROOT)
         code = process.wait()
         if ended.is_set() or code not in RESTART_CODES:
             return code

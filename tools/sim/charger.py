@@ -99,9 +99,8 @@ class Charger:
         command = [micropython(), "tools/sim/run.py", "--config", str(config), "--state", str(self.state_directory)]
         command += ["--control", f"127.0.0.1:{self.port}"]
         with open(self.directory / "output.log", "ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            # Not a session of its own: its leader would take a UART's tty for its terminal, and die with it.
+            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_S
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
