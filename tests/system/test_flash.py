@@ -1,4 +1,4 @@
-"""A board gets its firmware the way a person does it: image, mpremote, serial port, power-on from its own file system."""
+"""A board gets its firmware the way a person does it: image, mpremote, serial port, power-on from its own flash."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Tables in the pages of docs/ that come from the code: between two markers, `<!-- NAME: generated -->` and `<!-- end -->`."""
+"""Tables in the pages of docs/ that come from the code: between `<!-- NAME: generated -->` and `<!-- end -->`."""
 
 import importlib
 import re
@@ -22,7 +22,8 @@ def render(page, tables):
     """Returns the text of a page with its tables as the code has them now. Raises ValueError for a missing place."""
     for name, table in tables.items():
         block = f"<!-- {name}: generated -->\n" + "\n".join(table()) + "\n<!-- end -->"
-        page, count = re.subn(rf"<!-- {name}: generated -->.*?<!-- end -->", lambda _, b=block: b, page, flags=re.DOTALL)
+        old = rf"<!-- {name}: generated -->.*?<!-- end -->"
+        page, count = re.subn(old, lambda _, b=block: b, page, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"the page has no place for {name}")
     return page

@@ -59,7 +59,7 @@ def watch(charger):
 
 
 def run(name):
-    """Runs a file as the board does at power-on; what it raises is shown and ends the boot. Returns True if it ended."""
+    """Runs a file as the board does at power-on; what it raises is shown and ends the boot. Returns True if so."""
     try:
         with open(name) as file:
             code = file.read()
