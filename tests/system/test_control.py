@@ -201,11 +201,14 @@ def test_a_session_with_a_card_at_the_reader(charger, csms):
     assert (auth["token"], auth["result"], auth["source"]) == ("04A1B2C3", "Accepted", "csms")
     pilot = charger.expect("pilot", duty=53.33, timeout=2)
     assert pilot["t"] - auth["t"] < 1000
-    assert charger.expect("tx", event="start")["tag"] == "04A1B2C3"
+    started = charger.expect("tx", event="start")
+    assert started["tag"] == "04A1B2C3" and started["id"] is None
     charger.draw(16)
     assert charger.expect("relay", on=True)["phases"] == 3
     charger.expect("status", status="Charging")
-    assert charger.wait_state(drawn_a=[16.0, 16.0, 16.0])["tx"]["tag"] == "04A1B2C3"
+    running = charger.wait_state(drawn_a=[16.0, 16.0, 16.0])["tx"]
+    assert running["tag"] == "04A1B2C3" and running["number"] == started["number"]
+    assert running["id"] == csms.expect("StartTransaction").transaction_id
     charger.unplug()
     opened = charger.expect("relay", on=False)
     unplugged = [event for event in charger.events if event["ev"] == "pilot" and event["volts"] == 12.0][-2:]

@@ -157,8 +157,10 @@ class Charger:
         self._ending.set()
 
     def _reset_now(self, kind):
-        """machine.reset() and its like."""
+        """machine.reset() and its like, and a watchdog that bites."""
         self.flash.off = True
+        self.emit("reset", {"kind": kind, "by": "board"})
+        self.emit("exit", {"kind": kind, "code": EXIT_CODES[kind]})
         sys.exit(self._leave(kind))
 
     def _leave(self, kind):

@@ -40,7 +40,8 @@ class Bridge:
 
     def _transaction(self, event, transaction):
         fields = {"connector": transaction.connector_id, "event": event, "tag": transaction.token}
-        fields["id"] = self._transaction_id(transaction)
+        fields["id"] = self.app.link.transaction_id(transaction.number)
+        fields["number"] = transaction.number
         fields["reason"] = transaction.reason
         self._emit("tx", fields)
 
@@ -106,13 +107,9 @@ class Bridge:
             transaction = app.station.transaction(outlet.number)
             if transaction:
                 fields["tx"] = {
-                    "id": self._transaction_id(transaction),
+                    "id": app.link.transaction_id(transaction.number),
+                    "number": transaction.number,
                     "tag": transaction.token,
                     "start_wh": transaction.begin_wh,
                 }
         return fields
-
-    def _transaction_id(self, transaction):
-        """Returns the back-end's number of a transaction, or the station's own while the back-end has given none."""
-        given = self.app.link.transaction_id(transaction.number)
-        return transaction.number if given is None else given
