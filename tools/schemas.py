@@ -30,6 +30,9 @@ _USED = {"type", "properties", "required", "enum", "maxLength", "format", "items
 _NO_SUCH_VALUES = {"Hertz"}
 _NEVER_EMPTY = {"sampledValue"}
 
+# Words that are answered with a status of their own when they are unknown (§5.17: NotImplemented), so not checked here.
+_OPEN = {"requestedMessage": "s50"}
+
 
 class Writer:
     """Collects lines; objects that look the same share one line whatever they were called."""
@@ -61,6 +64,8 @@ class Writer:
             schema = definitions[schema["$ref"].rpartition("/")[2]]
         self._check(schema)
         kind = schema["type"]
+        if name in _OPEN:
+            return _OPEN[name]
         if "enum" in schema:
             return "=" + "|".join(value for value in schema["enum"] if value not in _NO_SUCH_VALUES)
         if kind == "string":

@@ -30,20 +30,19 @@ class Connection:
     """The link. `run()` is its only task; settings are read anew at each attempt.
 
     `handle(action, payload)` answers the calls of the back-end, see Rpc; it is looked up at each call. `rpc` is the Rpc
-    of the link, None while it is down. `ca_path` is the file with the CA certificates for wss, `resolve` see
-    uwebsockets.connect().
+    of the link, None while it is down. `resolve` see uwebsockets.connect().
 
     Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed;
     `message("in" | "out", text)`.
     """
 
-    def __init__(self, settings, clock, log, handle=None, schema=None, ca_path=None, resolve=None, connect=None):
+    def __init__(self, settings, clock, log, handle=None, schema=None, resolve=None, connect=None):
         self._settings = settings
         self._clock = clock
         self._log = log
         self.handle = handle
+        self.silent = None  # see Rpc
         self._schema = schema or Schema()
-        self.ca_path = ca_path
         self._resolve = resolve
         self._connect = connect or uwebsockets.connect
         self._message_ids = MessageIds()
@@ -127,7 +126,7 @@ class Connection:
             self.url,
             subprotocols=(_SUBPROTOCOL,),
             headers=headers,
-            ssl=client_context(self.ca_path) if secure else None,
+            ssl=client_context(self._settings.get("CentralSystemCaFile")) if secure else None,
             timeout_s=_CONNECT_S,
             max_size=_MAX_MESSAGE,
             resolve=self._resolve,
@@ -171,6 +170,7 @@ class Connection:
 
         rpc = Rpc(send, handle, self._schema, self._log, self._clock, self._message_ids)
         rpc.timed_out = self._probe
+        rpc.silent = self.silent
         return rpc
 
     async def _receive(self, ws, rpc):

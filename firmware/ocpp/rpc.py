@@ -54,8 +54,8 @@ class Rpc:
     """Both directions of one connection, from its opening to its end.
 
     `send(text)` is a coroutine function that raises OSError. `handle(action, payload)` answers the back-end's calls:
-    it returns the payload of the answer, or a tuple of that and a function to be called once the answer has been sent,
-    or None to stay silent; it may be a coroutine function and may raise CallError. `message_id()` gives a new id.
+    it returns the payload of the answer, or a tuple of that and a function to be called once the answer has been sent;
+    it may be a coroutine function and may raise CallError. `message_id()` gives a new id.
     """
 
     def __init__(self, send, handle, schema, log, clock, message_id):
@@ -77,6 +77,7 @@ class Rpc:
         self.closed = False
         self.round_trip_ms = None  # of our newest CALL that was answered
         self.timed_out = None  # function to be called when a CALL got no answer, or None
+        self.silent = None  # function that tells whether calls stay unanswered, malformed ones too; or None
 
     async def call(self, action, payload, timeout_s):
         """Sends a CALL and returns the payload of its CALLRESULT.
@@ -162,6 +163,9 @@ class Rpc:
     # -- calls of the back-end
 
     async def _called(self, message):
+        if self.silent and self.silent():
+            self._log.info("rpc", "call not answered")
+            return
         message_id = message[1] if len(message) > 1 else None
         if type(message_id) is not str:
             self._log.warning("rpc", "call without a message id dropped")
@@ -212,8 +216,6 @@ class Rpc:
             answer = self._handle(action, payload)
             if hasattr(answer, "send"):  # a coroutine
                 answer = await answer
-            if answer is None:
-                return
             answer, follow_up = answer if isinstance(answer, tuple) else (answer, None)
             self._schema.validate(action, answer, True)
         except CallError as exc:

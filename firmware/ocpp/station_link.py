@@ -74,6 +74,7 @@ class StationLink:
         self.message = connection.message
         self.queue_changed = self._outbox.changed
         connection.handle = self.handle
+        connection.silent = self._is_silent
         connection.link_changed.connect(self._link_changed)
         self._outbox.delivered.connect(self._delivered)
         settings.changed.connect(self._setting_changed)
@@ -198,10 +199,12 @@ class StationLink:
     # -- answering
 
     async def handle(self, action, payload):
-        """Answers a call from the back-end; None means silence (Rejected, §4.2). Raises CallError."""
-        if self._registration.status == REJECTED:
-            return None
+        """Answers a call from the back-end. Raises CallError."""
         return await self._dispatcher.handle(action, payload)
+
+    def _is_silent(self):
+        # A rejected station does not answer, not even to say that a message makes no sense (§4.2).
+        return self._registration.status == REJECTED
 
     # -- registration and heartbeat
 

@@ -27,6 +27,15 @@ SETTINGS = (
         "ChargePointId", "str", "", "Identity of the station at the back-end", high=48, who=INSTALLER, needs="reconnect"
     ),
     setting(
+        "CentralSystemCaFile",
+        "str",
+        "",
+        "File with the CA certificates that the back-end's must come from (PEM, or one in DER), for wss",
+        high=255,
+        who=INSTALLER,
+        needs="reconnect",
+    ),
+    setting(
         "ReconnectMin", "int", 5, "First wait before the link is tried again", low=0, high=600, unit="s", who=INSTALLER
     ),
     setting(

@@ -21,6 +21,7 @@ class ScriptedConnection:
         self.link_changed = Signal()
         self.message = Signal()
         self.reconnects = 0
+        self.silent = None
 
     @property
     def connected(self):
@@ -86,7 +87,12 @@ class LinkBench:
         return self
 
     async def ask(self, action, **payload):
-        """A call from the back-end; returns the answer once what follows it has happened, or a CallError's code."""
+        """A call from the back-end; returns the answer once what follows it has happened, or a CallError's code.
+
+        None stands for silence.
+        """
+        if self.connection.silent():
+            return None
         try:
             answer = await self.link.handle(action, payload)
         except CallError as exc:

@@ -20,6 +20,7 @@ class Values:
             "ChargePointId": "CP 1",
             "AuthorizationKey": "",
             "SecurityProfile": 0,
+            "CentralSystemCaFile": "",
             "ReconnectMin": 1,
             "ReconnectMax": 10,
             "ReconnectJitter": 0,

@@ -246,6 +246,14 @@ async def test_calls_are_answered_one_by_one_in_order():
     assert bench.sent == [[3, "1", {"status": "Rejected"}], [3, "2", {"status": "Accepted"}]]
 
 
+async def test_nothing_is_answered_while_silent():
+    # OCPP 1.6 §4.2: a rejected station does not answer, and a malformed call is no exception
+    bench = Bench()
+    bench.rpc.silent = lambda: True
+    await bench.receive([2, "a", "ClearCache", {}], [2, "b", "Nonsense", {}], [2, "c", "Reset", {"type": 1}], [2, "d"])
+    assert bench.sent == [] and bench.handled == []
+
+
 async def test_errors_of_the_call():
     for message, code in (
         ([2, "1", "Nonsense", {}], "NotImplemented"),
@@ -279,13 +287,6 @@ async def test_errors_of_the_handler():
     bench.answers["Reset"] = {"status": "Accepted"}
     await bench.receive(reset())
     assert bench.sent == [[3, "1", {"status": "Accepted"}]]
-
-
-async def test_silence():
-    bench = Bench()
-    bench.answers["Reset"] = lambda: None
-    await bench.receive(reset(), [2, "2", "ClearCache", {}])
-    assert bench.sent == [[3, "2", {"status": "Accepted"}]]
 
 
 async def test_what_follows_an_answer():

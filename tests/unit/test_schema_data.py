@@ -75,6 +75,15 @@ def refusal(schema, name, payload):
     return None
 
 
+def tolerated(error):
+    """Tells whether a violation is none to us."""
+    # jsonschema's multipleOf fails on the binary fractions of floats.
+    if error.validator == "multipleOf":
+        return True
+    # An unknown word in requestedMessage has an answer of its own (OCPP 1.6 §5.17).
+    return error.validator == "enum" and error.path[-1] == "requestedMessage" and len(str(error.instance)) <= 50
+
+
 def test_same_verdict_as_jsonschema():
     """What is sent passes exactly when it passes the original; dates and sampled values are checked more closely."""
     rng = random.Random(16)
@@ -86,8 +95,7 @@ def test_same_verdict_as_jsonschema():
             payload = example(original, original.get("definitions", {}), rng)
             if i % 3:
                 spoil(payload, rng)
-            # jsonschema's multipleOf fails on the binary fractions of floats.
-            errors = [error.message for error in validator.iter_errors(payload) if error.validator != "multipleOf"]
+            errors = [error.message for error in validator.iter_errors(payload) if not tolerated(error)]
             refused = refusal(schema, path.stem, payload)
             closer = refused and ("not a date" in refused or "sampledValue is empty" in refused)
             assert closer or bool(refused) == bool(errors), (path.stem, payload, refused, errors)
