@@ -7,7 +7,12 @@ Exit codes: 0 orderly stop, 64 soft reset, 65 hard reset, 66 watchdog or update,
 1 damaged flash image. Whoever started it starts it again after 64 to 66.
 """
 
+import gc
 import sys
+
+# Collects as early as the board does (boot.py; objects have twice the size here): a heap that is only swept when it is
+# full is soon so scattered that no long message fits in.
+gc.threshold(64 * 1024)
 
 _ROOT = sys.argv[0].rpartition("tools/sim/")[0].rstrip("/") or "."
 # The board's modules come before those of the unix port.
