@@ -1,0 +1,144 @@
+"""Heap of the loaded code: every module of the image is imported on the 32-bit build, one by one, and weighed."""
+
+import ast
+from pathlib import Path
+
+from tools.bench import wasm
+from tools.bench.report import Row, Section, Table, kb
+from tools.image import ROOT, build
+
+COMMAND = "python -m tools.bench code"
+_BUDGET = 220 * 1024
+
+# A station has one of the boards; em4100 is only imported by a board that has such a reader.
+_BOARD = "firmware.boards.esp32s3_reference"
+_OTHER_BOARDS = ("firmware.boards.esp32_wrover", "firmware.boards.simulated")
+
+_SHOWN_MODULES = 12
+
+# The table of names (interned strings) grows in large steps, each of which would fall on the module that needs it. So
+# modules are weighed with a table that has room for all names, and the table in a run of its own.
+_MAKE_ROOM = """
+_names = 0
+_before = gc.mem_alloc()
+while gc.mem_alloc() - _before < 12_000:
+    _before = gc.mem_alloc()
+    for _ in range(8):
+        hasattr(gc, "name%d" % _names)
+        _names += 1
+"""
+
+
+def measure(scratch):
+    """Returns the Section; `scratch` is a folder to work in."""
+    build(scratch / "image")
+    units = [name for name in in_order(dependencies(ROOT)) if name not in _OTHER_BOARDS]
+    steps = [{"name": name, "run": f"import {name}"} for name in units]
+    whole = wasm.run(scratch, steps, wasm.paths())
+    total = whole["steps"][-1]["used"] - whole["begin"]
+    single = wasm.run(scratch, steps, wasm.paths() + _MAKE_ROOM)
+    sizes = {}
+    used = single["begin"]
+    for step in single["steps"]:
+        sizes[step["name"]] = step["used"] - used
+        used = step["used"]
+    lines = source_lines(ROOT)
+    packages = {}
+    for name, size in sizes.items():
+        weight = packages.setdefault(package_of(name), [0, 0])
+        weight[0] += size
+        weight[1] += lines[name]
+    per_line = total / sum(lines[name] for name in sizes)
+    row = Row(
+        "heap of all loaded code, 32-bit build",
+        total,
+        _BUDGET,
+        kb,
+        anchor="16 B per source line",
+        note=f"{per_line:.1f} B per source line of {sum(lines[n] for n in sizes)}; board {_BOARD.rpartition('.')[2]}",
+        command=COMMAND,
+    )
+    rows = [(name, kb(size), str(count)) for name, (size, count) in sorted(packages.items())]
+    rows.append(("table of names", kb(total - sum(sizes.values())), ""))
+    rows.append(("total", kb(total), str(sum(lines[name] for name in sizes))))
+    largest = sorted(sizes.items(), key=lambda item: -item[1])[:_SHOWN_MODULES]
+    return Section(
+        [row],
+        [
+            Table("Heap of loaded code per package", ("package", "heap", "source lines"), rows),
+            Table(
+                "The largest modules",
+                ("module", "heap", "source lines"),
+                [(name, kb(size), str(lines[name])) for name, size in largest],
+            ),
+        ],
+    )
+
+
+def package_of(name):
+    parts = name.split(".")
+    if parts[0] != "firmware":
+        return "lib/" + parts[0]
+    return "firmware/" + parts[1] if len(parts) > 2 else "firmware"
+
+
+def dependencies(root):
+    """Returns {unit: units that it imports}; a unit is a module of the firmware, or a package of lib/ as a whole."""
+    files = list(_files(root))
+    known = {module for module, _, _ in files}
+    graph = {}
+    for module, unit, path in files:
+        wanted = graph.setdefault(unit, set())
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            wanted.update(_unit_of(name) for name in names if name in known)
+        wanted.discard(unit)
+    return graph
+
+
+def in_order(graph):
+    """Returns the units so that each comes after those that it imports; packages of lib/ and low layers first."""
+    done = []
+
+    def visit(unit):
+        if unit not in done and unit not in visiting:
+            visiting.add(unit)
+            for other in sorted(graph[unit]):
+                visit(other)
+            done.append(unit)
+
+    visiting = set()
+    for unit in sorted(graph, key=lambda name: (name.startswith("firmware"), name)):
+        visit(unit)
+    return done
+
+
+def source_lines(root):
+    """Returns {unit: lines of source, blank ones and comments included}."""
+    lines = {}
+    for _, unit, path in _files(root):
+        lines[unit] = lines.get(unit, 0) + len(path.read_text().splitlines())
+    return lines
+
+
+def _files(root: Path):
+    """Yields (module, unit, path) of every source file of the image."""
+    for tree, base in (("firmware", root), ("lib", root / "lib")):
+        for path in sorted((root / tree).rglob("*.py")):
+            parts = path.relative_to(base).with_suffix("").parts
+            if parts[-1] == "__init__":
+                parts = parts[:-1]
+            module = ".".join(parts)
+            yield module, _unit_of(module), path
+
+
+def _unit_of(module):
+    # __init__ of a library imports its modules, so they cannot be weighed alone.
+    return module if module.startswith("firmware") else module.partition(".")[0]
+
+

@@ -1,0 +1,100 @@
+"""Heap of the running station on the 32-bit build: what its objects take, code apart, idle and during a session."""
+
+import json
+
+from tools.bench import wasm
+from tools.bench.report import Row, Section, Table, kb
+from tools.image import build
+
+COMMAND = "python -m tools.bench heap"
+_IDLE = 12 * 1024
+_PEAK = 22 * 1024
+_ANCHOR = "MicroOcpp on ESP32: %s"
+
+# What happens, and for how many virtual milliseconds the station then runs.
+_IDLE_PHASE = "idle, connected and accepted"
+_STORY = (
+    ("running, back-end not there", "start(app.run())", 5_000),
+    ("BootNotification, first StatusNotifications", "connect(app)", 8_000),
+    (_IDLE_PHASE, "", 3_000),
+    ("Authorize, StartTransaction", "plug()", 5_000),
+    ("StatusNotification, first meter values", "charge()", 3_000),
+    ("MeterValues", "", 15_000),
+    ("GetConfiguration of all keys", "backend.call('GetConfiguration')", 1_000),
+    ("ChangeConfiguration", "backend.call('ChangeConfiguration', key='HeartbeatInterval', value='600')", 1_000),
+    ("StopTransaction", "take_card()", 8_000),
+    ("idle again", "unplug()", 5_000),
+)
+_CALLS = {
+    "BootNotification",
+    "StatusNotification",
+    "Authorize",
+    "StartTransaction",
+    "MeterValues",
+    "StopTransaction",
+}
+
+_SOURCE = """
+from station import *
+
+def turn():
+    backend.work()
+    return turns.turn()
+"""
+
+
+def measure(scratch):
+    """Returns the Section; `scratch` is a folder to work in."""
+    build(scratch / "image")
+    below = _below(scratch)
+    phases, answers = _session(scratch)
+    idle = phases[_IDLE_PHASE][0] - below
+    peak = max(most for _, most in phases.values()) - below
+    rows = [
+        Row(
+            "heap of the running OCPP engine, idle",
+            idle,
+            _IDLE,
+            kb,
+            anchor=_ANCHOR % "12.3 KB",
+            note=f"without code; whole station {kb(phases[_IDLE_PHASE][0])}",
+            command=COMMAND,
+        ),
+        Row(
+            "heap of the running OCPP engine, peak of a session",
+            peak,
+            _PEAK,
+            kb,
+            anchor=_ANCHOR % "21.9 KB",
+            note=f"GetConfiguration answered with {answers['GetConfiguration']} bytes",
+            command=COMMAND,
+        ),
+    ]
+    details = [("board, EVSE, readers, Wi-Fi and their tasks (not the engine)", kb(below), "")]
+    details += [(name, kb(used - below), kb(most - below)) for name, (used, most) in phases.items()]
+    table = Table("Heap of the OCPP engine, one connector, 32-bit", ("phase", "afterwards", "most"), details)
+    return Section(rows, [table])
+
+
+def _below(scratch):
+    """Returns the bytes of what is no part of the engine."""
+    steps = [
+        {"name": "kernel", "run": "supervisor, clock, log = build_kernel()"},
+        {"name": "below", "run": "board = build_board()\nbelow = Below(board, supervisor, clock, log)"},
+        {"name": "tasks", "run": "start(supervisor.run())\nturns.wait(3000)", "turns": True},
+    ]
+    result = wasm.run(scratch, steps, wasm.paths() + _SOURCE)
+    return result["steps"][-1]["used"] - result["steps"][0]["used"]
+
+
+def _session(scratch):
+    """Returns ({phase: (bytes after it, most bytes during it)}, what the back-end got for its calls)."""
+    steps = [{"name": "built", "run": "app = build_app(build_board())"}]
+    steps += [{"name": name, "run": f"{run}\nturns.wait({ms})", "turns": True} for name, run, ms in _STORY]
+    steps += [{"name": "end", "run": "print(json.dumps([backend.calls, backend.answers]))"}]
+    result = wasm.run(scratch, steps, wasm.paths() + _SOURCE)
+    calls, answers = json.loads(result["output"][-1])
+    if not set(calls) >= _CALLS or not all(isinstance(answer, int) for answer in answers.values()):
+        raise RuntimeError(f"the session on the 32-bit build went wrong: {result['output']}")
+    begin = result["begin"]
+    return {step["name"]: (step["used"] - begin, step["most"] - begin) for step in result["steps"][:-1]}, answers

@@ -1,0 +1,216 @@
+# The whole station on the 32-bit build. MIT license.
+"""Power, vehicle and back-end of a station whose heap is measured; the names here are used by the steps of heap.py.
+
+Everything above the pins and below the TCP connection is the firmware's own. The back-end answers between two turns,
+so that nothing of it is in the heap while the firmware runs.
+"""
+
+import asyncio
+import json
+import os
+import random
+import time
+
+import machine
+import network
+import uwebsockets
+from turns import Turns
+from uwebsockets.client import WebSocket
+
+from firmware.app import App
+from firmware.boards import simulated
+from firmware.boards.board import Board
+from firmware.drivers.uplink import Wifi
+from firmware.evse.control import Control, Evse
+from firmware.kernel.clock import Clock, iso8601
+from firmware.kernel.log import Log
+from firmware.kernel.tasks import Supervisor
+from tools.sim.world.clock import BoardClock
+from tools.sim.world.meter_emulator import MeterBus
+from tools.sim.world.pn532_emulator import Pn532
+from tools.sim.world.world import UART_METER, UART_READER, World
+
+_UNIX = 1_800_000_000
+_TOKEN = "04A1B2C3"
+_MAX_SIZE = 65536
+_STORAGE = "/data"
+
+_TEXT = 1
+
+_mkdir = os.mkdir
+
+
+def _make_directory(path):
+    try:
+        _mkdir(path)
+    except OSError as exc:
+        raise OSError(17 if exc.errno == 20 else exc.errno)  # EEXIST has a number of its own here
+
+
+os.mkdir = _make_directory
+os.urandom = lambda count: bytes(random.getrandbits(8) for _ in range(count))
+
+
+class Backend:
+    """The connection at TCP's place, and the central system behind it: accepts everything."""
+
+    def __init__(self):
+        self.here = False
+        self.link = None
+        self.calls = []  # actions
+        self.answers = {}  # message id -> bytes of the answer
+        self._sent = []
+        self._arrived = asyncio.Event()
+        self._waiting = b""
+
+    async def connect(self, url, subprotocols, **_):
+        if not self.here:
+            raise OSError("nobody there")
+        self.closed = False
+        return WebSocket(self, subprotocols[0], b"", _MAX_SIZE)
+
+    # What the WebSocket client sees.
+
+    async def read(self):
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        data, self._waiting = self._waiting[:1024], self._waiting[1024:]
+        return data
+
+    async def write(self, data):
+        self._sent.append(data)
+        await asyncio.sleep(0)
+
+    async def close(self):
+        self.closed = True
+
+    # What happens between turns.
+
+    def work(self):
+        """Answers what has been sent."""
+        while self._sent:
+            opcode, text = _unmasked(self._sent.pop(0))
+            if opcode == _TEXT:
+                self._answer(json.loads(text), len(text))
+
+    def _answer(self, message, size):
+        if message[0] != 2:
+            self.answers[message[1]] = size if message[0] == 3 else message
+            return
+        action = message[2]
+        self.calls.append(action)
+        now = iso8601(_UNIX + time.board_clock.ms() // 1000)
+        payload = {}
+        if action == "BootNotification":
+            payload = {"status": "Accepted", "currentTime": now, "interval": 300}
+        elif action == "Heartbeat":
+            payload = {"currentTime": now}
+        elif action in ("Authorize", "StartTransaction", "StopTransaction"):
+            payload = {"idTagInfo": {"status": "Accepted"}}
+            if action == "StartTransaction":
+                payload["transactionId"] = 4711
+        self._post(json.dumps([3, message[1], payload]))
+
+    def call(self, action, **payload):
+        """Sends a CALL whose message id is its action; `answers` gets the size of the answer, or the CALLERROR."""
+        self._post(json.dumps([2, action, action, payload]))
+
+    def _post(self, text):
+        data = text.encode()
+        size = len(data)
+        self._waiting += bytes((0x81, size)) if size < 126 else bytes((0x81, 126, size >> 8, size & 255))
+        self._waiting += data
+        self._arrived.set()
+
+
+def _unmasked(frame):
+    """Returns (opcode, payload) of a frame of the client (RFC 6455 §5.2)."""
+    size, at = frame[1] & 127, 2
+    if size == 126:
+        size, at = (frame[2] << 8) + frame[3], 4
+    mask = frame[at : at + 4]
+    data = bytearray(frame[at + 4 : at + 4 + size])
+    for i in range(size):
+        data[i] ^= mask[i & 3]
+    return frame[0] & 15, bytes(data)
+
+
+turns = Turns()
+time.board_clock = BoardClock(turns.us, lambda: _UNIX)
+backend = Backend()
+uwebsockets.connect = backend.connect
+world = World(time.board_clock.ms, lambda name, fields: None)
+outlet = world.outlets[0]
+MeterBus(world.lines[UART_METER], world.timeline, world.outlets)
+reader = Pn532(world.lines[UART_READER], world.timeline)
+machine.attach(world, lambda kind: None)
+network.attach(world)
+os.mkdir(_STORAGE)
+
+
+async def live():
+    # The world goes on when nobody looks: a relay falls, a meter answers.
+    while True:
+        world.timeline.now()
+        await asyncio.sleep_ms(20)
+
+
+def build_board():
+    return Board(simulated)
+
+
+class Below:
+    """What is below charging, alone: EVSEs, readers, buttons and Wi-Fi with their tasks, to be weighed."""
+
+    def __init__(self, board, supervisor, clock, log):
+        self.evses = [Evse(i + 1, drivers, clock, log) for i, drivers in enumerate(board.connectors)]
+        self.control = Control(self.evses, clock, 20)
+        self.wifi = Wifi(network.WLAN(network.WLAN.IF_STA), clock, log, lambda: ("", ""))
+        supervisor.add("control", self.control.run, 1_000, True, 20)
+        supervisor.add("buttons", board.buttons.run, 1_000)
+        supervisor.add("wifi", self.wifi.run, 30_000)
+        for reader in board.readers:
+            supervisor.add("reader", reader.run, 10_000)
+        self.supervisor = supervisor
+
+
+def build_kernel():
+    clock = Clock(time.ticks_ms, time.ticks_diff)
+    log = Log(clock)
+    return Supervisor(clock, log), clock, log
+
+
+def build_app(board):
+    provision = {"CentralSystemUrl": "ws://192.0.2.1:9000", "ChargePointId": "cp001", "MeterValueSampleInterval": "10"}
+    return App(board, storage=_STORAGE, provision=provision)
+
+
+def start(run):
+    asyncio.create_task(run)
+
+
+def connect(app):
+    backend.here = True
+    app.connection.reconnect()
+
+
+def plug():
+    outlet.plug(32)
+    reader.show(bytes.fromhex(_TOKEN))
+
+
+def charge():
+    outlet.set_load((16_000, 16_000, 16_000), 230_000)
+    outlet.set_vehicle("C")
+
+
+def take_card():
+    reader.show(bytes.fromhex(_TOKEN))
+
+
+def unplug():
+    outlet.unplug()
+
+
+asyncio.create_task(live())
