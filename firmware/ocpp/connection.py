@@ -25,6 +25,10 @@ _NORMAL = const(1000)
 _GOING_AWAY = const(1001)
 _PROTOCOL_ERROR = const(1002)
 
+# What the back-end asked for is answered before the link is closed, if that does not take longer.
+_ANSWER_MS = const(2_000)
+_ANSWER_STEP_MS = const(10)
+
 
 class Connection:
     """The link. `run()` is its only task; settings are read anew at each attempt.
@@ -69,7 +73,10 @@ class Connection:
             self._waker.wake()
 
     def reconnect(self):
-        """Closes the link, if there is one, and connects at once with the settings as they are now."""
+        """Closes the link, if there is one, and connects at once with the settings as they are now.
+
+        Calls of the back-end that are in work are answered first: one of them may be why.
+        """
         self._hurry = True
         self._failures = 0
         if self.rpc:
@@ -214,6 +221,9 @@ class Connection:
                 waiting = True
                 pinged_ms = self._clock.ms()
                 await self._ping(ws)
+        deadline_ms = self._clock.ms() + _ANSWER_MS
+        while self.rpc and self.rpc.answering and self._clock.ms() < deadline_ms:
+            await self._clock.sleep_ms(_ANSWER_STEP_MS)
         await ws.close(_NORMAL, self._dropped)
 
     async def _ping(self, ws):

@@ -1,9 +1,14 @@
 """Delivers the journal's session facts to the back-end: all of them, in order, over power cuts and days without a link.
 
-The journal is the queue. What is kept here is the place up to which the back-end has acknowledged it, and the numbers
-it gave to the transactions that are not over at that place; both are saved with one small atomic write after every
-acknowledgement. Only a message whose answer was lost, to the link or to a power cut, is sent again, and then with the
-same content (OCPP 1.6 §3.7).
+The journal is the queue. What is kept here is the cursor: the place up to which the back-end has acknowledged it, and
+the numbers it gave to the transactions that are not over at that place. It is saved with one small atomic write
+
+* after the acknowledgement of a record that is on flash, and
+* before acknowledged records that are not get there. A power cut in between loses records that are not needed any more;
+  one before takes them with it, so that they do not come back either.
+
+So only a message whose answer was lost is sent again, and then with the same content (OCPP 1.6 §3.7): lost to the link,
+to a power cut while it was on its way, or to one in the write of the cursor that followed it.
 """
 
 from micropython import const
@@ -37,7 +42,7 @@ class Outbox:
 
     `state` is a StateFile, `facts` builds messages (`message(record, transaction_id)`, None: nothing to send) and
     `call` is `async call(action, payload)`, raising CallError or OSError (no answer, no link).
-    `delivered(record, response)` is emitted when a message has been acknowledged and that is on flash;
+    `delivered(record, response)` is emitted when a message has been acknowledged, and that is as durable as the record;
     `changed(length)` when the queue has grown or shrunk.
     """
 
@@ -55,7 +60,9 @@ class Outbox:
         self.delivered = Signal()
         self.changed = Signal()
         self._load()
+        self._unsaved = False  # records that are not on flash yet were acknowledged
         journal.appended.connect(self._appended)
+        journal.flushing.connect(self.save)
 
     @property
     def length(self):
@@ -148,13 +155,14 @@ class Outbox:
             self._log.error("outbox", "%s given up after %d attempts", action, self._failures)
             self._not_before_ms = 0
             return True
-        self._save()
+        self._unsaved = True
+        self.save()
         interval_s = self._settings.get("TransactionMessageRetryInterval")
         self._not_before_ms = self._clock.ms() + interval_s * self._failures * 1000
         return False
 
     def _pass(self, record, response, was_message):
-        """The record is dealt with: moves on, and makes that durable before anybody hears of it."""
+        """The record is dealt with: moves on, and makes that as durable as the record before anybody hears of it."""
         if record.kind == BEGIN:
             transaction_id = UNKNOWN_TRANSACTION if response is None else _transaction_id(response)
             self._open[record.connector] = (record.tx, transaction_id)
@@ -163,7 +171,9 @@ class Outbox:
         self._next = record.seq + 1
         self._failures = 0
         if was_message:
-            self._save()
+            self._unsaved = True
+            if self._journal.is_durable(record.seq):
+                self.save()
             self._journal.release(self._next)
             self.delivered.emit(record, response)
             self.changed.emit(self.length)
@@ -180,12 +190,16 @@ class Outbox:
         for connector, tx, transaction_id in cursor[2:]:
             self._open[connector] = (tx, transaction_id)
 
-    def _save(self):
+    def save(self):
+        """Makes the place that delivery has reached durable, if it is not: before waiting records are, and at the end."""
+        if not self._unsaved:
+            return
         cursor = [self._next, self._failures]
         for connector, (tx, transaction_id) in self._open.items():
             cursor.append((connector, tx, transaction_id))
         try:
             self._state.save(cursor)
+            self._unsaved = False
         except OSError as exc:
             # What is lost with it is that a message was sent: after a power cut it is sent again.
             self._log.error("outbox", "cursor not saved: %s", exc)

@@ -79,6 +79,11 @@ class Rpc:
         self.timed_out = None  # function to be called when a CALL got no answer, or None
         self.silent = None  # function that tells whether calls stay unanswered, malformed ones too; or None
 
+    @property
+    def answering(self):
+        """True while a call of the back-end is in work."""
+        return bool(self._inbound)
+
     async def call(self, action, payload, timeout_s):
         """Sends a CALL and returns the payload of its CALLRESULT.
 

@@ -175,10 +175,6 @@ class StationLink:
     def heartbeat_now(self):
         self.post("Heartbeat", {})
 
-    def reconnect(self):
-        """Connects anew, with the settings as they are now."""
-        self._connection.reconnect()
-
     async def drain(self, timeout_ms):
         """Waits until the back-end has acknowledged all that it ought to know; returns False if it has not.
 
@@ -352,6 +348,7 @@ class StationLink:
             self._registration.renew()
             self._outbox.pause()
             self._statuses.pause()
+        if self._settings.setting(name).needs == "reconnect":
             self._connection.reconnect()
         elif name == "HeartbeatInterval" and self._registration.status == ACCEPTED:
             self._plan_heartbeat()

@@ -296,6 +296,22 @@ async def test_reconnect_does_not_wait():
         assert bench.link.connected and bench.times() == [0, 0]
 
 
+async def test_a_call_in_work_is_answered_before_the_link_is_made_anew():
+    # ChangeConfiguration of AuthorizationKey: the back-end gets its Accepted on the old link
+    async with Bench() as bench:
+
+        async def handle(action, payload):
+            bench.link.reconnect()
+            await bench.clock.sleep_ms(500)
+            return {"status": "Accepted"}
+
+        bench.link.handle = handle
+        bench.sockets[0].put('[2,"1","ClearCache",{}]')
+        await bench.clock.run_for(600)
+        assert bench.sockets[0].sent == [[3, "1", {"status": "Accepted"}]]
+        assert bench.sockets[0].closed_with == 1000 and bench.link.connected and len(bench.attempts) == 2
+
+
 async def test_nothing_is_left_behind():
     bench = Bench()
     async with bench:

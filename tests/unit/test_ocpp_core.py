@@ -182,14 +182,14 @@ async def test_change_configuration_statuses():
     assert bench.settings.get("LocalPreAuthorize") is True
 
 
-async def test_a_new_authorization_key_reconnects_after_the_answer():
-    # trap 40
+async def test_a_new_authorization_key_reconnects():
+    # trap 40; that the answer goes out first is Connection's part
     bench = await LinkBench().accepted()
     payload = {"key": "AuthorizationKey", "value": "00112233445566778899aabbccddeeff"}
-    answer, after = await bench.link.handle("ChangeConfiguration", payload)
-    assert answer == {"status": "Accepted"} and bench.connection.reconnects == 0
-    after()
+    assert await bench.link.handle("ChangeConfiguration", payload) == {"status": "Accepted"}
     assert bench.connection.reconnects == 1
+    bench.settings.set_text("SecurityProfile", "1", "installer")
+    assert bench.connection.reconnects == 2
 
 
 async def test_unknown_measurands_are_refused_before_the_first_reading():

@@ -13,7 +13,7 @@ _UNLOCK = {"unlocked": "Unlocked", "failed": "UnlockFailed", "not supported": "N
 
 
 class CoreProfile:
-    """`link` is the StationLink: its registration, its knowledge of transaction numbers, and its reconnect()."""
+    """`link` is the StationLink: its registration, and its knowledge of transaction numbers."""
 
     def __init__(self, link, station, settings, log):
         self._link = link
@@ -95,7 +95,7 @@ class CoreProfile:
         return answer
 
     def change_configuration(self, payload):
-        """§5.3. What a change needs beyond being stored happens after the answer."""
+        """§5.3. A link that has to be made anew for a new value is closed after the answer."""
         row = self._key(payload["key"])
         if row is None:
             return {"status": "NotSupported"}
@@ -107,11 +107,7 @@ class CoreProfile:
         except OSError as exc:
             self._log.error("ocpp", "%s not stored: %s", row.name, exc)
             return _status(False)
-        if needs == "reboot":
-            return {"status": "RebootRequired"}
-        if needs == "reconnect":
-            return _status(True), self._link.reconnect
-        return _status(True)
+        return {"status": "RebootRequired"} if needs == "reboot" else _status(True)
 
     def _key(self, name):
         """Returns the Setting behind a configuration key, or None: unknown, not OCPP's, or its profile is off."""
