@@ -16,7 +16,7 @@ _LOWER_TIMES = const(3)  # polls with a lower register before it is believed
 _STALE_MS = const(15_000)  # a reading older than this is none
 
 # The energy that a power cut may cost the journal: see also the setting RunningStateInterval.
-_SAVE_WH = const(100)
+_SAVE_WH = const(500)
 
 _IDLE_MA = const(500)  # below this nothing is drawn; meters show a few mA of the contactor's electronics
 _DAY = const(86_400)

@@ -117,12 +117,12 @@ async def test_running_state_is_saved_sparingly():
     bench.meter.wh = 1_001
     await bench.run(2_000)
     assert saved == [1_001]  # a minute is over
-    bench.meter.wh = 1_050
+    bench.meter.wh = 1_500
     await bench.run(2_000)
-    bench.meter.wh = 1_101
+    bench.meter.wh = 1_501
     await bench.run(2_000)
-    assert saved == [1_001, 1_101]  # 100 Wh
-    assert transaction.wh == 1_101
+    assert saved == [1_001, 1_501]  # 500 Wh
+    assert transaction.wh == 1_501
 
 
 async def test_meter_lost_and_back():

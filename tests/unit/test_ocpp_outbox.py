@@ -212,7 +212,27 @@ async def test_the_journal_may_never_reuse_what_the_backend_has_seen():
     bench.sample(tx, 1100)
     bench.start()
     await bench.clock.run_for(0)
-    assert sequence_floor(bench.state) == bench.journal.next_seq
+    assert sequence_floor(bench.state) == tx + 1
+    floors = []
+    bench.journal.flushing.connect(lambda: floors.append(sequence_floor(bench.state)))
+    bench.journal.flush()
+    assert floors == [bench.journal.next_seq]  # before the batch, lest a power cut in between brings the sample back
+
+
+async def test_a_sample_that_is_not_on_flash_costs_no_write_when_it_is_delivered():
+    # the cursor of an hour's 60 samples follows the three batches
+    bench = Bench()
+    bench.start()
+    tx = bench.begin()
+    await bench.clock.run_for(0)
+    saved = []
+    save = bench.state.save
+    bench.state.save = lambda value: (saved.append(value[0]), save(value))
+    for i in range(59):
+        bench.sample(tx, 1100 + i)
+        await bench.clock.run_for(0)
+    assert len(bench.peer.calls) == 60
+    assert len(saved) == 6  # before each batch, and after the delivery of the sample that completed it
 
 
 async def test_what_is_delivered_is_released():
