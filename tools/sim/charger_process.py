@@ -203,11 +203,11 @@ class Charger:
     def _connect_lines(self, paths):
         lines = self.world.lines
         if paths["meter"]:
-            lines[UART_METER] = TtyLine(paths["meter"])
+            lines[UART_METER] = _tty(paths["meter"], "meter")
         else:
             MeterBus(lines[UART_METER], self.world.timeline, self.world.outlets, self._save_registers)
         if paths["rfid"]:
-            lines[UART_READER] = TtyLine(paths["rfid"])
+            lines[UART_READER] = _tty(paths["rfid"], "rfid")
         else:
             self.reader = Pn532(lines[UART_READER], self.world.timeline)
 
@@ -319,6 +319,14 @@ class Charger:
         """Writes a line to stderr, unless whoever holds the other end of the pipe does not read."""
         if self._console.poll(0):
             sys.stderr.write(text[:_MAX_LOG_LINE] + "\n")
+
+
+def _tty(path, name):
+    """Returns the line to a tty of the host that the configuration names."""
+    try:
+        return TtyLine(path)
+    except OSError as exc:
+        raise configuration.ConfigError("hw.uart.%s: %s is no tty that can be used: %s" % (name, path, exc))
 
 
 def _own_pid():

@@ -4,6 +4,7 @@
 import json
 
 _NUMBER = (int, float)
+_LONGEST = 65_536  # characters of a configuration file
 
 # (section, key, type, lowest or allowed values, highest or longest, default)
 _FIELDS = (
@@ -13,6 +14,9 @@ _FIELDS = (
     ("ocpp", "security_profile", int, 0, 3, None),
     ("ocpp", "auth_key", str, None, 64, None),
     ("ocpp", "ca_file", str, None, 255, None),
+    ("ocpp", "client_cert", str, None, 255, None),
+    ("ocpp", "client_key", str, None, 255, None),
+    ("ocpp", "verify_hostname", bool, None, None, None),
     ("ocpp", "call_timeout_s", int, 1, 3600, None),
     ("identity", "vendor", str, None, 20, None),
     ("identity", "model", str, None, 20, None),
@@ -60,12 +64,14 @@ def load(path):
     """Returns the checked configuration as {section: {key: value}}. Raises ConfigError."""
     try:
         with open(path) as file:
-            text = file.read()
+            text = file.read(_LONGEST + 1)
     except (OSError, UnicodeError) as exc:
-        raise ConfigError("cannot read %s: %s" % (path, exc))
+        raise ConfigError("cannot read %s: %s" % (path, str(exc) or "it is not UTF-8"))
+    if len(text) > _LONGEST:
+        raise ConfigError("%s has more than %d characters" % (path, _LONGEST))
     try:
         raw = json.loads(text)
-    except ValueError:
+    except (ValueError, MemoryError):  # MemoryError: brackets without end
         raise ConfigError("%s is not JSON" % path)
     return check(raw)
 

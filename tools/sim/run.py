@@ -61,6 +61,8 @@ def main(argv):
 
     try:
         charger = Charger(config, arguments["state"], host, port)
+    except configuration.ConfigError as exc:
+        _refuse(str(exc))
     except (OSError, ImageError) as exc:
         _refuse("cannot start: %s" % exc, 1)
     sys.exit(charger.run())
