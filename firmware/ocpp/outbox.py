@@ -191,7 +191,7 @@ class Outbox:
             self._open[connector] = (tx, transaction_id)
 
     def save(self):
-        """Makes the place that delivery has reached durable, if it is not: before waiting records are, and at the end."""
+        """Makes the place that delivery has reached durable, unless it is."""
         if not self._unsaved:
             return
         cursor = [self._next, self._failures]

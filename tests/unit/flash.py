@@ -30,6 +30,11 @@ class RamFlash:
         self._left = operations
         self._torn = torn
 
+    def restarted(self):
+        """Returns the flash of the next power-on: a copy, so that files of the dead one stay dead, whenever the garbage
+        collector finds them."""
+        return RamFlash(self._blocks, self.data)
+
     def clear_counters(self):
         self.erases = self.programs = self.programmed = self.reads = 0
 
@@ -112,27 +117,35 @@ def sweep(prepare, act, check, blocks=64, step=1):
     that from then on must not be lost; check(path, promises) looks at the file system after the restart. Returns the
     number of cuts.
     """
+    count = 0
+    for flash in cuts(prepare, blocks, step):
+        promises = []
+        with mounted(flash) as path:
+            act(path, promises.append)
+        count += flash.off
+        with mounted(flash.restarted()) as path:
+            check(path, promises)
+    return count
+
+
+def cuts(prepare, blocks=64, step=1):
+    """Yields a RamFlash as prepare(path) leaves it for each program and erase at which the power can go.
+
+    First cleanly, then torn; each time until what the caller does with it gets by without a cut.
+    """
     base = format_flash(blocks)
     with mounted(base) as path:
         prepare(path)
     image = bytes(base.data)
-    cuts = 0
     for torn in (False, True):
         operations = 0
-        finished = False
-        while not finished:
+        while True:
             flash = RamFlash(blocks, image)
             flash.cut_after(operations, torn)
-            promises = []
-            with mounted(flash) as path:
-                act(path, promises.append)
-            finished = not flash.off
-            # A copy goes on: files of the dead one stay dead, whenever the garbage collector finds them.
-            with mounted(RamFlash(blocks, flash.data)) as path:
-                check(path, promises)
+            yield flash
+            if not flash.off:
+                break
             operations += step
-            cuts += not finished
-    return cuts
 
 
 def files(path):
