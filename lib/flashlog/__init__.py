@@ -14,6 +14,7 @@ __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 _SUFFIX = ".log"
 _NEW = ".new"  # a segment that is being rewritten
 _EEXIST = 17
+_ENOSPC = 28
 
 # Records that wait for flush() are written before they fill more RAM than this.
 _MAX_PENDING = 4096
@@ -90,9 +91,13 @@ class FlashLog:
         try:
             with open(self._file(base), "wb" if fresh else "ab") as f:
                 f.write(data)
-        except OSError:
+        except OSError as exc:
             self._after_failure(base, fresh)
-            raise
+            if fresh or exc.args[0] == _ENOSPC:
+                raise
+            # A file that cannot be written to, as on a bad block, must not end the log: the next one may be.
+            self._tail = None
+            return self.flush()
         if fresh:
             self._segments.append(base)
             self._tail = 0

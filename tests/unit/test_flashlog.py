@@ -2,6 +2,7 @@
 
 import os
 
+import flashlog
 from flashlog import MAX_PAYLOAD, FlashLog
 from folder import fresh_folder
 from harness import raises
@@ -49,6 +50,28 @@ def test_waiting_records_do_not_pile_up_in_ram():
         log.append(1, b"x" * 100, durable=False)
         assert log.pending < 50
     assert len(contents(log)) == 100
+
+
+def test_a_file_that_cannot_be_written_is_left_behind():
+    """A bad block under the newest segment: LittleFS refuses to append to that file for ever."""
+    path = fresh_folder() + "/log"
+    log = FlashLog(path)
+    log.append(1, b"a")
+    log.append(1, b"b", durable=False)
+
+    def refuse(name, mode="r"):
+        if mode == "ab":
+            raise OSError(84)
+        return open(name, mode)
+
+    flashlog.open = refuse
+    try:
+        assert log.append(1, b"c") == 3
+    finally:
+        del flashlog.open
+    for reader in (log, FlashLog(path)):
+        assert [payload for _, _, payload in contents(reader)] == [b"a", b"b", b"c"]
+        assert len(reader.segments()) == 2
 
 
 def test_numbers_are_never_used_again():
