@@ -166,6 +166,16 @@ def test_an_interval_counts_from_the_sample_before():
     assert bench.facts.message(last, 7)[1]["meterValue"][0]["sampledValue"][0]["value"] == "50"
 
 
+def test_no_transaction_ends_before_it_began():
+    """A real-time clock that was ahead is set back while the transaction runs."""
+    bench = Bench()
+    tx = bench.begin()
+    bench.clock.unix -= 3600
+    bench.end(tx)
+    (_, start), (_, stop) = messages(bench)
+    assert stop["timestamp"] == start["timestamp"]
+
+
 def test_begin_and_end_samples_are_no_messages_of_their_own():
     bench = Bench()
     bench.end(bench.begin())
