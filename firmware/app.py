@@ -92,7 +92,6 @@ class App:
         self.tags = TagList(storage + "/tags", self.settings.get("LocalAuthListMaxLength"))
         self.cache = AuthCache(storage + "/cache", self.clock)
         self.history = History(storage + "/history")
-        self.history.repair(self.journal)
 
     def _build_station(self, storage):
         self.station = Station(
@@ -129,6 +128,7 @@ class App:
         # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
         add("control", self.control.run, _CONTROL_HEARTBEAT_MS, critical=True, period_ms=_CONTROL_PERIOD_MS)
         add("buttons", self.board.buttons.run, _CONTROL_HEARTBEAT_MS)
+        add("history", self._repair_history)  # before the charging task ends what the power cut left open
         for name, run, heartbeat_ms in self.station.tasks():
             add(name, run, heartbeat_ms)
         add("wifi", self.uplink.run, _UPLINK_HEARTBEAT_MS)
@@ -163,6 +163,12 @@ class App:
         self._ended.set()
 
     # -- wiring
+
+    async def _repair_history(self, beat):
+        try:
+            self.history.repair(self.journal)
+        except OSError as exc:
+            self.log.error("history", "not repaired: %s", exc)
 
     def _show(self, n, status):
         if n:

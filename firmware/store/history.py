@@ -7,7 +7,7 @@ from micropython import const
 
 from firmware.kernel.clock import iso8601
 from firmware.store.packing import pack, unpack
-from firmware.store.records import BEGIN, END
+from firmware.store.records import BEGIN
 
 _ROW = const(1)
 _SEGMENT_BYTES = const(16384)
@@ -40,22 +40,21 @@ class History:
         )
 
     def repair(self, journal):
-        """Adds the row of the transaction that ended last when it has none: the power went between end and row.
+        """Adds the row of the transaction that ended last when the power went between its end and its row.
 
-        To be called at start, before a transaction ends. Raises OSError.
+        To be called after a start, before a transaction ends. However long the journal is, this reads a segment of the
+        history and the begin of that transaction. Raises OSError.
         """
-        segments = self._log.segments()
-        known = {row.number for row in self._rows_from(segments[-2] if len(segments) > 1 else 0)}
-        last = None
-        # A transaction's records come after the sequence number that is its own number.
-        for record in journal.read(max(known) if known else 0):
-            if record.kind == END:
-                last = record
-        if last is None or last.tx in known:
+        end = journal.last_end
+        newest = None
+        for newest in self._rows_from(self._log.segments()[-1] if self._log.segments() else 0):
+            pass
+        # Rows are written in the order of the ends.
+        if end is None or (newest is not None and newest.number == end.tx):
             return
-        for begin in journal.transaction(last.tx):
+        for begin in journal.transaction(end.tx):
             if begin.kind == BEGIN:
-                self._add(Row(last.tx, last.connector, begin.token, begin.t, last.t, begin.wh, last.wh, last.reason))
+                self._add(Row(end.tx, end.connector, begin.token, begin.t, end.t, begin.wh, end.wh, end.reason))
             return
 
     def rows(self):

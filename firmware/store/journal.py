@@ -54,6 +54,7 @@ class Journal:
         self._grown = False  # a segment was begun: time to look at the size
         self._open = set()  # numbers of the transactions that have begun and not ended
         self._last_tx = 0
+        self._last_end = None  # the newest END at opening
         self._exhaustion_told = False
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
@@ -156,6 +157,11 @@ class Journal:
                     found.append(record)
                 break
         return found
+
+    @property
+    def last_end(self):
+        """The Record of the last end before this power-on, None when it is not in the newest segment."""
+        return self._last_end and self._decode(self._last_end)
 
     def is_durable(self, seq):
         """Tells whether the record `seq` is on flash already."""
@@ -266,6 +272,7 @@ class Journal:
                     self._open.add(records.transaction_number(kind, payload))
                 elif kind == END:
                     self._open.discard(records.transaction_number(kind, payload))
+                    self._last_end = (seq, kind, payload)
                 newest = max(newest, records.time_of(payload)[1])
             except ValueError:
                 self._report.error("journal", "record %d makes no sense", seq)
