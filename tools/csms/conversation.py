@@ -68,6 +68,9 @@ class Conversation:
             self._system.record_frame(self._station, "out", text)
         await self._socket.send(text)
 
+    async def send_raw(self, data):
+        self._socket.transport.write(data)
+
     async def close(self, code):
         await self._socket.close(code)
 

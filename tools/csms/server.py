@@ -142,6 +142,10 @@ class CentralSystem:
         """Sends a text frame as it is, however wrong; `bytes` go out as a binary frame."""
         self._run(self._conversation(station).send(text))
 
+    def send_raw(self, data, station=None):
+        """Writes bytes to the connection as they are, without a frame around them."""
+        self._run(self._conversation(station).send_raw(data))
+
     def disconnect(self, station=None, code=1000):
         """Closes the connection in an orderly way."""
         self._run(self._conversation(station).close(code))
