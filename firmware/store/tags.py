@@ -14,12 +14,15 @@ _NEW = ".new"
 
 
 class TagList:
-    """The local authorisation list in the file `path`: up to `most` tokens, in constant RAM."""
+    """The local authorisation list in the file `path`: up to `most` tokens, in constant RAM.
+
+    `replacing()` and `updating()` work step by step as generators that yield nothing, so that a long list does not hold
+    the scheduler; until the last step the old list is there. All or nothing, whatever happens meanwhile.
+    """
 
     def __init__(self, path, most=10_000):
-        self._path = path
         self._most = most
-        self._file = SortedFile(path, KEY_BYTES, RECORD_BYTES)
+        self._file = SortedFile(path, KEY_BYTES, RECORD_BYTES, is_removal)
 
     def __len__(self):
         return self._file.count
@@ -42,16 +45,29 @@ class TagList:
             return None  # such a text is in no list
         return decode(record)[1] if record else None
 
-    def replace(self, version, entries):
-        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order, all or nothing.
+    def replacing(self, version, entries):
+        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order.
 
         Raises ValueError for a bad or doubled token or too many, OSError when the flash refuses; the list then stays.
         """
-        self._file.replace(_encoded(entries), struct.pack("<i", version), self._most)
+        return self._file.replacing(_encoded(entries), struct.pack("<i", version), self._most)
+
+    def updating(self, version, entries):
+        """Adds and changes the tokens of `entries` and removes those whose TagEntry is None; see replacing().
+
+        Raises ValueError for a damaged list, too: only a full one helps.
+        """
+        return self._file.updating(_encoded(entries), struct.pack("<i", version), self._most)
+
+    def replace(self, version, entries):
+        """replacing() in one go."""
+        for _ in self.replacing(version, entries):
+            pass
 
     def update(self, version, entries):
-        """Adds and changes the tokens of `entries` and removes those whose TagEntry is None; see replace()."""
-        self._file.update(_encoded(entries), is_removal, struct.pack("<i", version), self._most)
+        """updating() in one go."""
+        for _ in self.updating(version, entries):
+            pass
 
     def clear(self):
         """Removes the list."""

@@ -1,259 +1,248 @@
 # Read-mostly file of fixed-size records, found by key. MIT license.
-"""Records in the order of a hash of their keys, found with one read of a small page; replaced as a whole or not at all.
+"""Records found by their key with few reads of flash and little RAM; changed all or nothing at any loss of power.
 
-    pages     records, each behind the CRC-32 of its key, in ascending order; a page begins with its own CRC-32
-    table     the first two bytes of each page's first record
-    footer    64 bytes: magic, sizes, counts, CRC-32 of the table, the owner's data, CRC-32
+    cards = SortedFile("/data/cards", key_bytes=8, record_bytes=20, is_removal=lambda record: record[8] == 255)
+    cards.replace(records, b"version 1")
+    cards.get(b"12345678")
 
-The table is all that is kept in RAM: 2 bytes a page, 0.2 bytes a record. Hashes are spread evenly, so that two bytes of
-one tell the page whatever the keys look like. A new content is written to PATH.new and renamed, which flash file
-systems and POSIX do atomically.
+`pages` is the form of one file, `sorting` orders more records than fit into RAM. There are two files: PATH has nearly
+all, PATH.changes the changes since then, so that a small update writes a small file. Only when too many have come
+together is PATH written anew. Both are replaced by renaming, which flash file systems and POSIX do atomically; PATH
+has a random name in its footer that PATH.changes repeats, so that changes of an earlier PATH are known as such.
 """
 
-import binascii
 import os
 import struct
 
 from micropython import const
 
+from sortedfile.pages import HASH_BYTES, PageFile, stored_form
 from sortedfile.sorting import Sorter
 
-_NEW = ".new"
 _RUNS = ".runs"
-_MAGIC = b"SRT1"
-_FOOTER = "<4sBHHIIIB38s"
-_FOOTER_BYTES = const(60)  # without its CRC
-_HASH_BYTES = const(4)
-_PAGE_HEAD = const(5)  # CRC-32, number of records
-_PAGE_BYTES = const(512)
+_CHANGES = ".changes"
+_NO_NAME = b"\x00\x00\x00\x00"
+_NAME_BYTES = const(4)
+_COUNT = "<I"
+_PAGE_BYTES = const(500)
+_MOST_CHANGES = const(1024)
 
-MAX_META = 38
+MAX_META = 30
 
 
 class SortedFile:
     """Records of `record_bytes` at `path` whose first `key_bytes` are their key.
 
-    `count` is the number of records, `meta` up to 38 bytes that the owner gave with them. `damaged` is True when
-    something was read that is not what was written; records in other pages are still found. The file stays open.
+    `is_removal(record)` tells a record that removes its key, for update(). Up to `most_changes` are kept in the second
+    file. In RAM are 3 bytes for each page of ten records or so, and 3 for each change.
+
+    `replacing()` and `updating()` do their work step by step as generators that yield nothing: whoever has something
+    else to do does it in between. A step takes no more than about one write of a page. The old content is there and
+    can be read until the last step. They raise ValueError for what cannot be taken, OSError when the flash refuses;
+    the old content then stays, as it does when they are closed early.
     """
 
-    def __init__(self, path, key_bytes, record_bytes):
-        self._path = path
+    def __init__(self, path, key_bytes, record_bytes, is_removal=None, most_changes=_MOST_CHANGES):
+        self._runs = path + _RUNS
         self._key_bytes = key_bytes
         self._record_bytes = record_bytes
-        self._stored_bytes = _HASH_BYTES + record_bytes
-        self._per_page = (_PAGE_BYTES - _PAGE_HEAD) // self._stored_bytes
-        self._file = None
-        self.damaged = False
-        _remove(path + _NEW)
-        _remove(path + _RUNS)
-        self._open()
+        self._is_removal = is_removal or _never
+        self._most_changes = most_changes
+        self._busy = False
+        _remove(self._runs)
+        per_page = max(1, min(255, _PAGE_BYTES // record_bytes))
+        self._base = PageFile(path, key_bytes, record_bytes, per_page)
+        # With one record in a page the table in RAM knows every key, and what was not changed costs no read.
+        self._changes = PageFile(path + _CHANGES, key_bytes, record_bytes, 1)
+        sound = self._changes.readable and (self._base.readable or not self._base.exists)
+        if sound and self._changes.meta[:_NAME_BYTES] != self._name():
+            self._changes.remove()  # the power went before this could be done
 
     # -- reading
 
+    @property
+    def count(self):
+        """Number of records."""
+        if self._changes.meta:
+            return struct.unpack(_COUNT, self._changes.meta[_NAME_BYTES : 2 * _NAME_BYTES])[0]
+        return self._base.count
+
+    @property
+    def meta(self):
+        """Up to 30 bytes that the owner gave with the content."""
+        return self._changes.meta[2 * _NAME_BYTES :] if self._changes.meta else self._base.meta[_NAME_BYTES:]
+
+    @property
+    def damaged(self):
+        """True when something was read that is not what was written; records in other pages are still found."""
+        return self._base.damaged or self._changes.damaged
+
     def get(self, key):
         """Returns the record of `key` (bytes of the right length) or None. Raises OSError."""
-        stored = _hash(key) + key
-        first, last = self._pages_of(stored)
-        for number in range(first, last):
-            page = self._page(number)
-            for at in range(0, len(page), self._stored_bytes):
-                if page[at : at + len(stored)] == stored:
-                    return page[at + _HASH_BYTES : at + self._stored_bytes]
-        return None
+        record = self._changes.get(key)
+        if record is None:
+            return self._base.get(key)
+        return None if self._is_removal(record) else record
 
     def records(self):
         """Yields all records in the order of the file. It must not be changed meanwhile."""
-        for record in self._stored_records():
-            yield record[_HASH_BYTES:]
+        for stored in self._current():
+            if stored is not None:
+                yield stored[HASH_BYTES:]
 
     # -- writing
 
     def replace(self, records, meta=b"", most=None):
-        """Replaces the content by `records`, an iterable in any order, all or nothing.
+        """Replaces the content by `records`, an iterable in any order, with not more than `most` in it."""
+        for _ in self.replacing(records, meta, most):
+            pass
 
-        Raises ValueError when a key is there twice or there are more than `most`, OSError when the flash refuses. The
-        old content then stays.
-        """
-        with self._sorted(records) as ordered:
-            self._replace(ordered, meta, most)
+    def update(self, changes, meta=b"", most=None):
+        """Adds and replaces records by those of `changes`, and removes keys, with not more than `most` in the end."""
+        for _ in self.updating(changes, meta, most):
+            pass
 
-    def update(self, changes, is_removal, meta=b"", most=None):
-        """Adds and replaces records by those of `changes`; one for which is_removal(record) holds removes its key.
+    def replacing(self, records, meta=b"", most=None):
+        """replace() step by step."""
+        sorter = self._begin(meta)
+        try:
+            yield from sorter.take(self._stored(records))
+            yield from self._rebase(self._distinct(sorter.ordered()), lambda: meta, most)
+        finally:
+            self._end(sorter)
 
-        Otherwise as replace().
-        """
-        with self._sorted(changes) as ordered:
-            self._replace(self._merged(ordered, is_removal), meta, most)
+    def updating(self, changes, meta=b"", most=None):
+        """update() step by step. A damaged file is not updated: what was in it is not known."""
+
+        def sound_meta():
+            if self.damaged:
+                raise ValueError("file is damaged")
+            return meta
+
+        sorter = self._begin(meta)
+        try:
+            yield from sorter.take(self._stored(changes))
+            ordered = self._distinct(sorter.ordered())
+            if self._changes.count + sorter.count > self._most_changes:
+                everything = overlaid(self._current(), ordered, self._key_end)
+                yield from self._rebase(self._without_removed(everything), sound_meta, most)
+            else:
+                yield from self._add_changes(ordered, sound_meta, most)
+        finally:
+            self._end(sorter)
 
     def remove(self):
-        """Removes the file and with it all records."""
-        self.close()
-        _remove(self._path)
-        self._open()
+        """Removes the content."""
+        # In this order: changes without their base are known as such at the next start, a base alone is not.
+        self._base.remove()
+        self._changes.remove()
 
     def close(self):
-        """Closes the file; the object must not be used any more."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        """Closes the files; the object must not be used any more."""
+        self._base.close()
+        self._changes.close()
 
     # -- inside
 
-    def _open(self):
-        self.count = 0
-        self.meta = b""
-        self._pages = 0
-        self._table = b""
-        try:
-            self._file = open(self._path, "rb")
-        except OSError:
-            return
-        if not self._read_footer():
-            self.damaged = True
+    @property
+    def _key_end(self):
+        return HASH_BYTES + self._key_bytes
 
-    def _read_footer(self):
-        size = self._file.seek(0, 2)
-        self._file.seek(max(0, size - _FOOTER_BYTES - 4))
-        footer = self._file.read(_FOOTER_BYTES + 4)
-        body = footer[:_FOOTER_BYTES]
-        if footer[_FOOTER_BYTES:] != _crc(body):
-            return False
-        magic, key_bytes, record_bytes, page_bytes, count, pages, check, used, meta = struct.unpack(_FOOTER, body)
-        if (magic, key_bytes, record_bytes, page_bytes) != (_MAGIC, self._key_bytes, self._record_bytes, _PAGE_BYTES):
-            return False
-        self.count, self._pages, self.meta = count, pages, meta[:used]
-        self._file.seek(pages * _PAGE_BYTES)
-        self._table = self._file.read(2 * pages)
-        if binascii.crc32(self._table) != check:
-            self._table = b""  # every look-up reads the whole file
-            return False
-        return True
+    def _name(self):
+        return self._base.meta[:_NAME_BYTES] or _NO_NAME
 
-    def _pages_of(self, stored):
-        """Returns the range (first, behind last) of the pages that may hold a record that begins with `stored`."""
-        if not self._table:
-            return 0, self._pages
-        prefix = stored[:2]
-        last = _count_up_to(self._table, prefix)
-        first = last
-        # Records with the same two bytes may begin in the page before the first that begins with them.
-        while first > 0 and self._table[2 * first - 2 : 2 * first] == prefix:
-            first -= 1
-        return max(0, first - 1), last
-
-    def _stored_records(self):
-        for number in range(self._pages):
-            page = self._page(number)
-            for at in range(0, len(page), self._stored_bytes):
-                yield page[at : at + self._stored_bytes]
-
-    def _page(self, number):
-        """Returns the records of a page; b"" and `damaged` when its check fails."""
-        self._file.seek(number * _PAGE_BYTES)
-        page = self._file.read(_PAGE_BYTES)
-        if len(page) == _PAGE_BYTES and page[:4] == _crc(page[4:]):
-            return page[_PAGE_HEAD : _PAGE_HEAD + page[4] * self._stored_bytes]
-        self.damaged = True
-        return b""
-
-    def _sorted(self, records):
-        stored = (_hash(record[: self._key_bytes]) + record for record in records)
-        return Sorter(self._path + _RUNS, stored, self._stored_bytes)
-
-    def _merged(self, changes, is_removal):
-        """Yields the stored records and the changes in order; a change takes the place of the record of its key."""
-        end = _HASH_BYTES + self._key_bytes
-        change = next(changes, None)
-        for record in self._stored_records():
-            while change is not None and change[:end] < record[:end]:
-                if not is_removal(change[_HASH_BYTES:]):
-                    yield change
-                change = next(changes, None)
-            # A change of this very key goes first in the next round, behind which it sorts.
-            if change is None or change[:end] != record[:end]:
-                yield record
-        while change is not None:
-            if not is_removal(change[_HASH_BYTES:]):
-                yield change
-            change = next(changes, None)
-
-    def _replace(self, ordered, meta, most):
+    def _begin(self, meta):
         if len(meta) > MAX_META:
             raise ValueError("too much owner's data")
-        try:
-            with open(self._path + _NEW, "wb") as f:
-                self._write(f, ordered, meta, most)
-        except (ValueError, OSError):
-            _remove(self._path + _NEW)
-            raise
-        self.close()
-        os.rename(self._path + _NEW, self._path)
-        self.damaged = False
-        self._open()
+        if self._busy:
+            raise ValueError("file is being changed")
+        self._busy = True
+        return Sorter(self._runs, HASH_BYTES + self._record_bytes)
 
-    def _write(self, f, ordered, meta, most):
-        count = 0
-        table = bytearray()
-        page = bytearray()
+    def _end(self, sorter):
+        self._busy = False
+        sorter.close()
+
+    def _rebase(self, ordered, meta, most):
+        """Writes PATH anew, by which the changes have become void."""
+        name = os.urandom(_NAME_BYTES)
+        yield from self._base.writing(ordered, lambda: name + meta(), most)
+        self._changes.remove()
+
+    def _add_changes(self, ordered, meta, most):
+        count = [self.count]
+
+        def counted():
+            for change in ordered:
+                if change is not None:
+                    known = self.get(change[HASH_BYTES : self._key_end]) is not None
+                    count[0] += (not self._is_removal(change[HASH_BYTES:])) - known
+                yield change
+
+        def named_meta():
+            if most is not None and count[0] > most:
+                raise ValueError("too many records")
+            return self._name() + struct.pack(_COUNT, count[0]) + meta()
+
+        changes = overlaid(self._changes.stored(), counted(), self._key_end)
+        yield from self._changes.writing(changes, named_meta)
+
+    def _current(self):
+        """Yields what is in both files, in order, with a None where a caller may take a breath."""
+        return self._without_removed(overlaid(self._base.stored(), self._changes.stored(), self._key_end))
+
+    def _without_removed(self, ordered):
+        for stored in ordered:
+            if stored is None or not self._is_removal(stored[HASH_BYTES:]):
+                yield stored
+
+    def _stored(self, records):
+        for record in records:
+            if len(record) != self._record_bytes:
+                raise ValueError("record of the wrong size")
+            yield stored_form(record, self._key_bytes)
+
+    def _distinct(self, ordered):
         last = b""
-        for record in ordered:
-            key = record[: _HASH_BYTES + self._key_bytes]
-            if key == last:
-                raise ValueError("key twice")
-            if count == most or len(record) != self._stored_bytes:
-                raise ValueError("too many records, or one of the wrong size")
-            last = key
-            if count % self._per_page == 0:
-                table.extend(record[:2])
-            count += 1
-            page.extend(record)
-            if count % self._per_page == 0:
-                _write_page(f, page, self._per_page)
-                page = bytearray()
-        if page:
-            _write_page(f, page, count % self._per_page)
-        f.write(table)
-        body = struct.pack(
-            _FOOTER,
-            _MAGIC,
-            self._key_bytes,
-            self._record_bytes,
-            _PAGE_BYTES,
-            count,
-            len(table) // 2,
-            binascii.crc32(table),
-            len(meta),
-            meta,
-        )
-        f.write(body + _crc(body))
+        for stored in ordered:
+            if stored is not None:
+                key = stored[: self._key_end]
+                if key == last:
+                    raise ValueError("key twice")
+                last = key
+            yield stored
 
 
-def _write_page(f, records, count):
-    body = bytes((count,)) + records
-    body += b"\x00" * (_PAGE_BYTES - 4 - len(body))
-    f.write(_crc(body) + body)
+def overlaid(below, above, key_end):
+    """Merges two generators of ordered records; where both have a key (up to `key_end`), that of `above` counts.
+
+    None in either of them, a place to take a breath, is passed on.
+    """
+    upper = None  # the next one of `above`; b"" when there are no more
+    for lower in below:
+        if lower is None:
+            yield None
+            continue
+        key = lower[:key_end]
+        while True:
+            while upper is None:
+                upper = next(above, b"")
+                if upper is None:
+                    yield None
+            if not upper or upper[:key_end] >= key:
+                break
+            yield upper
+            upper = None
+        if upper[:key_end] != key:
+            yield lower
+    if upper:
+        yield upper
+    if upper != b"":
+        yield from above
 
 
-def _crc(data):
-    return struct.pack("<I", binascii.crc32(data))
-
-
-def _hash(key):
-    # Big-endian, so that the order of the bytes is the order of the numbers.
-    return struct.pack(">I", binascii.crc32(key))
-
-
-def _count_up_to(table, prefix):
-    """Returns how many two-byte entries of the sorted table are <= `prefix`."""
-    low, high = 0, len(table) // 2
-    while low < high:
-        middle = (low + high) // 2
-        if table[2 * middle : 2 * middle + 2] <= prefix:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _never(record):
+    return False
 
 
 def _remove(path):

@@ -2,92 +2,110 @@
 """External merge sort: sorted runs in one file, then one merge over all of them."""
 
 import os
+from heapq import heappop, heappush
 
-_RUN = 128  # records sorted in RAM at a time
-_LOOK_AHEAD = 4  # records of each run held while merging
+from micropython import const
+
+_RUN = const(128)  # records sorted in RAM at a time
+_WRITTEN = const(16)  # records of a run written in one step
+_BUFFER = const(8192)  # bytes for all runs together while they are merged
 
 
 class Sorter:
-    """Yields `records` (bytes of `record_bytes`) in ascending order; `path` names the file for runs.
+    """Sorts records (bytes of `record_bytes`); what does not fit into RAM goes to a file of runs at `path`.
 
-    Use as `with Sorter(...) as ordered: for record in ordered: ...`, so that the file goes whatever happens.
+    First everything of take() has to be done, then ordered() may be asked for; close() removes the file. About 20 KB
+    of RAM are needed for 10 000 records of 50 bytes. `count` is the number of records.
     """
 
-    def __init__(self, path, records, record_bytes):
+    def __init__(self, path, record_bytes):
         self._path = path
-        self._records = records
         self._record_bytes = record_bytes
+        self._run = []
+        self._runs = 0  # runs on file
+        self._file = None
+        self.count = 0
 
-    def __enter__(self):
-        try:
-            os.remove(self._path)
-        except OSError:
-            pass  # no interrupted sorting before
-        return self._ordered()
+    def take(self, records):
+        """Takes records. A generator that yields nothing, for each record and each piece that is written."""
+        for record in records:
+            if len(self._run) == _RUN:
+                yield from self._write_run()
+            self._run.append(record)
+            self.count += 1
+            yield
+        if self._runs:
+            yield from self._write_run()
+            self._file.close()
+        self._run.sort()
 
-    def __exit__(self, kind, value, trace):
-        try:
-            os.remove(self._path)
-        except OSError:
-            pass  # everything fitted into RAM
-
-    def _ordered(self):
-        runs = []  # number of records in each run on file
-        run = []
-        for record in self._records:
-            if len(run) == _RUN:
-                self._write(run)
-                runs.append(len(run))
-                run = []
-            run.append(record)
-        if not runs:
-            run.sort()
-            for record in run:
+    def ordered(self):
+        """Yields the records in ascending order."""
+        if not self._runs:
+            for record in self._run:
                 yield record
             return
-        self._write(run)
-        runs.append(len(run))
-        del run
-        heads = [_Run(self, i * _RUN, count) for i, count in enumerate(runs)]
-        for head in heads:
-            head.fill()
-        while heads:
-            smallest = min(heads, key=_head_of)
-            yield smallest.waiting.pop(0)
-            if not smallest.waiting and not smallest.fill():
-                heads.remove(smallest)
-
-    def _write(self, run):
-        run.sort()
-        with open(self._path, "ab") as f:
-            f.write(b"".join(run))
-
-    def read(self, first, count):
-        """Returns `count` records of the file of runs."""
+        self._file = open(self._path, "rb")
+        merge = _Merge(self._file, self._record_bytes, self.count)
         size = self._record_bytes
-        with open(self._path, "rb") as f:
-            f.seek(first * size)
-            data = f.read(count * size)
-        return [data[i : i + size] for i in range(0, len(data), size)]
+        heads = []  # the next record of each run, with the number of the run behind it
+        for run in range(self._runs):
+            heappush(heads, merge.next(run))
+        while heads:
+            head = heappop(heads)
+            yield head[:size]
+            head = merge.next(head[size] << 8 | head[size + 1])
+            if head:
+                heappush(heads, head)
+
+    def close(self):
+        """Removes the file of runs."""
+        if self._file:
+            self._file.close()
+            try:
+                os.remove(self._path)
+            except OSError:
+                pass  # it will be replaced by the next one
+
+    def _write_run(self):
+        if not self._file:
+            self._file = open(self._path, "wb")
+        self._run.sort()
+        for i in range(0, len(self._run), _WRITTEN):
+            self._file.write(b"".join(self._run[i : i + _WRITTEN]))
+            yield
+        self._run = []
+        self._runs += 1
 
 
-class _Run:
-    """One sorted run while it is merged."""
+class _Merge:
+    """Reads all runs of a file side by side, each through its share of one buffer."""
 
-    def __init__(self, sorter, first, count):
-        self._sorter = sorter
-        self._next = first
-        self._end = first + count
-        self.waiting = []
+    def __init__(self, file, record_bytes, count):
+        self._file = file
+        self._size = record_bytes
+        runs = (count + _RUN - 1) // _RUN
+        self._ahead = max(1, min(_RUN, _BUFFER // (runs * record_bytes)))  # records of one run in the buffer
+        self._buffer = memoryview(bytearray(runs * self._ahead * record_bytes))
+        self._next = [0] * runs  # next record of each run
+        self._left = [_RUN] * runs
+        self._left[-1] = count - _RUN * (runs - 1)
 
-    def fill(self):
-        """Reads the next records; returns False at the end of the run."""
-        count = min(_LOOK_AHEAD, self._end - self._next)
-        if count:
-            self.waiting = self._sorter.read(self._next, count)
-            self._next += count
-        return count > 0
+    def next(self, run):
+        """Returns the next record of a run and two bytes with the number of the run; b"" at its end."""
+        if not self._left[run]:
+            return b""
+        place = self._next[run] % self._ahead
+        begin = run * self._ahead * self._size
+        if place == 0:
+            self._fill(run, begin)
+        self._next[run] += 1
+        self._left[run] -= 1
+        begin += place * self._size
+        return bytes(self._buffer[begin : begin + self._size]) + bytes((run >> 8, run & 255))
 
-
-def _head_of(run):
-    return run.waiting[0]
+    def _fill(self, run, begin):
+        room = min(self._ahead, self._left[run]) * self._size
+        self._file.seek((run * _RUN + self._next[run]) * self._size)
+        if self._file.readinto(self._buffer[begin : begin + room]) != room:
+            raise OSError(5)  # EIO

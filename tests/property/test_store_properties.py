@@ -55,7 +55,8 @@ def fill(folder):
     history.repair(journal)
     StateFile(str(folder / "cursor")).save([7, 0])
     tags = TagList(str(folder / "tags"))
-    tags.replace(3, [("TAG%d" % i, TagEntry("Accepted", i, "P%d" % i)) for i in range(40)])
+    tags.replace(2, [("TAG%d" % i, TagEntry("Accepted", i, "P%d" % i)) for i in range(30)])
+    tags.update(3, [("TAG%d" % i, TagEntry("Accepted", i, "P%d" % i)) for i in range(25, 40)])
     tags.close()
     cache = AuthCache(str(folder / "cache"), clock)
     for i in range(20):
@@ -90,7 +91,7 @@ def look(folder):
     history.repair(journal)
     assert StateFile(str(folder / "cursor")).load() in ([7, 0], None)
     tags = TagList(str(folder / "tags"))
-    assert tags.version in (0, 3)
+    assert tags.version in (0, 2, 3)
     cache = AuthCache(str(folder / "cache"), clock)
     for i in range(40):
         for known, status in ((tags, "Accepted"), (cache, "Blocked")):
@@ -98,7 +99,12 @@ def look(folder):
             assert entry is None or (entry.status, entry.expiry, entry.parent) == (status, i, "P%d" % i)
     cache.put("NEW", TagEntry("Accepted"))
     assert cache.get("NEW").status == "Accepted"
-    tags.update(4, [("NEW", TagEntry("Accepted"))])
+    new = [("NEW", TagEntry("Accepted"))]
+    try:
+        tags.update(4, new)
+    except ValueError:
+        assert tags.damaged
+        tags.replace(4, new)
     assert tags.version == 4 and tags.get("new").status == "Accepted"
     tags.close()
     values.set("MessageTimeout", 99)
@@ -186,12 +192,13 @@ def test_sorted_file_is_a_dictionary(keys, data):
 
     with tempfile.TemporaryDirectory() as folder:
         model = {key: i % 250 for i, key in enumerate(dict.fromkeys(keys))}
-        file = SortedFile(folder + "/f", 8, 9)
+        file = SortedFile(folder + "/f", 8, 9, lambda r: r[8] == 255, data.draw(st.integers(0, 20)))
         file.replace((record(key, value) for key, value in model.items()))
-        changes = data.draw(st.dictionaries(st.sampled_from(keys + ["x1", "x2", "x3"]), st.integers(250, 255)))
-        file.update((record(key, value) for key, value in changes.items()), lambda r: r[8] == 255)
-        model.update(changes)
-        model = {key: value for key, value in model.items() if value != 255}
+        for _ in range(3):
+            changes = data.draw(st.dictionaries(st.sampled_from(keys + ["x1", "x2", "x3"]), st.integers(250, 255)))
+            file.update(record(key, value) for key, value in changes.items())
+            model.update(changes)
+            model = {key: value for key, value in model.items() if value != 255}
         assert file.count == len(model)
         for key in set(keys) | {"x1", "x2", "x3", "y"}:
             expected = record(key, model[key]) if key in model else None
@@ -203,8 +210,11 @@ def test_sorted_file_is_a_dictionary(keys, data):
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(min_size=4, max_size=4), max_size=600))
 def test_sorter_sorts(records):
-    with tempfile.TemporaryDirectory() as folder, Sorter(folder + "/runs", records, 4) as ordered:
-        assert list(ordered) == sorted(records)
+    with tempfile.TemporaryDirectory() as folder:
+        sorter = Sorter(folder + "/runs", 4)
+        assert sum(1 for _ in sorter.take(records)) >= len(records)
+        assert list(sorter.ordered()) == sorted(records)
+        sorter.close()
 
 
 VALUES = st.recursive(

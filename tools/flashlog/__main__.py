@@ -26,7 +26,7 @@ from firmware.store.history import History  # noqa: E402
 from firmware.store.packing import unpack  # noqa: E402
 from firmware.store.registry import SETTINGS  # noqa: E402
 from firmware.store.slots import Slots  # noqa: E402
-from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, decode  # noqa: E402
+from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, decode, is_removal  # noqa: E402
 
 _KINDS = {
     records.BEGIN: "begin",
@@ -112,7 +112,7 @@ def show_history(path, name):
 
 
 def show_tags(path, name):
-    file = SortedFile(str(path), KEY_BYTES, RECORD_BYTES)
+    file = SortedFile(str(path), KEY_BYTES, RECORD_BYTES, is_removal)
     version = int.from_bytes(file.meta, "little", signed=True)
     print(f"== {name}: {file.count} tokens, version {version}")
     found = 0
