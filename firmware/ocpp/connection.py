@@ -193,7 +193,7 @@ class Connection:
                     await rpc.receive(message)
                 else:
                     self._log.warning("link", "binary message of %d bytes ignored", len(message))
-        except OSError as exc:
+        except (OSError, MemoryError) as exc:  # MemoryError: a message within the limit for which there is no room now
             return self._dropped or str(exc)
 
     def _probe(self):

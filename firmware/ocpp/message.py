@@ -11,8 +11,16 @@ MAX_DEPTH = const(16)  # objects and lists in each other; OCPP 1.6 needs 8, the 
 _CHARACTERS_PER_BRACKET = const(2)
 
 
+class TooDeep(ValueError):
+    """The list `message` has objects and lists that nest too deep."""
+
+    def __init__(self, message):
+        super().__init__("nested deeper than %d" % MAX_DEPTH)
+        self.message = message
+
+
 def parse(text):
-    """Returns the message as a list. Raises ValueError for anything but a JSON list of bounded depth."""
+    """Returns the message as a list. Raises ValueError for anything but a JSON list, TooDeep (which is one)."""
     brackets = text.count("[") + text.count("{")
     if brackets > MAX_DEPTH + len(text) // _CHARACTERS_PER_BRACKET:
         raise ValueError("too many brackets")
@@ -21,25 +29,26 @@ def parse(text):
     message = json.loads(text)
     if type(message) is not list:
         raise ValueError("not a JSON list")
-    if brackets > MAX_DEPTH:
-        _check_depth(message)
+    if brackets > MAX_DEPTH and _is_too_deep(message):
+        raise TooDeep(message)
     return message
 
 
-def _check_depth(value):
-    """Raises ValueError when objects and lists nest too deep. Goes down level by level: recursion costs stack."""
+def _is_too_deep(value):
+    """Tells whether objects and lists nest too deep. Goes down level by level: recursion costs stack."""
     level = [value]
     depth = 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise ValueError("nested deeper than %d" % MAX_DEPTH)
+            return True
         inner = []
         for container in level:
             for item in container.values() if type(container) is dict else container:
                 if type(item) is dict or type(item) is list:
                     inner.append(item)
         level = inner
+    return False
 
 
 def _join_surrogates(text):

@@ -21,7 +21,7 @@ from firmware.ocpp.errors import (
     LinkDown,
     RpcTimeout,
 )
-from firmware.ocpp.message import parse
+from firmware.ocpp.message import TooDeep, parse
 from firmware.ocpp.waker import Waker
 
 __all__ = ("CallError", "InvalidAnswer", "LinkDown", "MessageIds", "Rpc", "RpcTimeout")
@@ -136,6 +136,11 @@ class Rpc:
         """Takes a message. Waits while too many calls of the back-end are in work, so that it is slowed down."""
         try:
             message = parse(text)
+        except TooDeep as exc:
+            self._log.warning("rpc", "message dropped: %s", exc)
+            if exc.message[0] == _CALL:
+                await self._called(exc.message, CallError(FORMATION_VIOLATION, str(exc)))
+            return
         except (ValueError, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
             # There is no id that could be answered: a CALLERROR would answer nothing that the back-end knows.
             self._log.warning("rpc", "message dropped: %s", exc)
@@ -167,7 +172,7 @@ class Rpc:
 
     # -- calls of the back-end
 
-    async def _called(self, message):
+    async def _called(self, message, error=None):
         if self.silent and self.silent():
             self._log.info("rpc", "call not answered")
             return
@@ -175,7 +180,7 @@ class Rpc:
         if type(message_id) is not str:
             self._log.warning("rpc", "call without a message id dropped")
             return
-        error = self._refusal(message, message_id)
+        error = error or self._refusal(message, message_id)
         if error:
             await self._send_error(message_id[:_MAX_DESCRIPTION], error)
             return

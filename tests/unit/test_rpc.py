@@ -392,11 +392,19 @@ async def test_what_is_not_a_message_is_dropped():
         "[2]",
         "[" * 10_000,
         "[" * 10_000 + "]" * 10_000,
-        '[2,"1","DataTransfer",{"vendorId":' + "[" * 17 + "]" * 17 + "}]",
+        '[3,"id1",{"currentTime":' + "[" * 17 + "]" * 17 + "}]",
     )
     assert len(bench.sent) == 1 and bench.handled == [] and not task.done()
     await bench.receive([3, "id1", {"currentTime": NOW}])
     assert await task == {"currentTime": NOW}
+
+
+async def test_a_call_that_nests_too_deep_is_refused():
+    bench = Bench()
+    await bench.receive('[2,"1","DataTransfer",{"vendorId":' + "[" * 17 + "]" * 17 + "}]")
+    assert bench.sent == [[4, "1", "FormationViolation", "nested deeper than 16", {}]] and bench.handled == []
+    await bench.receive('[2,"1",' + "[" * 17 + "]" * 17 + "]")
+    assert bench.sent[1:] == [[4, "1", "FormationViolation", "nested deeper than 16", {}]]
 
 
 async def test_brackets_in_strings_do_not_nest():
