@@ -182,15 +182,23 @@ class Station:
             return "rejected"
         concerned = self.connectors if n == 0 else (self.connector(n),)
         if not operative:
-            for connector in concerned:
-                # The usage ends first, so that status goes by Available or Finishing, as §4.9 wants it.
-                if connector.transaction is None and connector.operative:
-                    connector.cancel()
+            _end_usage(concerned)
         self._availability.change(n, operative)
         self._update_zero()
         for connector in concerned:
             connector.update()
         return "accepted" if operative or not any(c.transaction for c in concerned) else "scheduled"
+
+    def withdraw(self, on):
+        """Lets nobody begin on any connector until it is taken back or the station restarts (OCPP 1.6 errata 3.49).
+
+        Transactions go on; their connectors become Unavailable when they have ended.
+        """
+        if on:
+            _end_usage(self.connectors)
+        self._availability.withdrawn = on
+        for connector in self.connectors:
+            connector.update()
 
     async def unlock(self, n):
         """Stops the transaction of connector n (reason UnlockCommand) and lets go of its plug (OCPP 1.6 §5.18).
@@ -345,3 +353,10 @@ class Station:
             await coroutine
         except Exception as exc:
             self._log.exception("station", exc)
+
+
+def _end_usage(connectors):
+    """Ends what is no transaction yet, so that status goes by Available or Finishing, as OCPP 1.6 §4.9 wants it."""
+    for connector in connectors:
+        if connector.transaction is None and connector.operative:
+            connector.cancel()

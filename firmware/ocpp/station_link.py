@@ -13,12 +13,12 @@ from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.outbox import Outbox
 from firmware.ocpp.registration import ACCEPTED, PENDING, REJECTED, Registration
 from firmware.ocpp.v16.core import CoreProfile
-from firmware.ocpp.v16.dispatch import Dispatcher
+from firmware.ocpp.v16.dispatch import Dispatcher, is_off
 from firmware.ocpp.v16.facts import Facts
 from firmware.ocpp.v16.identity import boot_notification
 from firmware.ocpp.v16.local_list import LocalListProfile
 from firmware.ocpp.v16.measurands import Look
-from firmware.ocpp.v16.remote_trigger import RemoteTriggerProfile
+from firmware.ocpp.v16.remote_trigger import RemoteTriggerProfile, idle
 from firmware.ocpp.v16.status import StatusReporter
 from firmware.ocpp.v16.tokens import MAX_TOKEN, token_info
 from firmware.ocpp.waker import Waker
@@ -40,12 +40,13 @@ def outbox_state(storage):
 class StationLink:
     """The back-end as the station sees it (`station.backend`), and the station as the back-end sees it.
 
+    `maintenance` transfers files, see FirmwareProfile; without one that profile is not offered (§3.3).
     `connection` gives `rpc` (None while down) and its signals; its calls from the back-end are answered by `handle`.
     `registered(status, interval_s)` is emitted at each verdict of the back-end, `queue_changed(length)` when
     transaction messages come or go.
     """
 
-    def __init__(self, station, connection, settings, clock, log, journal, storage, tags):
+    def __init__(self, station, connection, settings, clock, log, journal, storage, tags, maintenance=None):
         self._station = station
         self._connection = connection
         self._settings = settings
@@ -61,14 +62,23 @@ class StationLink:
         self._boot_asked = False
         self._waker = Waker(clock)
         self._notifier = Waker(clock)
-        self._dispatcher = Dispatcher(
-            (
-                CoreProfile(self, station, settings, log),
-                LocalListProfile(tags, settings, log),
-                RemoteTriggerProfile(self, station, settings),
-            ),
-            settings,
-        )
+        self._firmware = None
+        transfer_status = None if is_off("FirmwareManagement", settings) else idle
+        if maintenance:
+            from firmware.ocpp.v16.firmware_management import FirmwareProfile
+
+            self._firmware = FirmwareProfile(self, station, maintenance, clock, log)
+            transfer_status = transfer_status and self._firmware.status
+        else:
+            _withdraw_profile("FirmwareManagement", settings)
+        profiles = [
+            CoreProfile(self, station, settings, log),
+            LocalListProfile(tags, settings, log),
+            RemoteTriggerProfile(self, station, settings, transfer_status),
+        ]
+        if self._firmware:
+            profiles.append(self._firmware)
+        self._dispatcher = Dispatcher(profiles, settings, {"SmartCharging": self._smart_charging})
         self.registered = Signal()
         self.link_changed = connection.link_changed
         self.message = connection.message
@@ -258,6 +268,8 @@ class StationLink:
         self._plan_heartbeat()
         self._statuses.report_all()
         self._outbox.resume()
+        if self._firmware:
+            self._firmware.accepted()
 
     async def _heartbeat(self):
         try:
@@ -336,6 +348,8 @@ class StationLink:
                 self._plan_heartbeat()
                 self._statuses.resume()
                 self._outbox.resume()
+                if self._firmware:
+                    self._firmware.accepted()
         else:
             self._outbox.pause()
             self._statuses.pause()
@@ -367,3 +381,9 @@ class StationLink:
     def _list_conflict(self, token):
         """The back-end contradicts the list that it has sent (§3.5.2)."""
         self._statuses.error(0, "LocalListConflict")
+
+
+def _withdraw_profile(name, settings):
+    """Takes a profile that nothing serves from the ones that the station offers, unless the factory insists."""
+    row = settings.setting("SupportedFeatureProfiles")
+    settings.declare(row.name, default=tuple(item for item in row.default if item != name))

@@ -42,8 +42,9 @@ class ScriptedConnection:
 class LinkBench:
     """`await run(ms)` lets everything run; `peer.calls` is what the back-end got."""
 
-    def __init__(self, **arguments):
+    def __init__(self, maintenance=None, **arguments):
         self.peer = Peer()
+        self._maintenance = maintenance
         arguments.setdefault("CentralSystemUrl", "ws://127.0.0.1")
         self._start(ChargingBench(**arguments))
 
@@ -62,6 +63,7 @@ class LinkBench:
             charging.journal,
             charging.folder,
             TagList(charging.folder + "/tags"),
+            self._maintenance,
         )
         self.verdicts = []
         self.link.registered.connect(lambda status, interval: self.verdicts.append((status, interval)))

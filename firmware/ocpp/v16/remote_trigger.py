@@ -1,25 +1,32 @@
 """Remote trigger profile: the back-end asks for a message now (OCPP 1.6 §5.17). The answer goes first."""
 
-from firmware.ocpp.v16.dispatch import is_off
-
-# Status messages of transfers say Idle when nothing goes on, and only when triggered (§4.4, §4.5).
-_IDLE = {"status": "Idle"}
 _TRANSFERS = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
 
 
-class RemoteTriggerProfile:
-    """`link` sends: post(action, payload), boot_now(), heartbeat_now(), post_status(n), post_meter_values(n)."""
+def idle(message):
+    """Returns the status of transfers where none is possible; Idle is only told when triggered (§4.4, §4.5)."""
+    return {"status": "Idle"}
 
-    def __init__(self, link, station, settings):
+
+class RemoteTriggerProfile:
+    """`link` sends: post(action, payload), boot_now(), heartbeat_now(), post_status(n), post_meter_values(n).
+
+    `transfer_status(message)` returns the payload of a status message of transfers; None: the profile is switched off.
+    """
+
+    def __init__(self, link, station, settings, transfer_status):
         self._link = link
         self._station = station
         self._settings = settings
+        self._transfer_status = transfer_status
 
     def trigger_message(self, payload):
         """§5.17. A connector that does not matter to the message is ignored; a missing one means all of them."""
         message = payload["requestedMessage"]
+        if message in _TRANSFERS and self._transfer_status:
+            return {"status": "Accepted"}, lambda: self._link.post(message, self._transfer_status(message))
         method = self._messages.get(message)
-        if method is None or (message in _TRANSFERS and is_off("FirmwareManagement", self._settings)):
+        if method is None:
             return {"status": "NotImplemented"}
         after = method(self, payload.get("connectorId"))
         if after is None:
@@ -45,12 +52,6 @@ class RemoteTriggerProfile:
             numbers = []
         return self._for_each(self._link.post_meter_values, numbers)
 
-    def _diagnostics(self, connector):
-        return lambda: self._link.post("DiagnosticsStatusNotification", _IDLE)
-
-    def _firmware(self, connector):
-        return lambda: self._link.post("FirmwareStatusNotification", _IDLE)
-
     def _numbers(self, connector, first):
         """Returns the connectors that are meant: one, or all from `first` on; none when it does not exist."""
         last = len(self._station.connectors)
@@ -71,8 +72,6 @@ class RemoteTriggerProfile:
 
     _messages = {
         "BootNotification": _boot,
-        "DiagnosticsStatusNotification": _diagnostics,
-        "FirmwareStatusNotification": _firmware,
         "Heartbeat": _heartbeat,
         "MeterValues": _meter_values,
         "StatusNotification": _status,

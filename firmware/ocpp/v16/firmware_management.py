@@ -1,0 +1,159 @@
+"""Firmware management profile: what is told while files go over the network (OCPP 1.6 §4.4, §4.5, §5.9, §5.19).
+
+The transfers themselves are the maintenance layer's, which is handed in and offers
+
+    diagnostics(start, stop)     file name of what there is of that time (Unix seconds or None), None: nothing
+    async upload(location, start, stop)    sends that file
+    async download(location)     fetches new firmware and checks it; charging goes on meanwhile
+    async install()              makes it the firmware of the next start
+    outcome                      how an installation before this start ended: True, False, None when there was none
+    outcome_told()               the back-end knows the outcome
+
+whose coroutines may be cancelled and raise OSError or ValueError. A request that still waits for its date is forgotten
+over a restart; the back-end sees that from the statuses that do not come.
+"""
+
+import asyncio
+
+from micropython import const
+
+from firmware.kernel.clock import parse_iso8601
+from firmware.ocpp.errors import GENERIC_ERROR, PROPERTY_VIOLATION, CallError
+
+IDLE = "Idle"
+
+# Where the request leaves it to the station
+_RETRIES = const(2)
+_RETRY_INTERVAL_S = const(60)
+
+_WAIT_MS = const(1_000)
+
+
+class FirmwareProfile:
+    """`link` sends: post(action, payload), async call(action, payload). `maintenance` is described above."""
+
+    def __init__(self, link, station, maintenance, clock, log):
+        self._link = link
+        self._station = station
+        self._maintenance = maintenance
+        self._clock = clock
+        self._log = log
+        self._tasks = {}  # message that tells the status -> task of the transfer
+        self._told = {}  # message -> status told last while a transfer goes on
+
+    def status(self, message):
+        """Returns the payload of a triggered status message: Idle unless something goes on (§4.4, §4.5)."""
+        return {"status": self._told.get(message, IDLE)}
+
+    def accepted(self):
+        """The back-end can be told: how did the installation before this start end (errata 3.47)?"""
+        if self._maintenance.outcome is not None:
+            asyncio.create_task(self._tell_outcome())
+
+    async def _tell_outcome(self):
+        status = "Installed" if self._maintenance.outcome else "InstallationFailed"
+        try:
+            await self._link.call("FirmwareStatusNotification", {"status": status})
+            self._maintenance.outcome_told()
+        except (CallError, OSError) as exc:
+            self._log.info("update", "%s is not told: %s", status, exc)
+
+    # -- diagnostics
+
+    def get_diagnostics(self, payload):
+        """§5.9. A new request takes the place of one that is being served: there is one file."""
+        start, stop = _time(payload, "startTime"), _time(payload, "stopTime")
+        name = self._maintenance.diagnostics(start, stop)
+        if not name:
+            return {}
+
+        def upload():
+            return self._maintenance.upload(payload["location"], start, stop)
+
+        answer = {"fileName": name[:255]}
+        return answer, lambda: self._begin("DiagnosticsStatusNotification", self._upload(upload, payload))
+
+    async def _upload(self, upload, payload):
+        message = "DiagnosticsStatusNotification"
+        self._tell(message, "Uploading")
+        done = await self._repeated(upload, payload)
+        self._tell(message, "Uploaded" if done else "UploadFailed")
+
+    # -- firmware
+
+    def update_firmware(self, payload):
+        """§5.19. A new request takes the place of an earlier one until that is being installed."""
+        t = _time(payload, "retrieveDate")
+        if self._told.get("FirmwareStatusNotification") == "Installing":
+            raise CallError(GENERIC_ERROR, "firmware is being installed")
+        return {}, lambda: self._begin("FirmwareStatusNotification", self._update(t, payload))
+
+    async def _update(self, t, payload):
+        message = "FirmwareStatusNotification"
+        self._station.withdraw(False)  # the request before may have waited for the end of a transaction
+        while self._clock.now() < t:
+            await self._clock.sleep_ms(_WAIT_MS)
+        self._tell(message, "Downloading")
+        if not await self._repeated(lambda: self._maintenance.download(payload["location"]), payload):
+            self._tell(message, "DownloadFailed")
+            return
+        self._tell(message, "Downloaded")
+        # Nobody's charging is interrupted, and nobody else begins (errata 3.49).
+        self._station.withdraw(True)
+        while self._station.transactions():
+            await self._clock.sleep_ms(_WAIT_MS)
+        self._tell(message, "Installing")
+        try:
+            await self._maintenance.install()
+        except (OSError, ValueError) as exc:
+            self._log.error("update", "not installed: %s", exc)
+            self._tell(message, "InstallationFailed")
+            self._station.withdraw(False)
+        else:
+            self._station.request_reset(True, "update")  # "Installed" is told by the new firmware
+
+    # -- both
+
+    def _begin(self, message, transfer):
+        if message in self._tasks:
+            self._tasks[message].cancel()
+        self._tasks[message] = asyncio.create_task(self._run(message, transfer))
+
+    async def _run(self, message, transfer):
+        mine = asyncio.current_task()
+        try:
+            await transfer
+        finally:
+            if self._tasks.get(message) is mine:
+                del self._tasks[message]
+                self._told.pop(message, None)
+
+    def _tell(self, message, status):
+        self._told[message] = status
+        self._link.post(message, {"status": status})
+
+    async def _repeated(self, transfer, payload):
+        """Transfers with `retries` further attempts (errata 3.50); returns False when none succeeded."""
+        left = payload.get("retries", _RETRIES)
+        while True:
+            try:
+                await transfer()
+                return True
+            except (OSError, ValueError) as exc:
+                self._log.warning("update", "transfer: %s", exc)
+            if left <= 0:
+                return False
+            left -= 1
+            await self._clock.sleep_ms(1000 * max(0, payload.get("retryInterval", _RETRY_INTERVAL_S)))
+
+    actions = {"GetDiagnostics": get_diagnostics, "UpdateFirmware": update_firmware}
+
+
+def _time(payload, name):
+    """Returns the Unix seconds of an optional field, None without it. Raises CallError."""
+    if name not in payload:
+        return None
+    try:
+        return parse_iso8601(payload[name])
+    except ValueError:
+        raise CallError(PROPERTY_VIOLATION, "%s is no date and time" % name)
