@@ -56,7 +56,7 @@ class SortedFile:
         self._changes = PageFile(path + _CHANGES, key_bytes, record_bytes, 1)
         sound = self._changes.readable and (self._base.readable or not self._base.exists)
         if sound and self._changes.meta[:_NAME_BYTES] != self._name():
-            self._changes.remove()  # the power went before this could be done
+            self._forget_changes()  # the power went before this could be done
 
     # -- reading
 
@@ -132,7 +132,7 @@ class SortedFile:
             self._end(sorter)
 
     def remove(self):
-        """Removes the content."""
+        """Removes the content. Raises OSError."""
         # In this order: changes without their base are known as such at the next start, a base alone is not.
         self._base.remove()
         self._changes.remove()
@@ -167,7 +167,13 @@ class SortedFile:
         """Writes PATH anew, by which the changes have become void."""
         name = os.urandom(_NAME_BYTES)
         yield from self._base.writing(ordered, lambda: name + meta(), most)
-        self._changes.remove()
+        self._forget_changes()
+
+    def _forget_changes(self):
+        try:
+            self._changes.remove()
+        except OSError:
+            pass  # they are void all the same
 
     def _add_changes(self, ordered, meta, most):
         count = [self.count]

@@ -96,16 +96,20 @@ class PageFile:
             if not written:
                 _remove(self._path + _NEW)
         self.close()
-        os.rename(self._path + _NEW, self._path)
-        self.damaged = False
-        self._open()
+        try:
+            os.rename(self._path + _NEW, self._path)
+            self.damaged = False
+        finally:
+            self._open()
 
     def remove(self):
-        """Removes the file."""
+        """Removes the file, if there is one. Raises OSError; it then may be there again at the next start."""
+        existed = self.exists
         self.close()
-        _remove(self._path)
+        self._forget()
         self.damaged = False
-        self._open()
+        if existed:
+            os.remove(self._path)
 
     def close(self):
         """Closes the file."""
@@ -115,12 +119,15 @@ class PageFile:
 
     # -- reading
 
-    def _open(self):
+    def _forget(self):
         self.count = 0
         self.meta = b""
         self._pages = 0
         self._table = b""
         self.readable = False
+
+    def _open(self):
+        self._forget()
         try:
             self._file = open(self._path, "rb")
         except OSError:
