@@ -22,6 +22,7 @@ from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
+from firmware.store.slots import Slots
 from firmware.store.statefile import StateFile
 from firmware.store.tags import AuthCache, TagList
 from firmware.version import VERSION
@@ -105,6 +106,7 @@ class App:
             self.meters,
             self.history,
             StateFile(storage + "/station"),
+            Slots(storage + "/profiles"),
         )
         self.station.reset_requested.connect(self._reset_requested)
         self.station.status_changed.connect(self._show)
@@ -148,8 +150,12 @@ class App:
             await self.link.drain(_DRAIN_MS)
             return self._restart
         finally:
-            supervisor.cancel()
             self.make_safe()
+            supervisor.cancel()
+            try:
+                await supervisor  # the link says goodbye, drivers let go of their devices
+            except asyncio.CancelledError:
+                pass
             self.journal.flush()
 
     def make_safe(self):

@@ -12,6 +12,7 @@ from micropython import const
 _CHECK_MS = const(500)
 _BACKOFF_MIN_MS = const(100)
 _BACKOFF_MAX_MS = const(30_000)
+_FAREWELL_S = const(2)
 _STABLE_MS = const(60_000)  # a task that lived this long starts again with the shortest back-off
 
 
@@ -110,9 +111,19 @@ class Supervisor:
         finally:
             for keeper in keepers:
                 keeper.cancel()
-            for task in self._tasks:
-                if task.handle and not task.done:
-                    task.handle.cancel()
+            await self._end_all()
+
+    async def _end_all(self):
+        """Cancels every task and waits, not for long, until it has cleaned up behind itself."""
+        for task in self._tasks:
+            if task.handle and not task.done:
+                task.handle.cancel()
+        for task in self._tasks:
+            if task.handle and not task.done:
+                try:
+                    await asyncio.wait_for(task.handle, _FAREWELL_S)
+                except (asyncio.CancelledError, asyncio.TimeoutError):
+                    pass
 
     def _plain_beat(self, task):
         def beat():

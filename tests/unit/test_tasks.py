@@ -80,6 +80,23 @@ async def test_a_task_without_heartbeat_is_cancelled_started_again_and_starves_t
     assert len(lives) == 2
 
 
+async def test_tasks_clean_up_before_the_supervisor_ends():
+    world = World()
+    ended = []
+
+    async def linked(beat):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # a close frame, say
+            ended.append("linked")
+
+    world.supervisor.add("linked", linked)
+    async with world:
+        await world.clock.run_for(1_000)
+    assert ended == ["linked"]
+
+
 async def test_a_task_that_returns_is_done():
     world = World()
     runs = []
