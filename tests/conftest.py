@@ -105,9 +105,7 @@ class MicroPythonError(Exception):
 
 def run_file(path, names):
     """Runs tests of a file in one process; returns {name: (failure text or None, what it printed)}."""
-    site_packages = next(p for p in sys.path if p.endswith("site-packages"))
-    # Frozen modules go first: the site-packages, there for microdot alone, hold packages made for CPython.
-    search = [".frozen", str(ROOT), str(ROOT / "lib"), str(UNIT), site_packages]
+    search = [".frozen", str(ROOT), str(ROOT / "lib"), str(UNIT)]
     command = [MICROPYTHON, "-X", HEAP, ROOT / "tests" / "micropython_runner.py", path.stem, *names]
     try:
         done = subprocess.run(
