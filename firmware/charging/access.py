@@ -125,7 +125,7 @@ class Access:
                     return connector
         return None
 
-    def remote_start(self, token, number, spawn):
+    def remote_start(self, token, number, profile, spawn):
         """See Station.remote_start; `spawn(coroutine)` runs what cannot be known at once."""
         if not valid_token(token) or not self._may_start():
             return False
@@ -135,18 +135,18 @@ class Access:
             return False
         if self._settings.get("AuthorizeRemoteTxRequests"):
             place.claimed = True
-            spawn(self._authorised_start(token, place))
+            spawn(self._authorised_start(token, place, profile))
         else:
-            place.use(Grant(token, remote=True))
+            place.use(Grant(token, remote=True, profile=profile))
         return True
 
-    async def _authorised_start(self, token, place):
+    async def _authorised_start(self, token, place, profile):
         try:
             info = await self._authoriser.check(token)
         finally:
             place.claimed = False
         if info.accepted and place.startable:
-            place.use(Grant(token, info.parent, remote=True))
+            place.use(Grant(token, info.parent, remote=True, profile=profile))
 
     def plugged(self, connector):
         """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is."""

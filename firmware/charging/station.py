@@ -27,7 +27,8 @@ class Station:
     """Everything a face may ask of the station. Connectors are numbered 1..n; 0 is the station itself (OCPP 1.6 §3.8).
 
     `evses` and `meters` are in the order of the connectors; a meter may be None (none fitted). `state` is a
-    store.StateFile for what must survive a restart (None: nothing does), `history` has add(transaction) or is None.
+    store.StateFile for what must survive a restart, `profiles` a store.Slots for the charging profiles (None: nothing
+    survives). `history` has add(transaction) or is None.
 
     backend    None, or an object with: online (registered and link up), may_start (registration allows charging),
                async authorize(token) -> TokenInfo, raises OSError when out of reach. None: list, cache decide.
@@ -41,7 +42,9 @@ class Station:
     reset_requested(hard, by)        transactions are stopped and written; restart when everything else is done
     """
 
-    def __init__(self, clock, log, settings, journal, tags, cache, evses, meters, history=None, state=None):
+    def __init__(
+        self, clock, log, settings, journal, tags, cache, evses, meters, history=None, state=None, profiles=None
+    ):
         self._clock = clock
         self._log = log
         self._settings = settings
@@ -72,6 +75,18 @@ class Station:
         self._access = Access(self.connectors, self._authoriser, clock, log, settings, self._may_start)
         for connector in self.connectors:
             self._connect(connector)
+        self._schedules = None
+        self._profiles = profiles
+        if profiles and profiles.load():
+            self._load_schedules()
+
+    def _load_schedules(self):
+        # Many stations never see a charging profile: they do without the heap of the code.
+        from firmware.charging.schedules import Schedules
+
+        self._schedules = Schedules(
+            self.connectors, self._clock, self._log, self._settings, self._profiles, self.transaction_changed
+        )
 
     def _connect(self, connector):
         n = connector.number
@@ -82,6 +97,13 @@ class Station:
         connector.update()
 
     # -- looking
+
+    @property
+    def schedules(self):
+        """The charging profiles: schedules.Schedules."""
+        if self._schedules is None:
+            self._load_schedules()
+        return self._schedules
 
     @property
     def backend(self):
@@ -144,13 +166,17 @@ class Station:
             return "refused"
         return await self._access.swipe(token, connectors)
 
-    def remote_start(self, token, connector=None):
+    def remote_start(self, token, connector=None, profile=None):
         """Starts for `token` on a connector, or on one that the station chooses (OCPP 1.6 §5.11).
+
+        `profile` is a composite.Profile for the transaction that comes of it, whichever that will be.
 
         Returns False when it is known at once that nothing can come of it. Authorisation (AuthorizeRemoteTxRequests)
         goes on by itself; without a vehicle the station waits for one for ConnectionTimeOut.
         """
-        return self._resetting is None and self._access.remote_start(token, connector, self._spawn)
+        if self._resetting or (profile and not self.schedules.has_room(profile)):
+            return False
+        return self._access.remote_start(token, connector, profile, self._spawn)
 
     def remote_stop(self, number):
         """Stops the transaction with the local number; False when it does not run (OCPP 1.6 §5.12)."""
@@ -307,12 +333,16 @@ class Station:
             self.transaction_changed,
         )
         self._memory.set("reset", None)
+        if self._schedules:
+            self._schedules.forget_ended()
         self._ready = True
 
     def step(self):
         """What is due now on all connectors; the charging task calls it ten times a second."""
         for connector in self.connectors:
             connector.step()
+        if self._schedules:
+            self._schedules.step()
         try:
             self._journal.flush_due()
         except OSError as exc:

@@ -11,6 +11,7 @@ class Transaction:
     wh            newest register value, Wh, never below begin_wh
     reservation   number of the reservation that it used up, or None
     remote        True when a remote start began it
+    profile       composite.Profile that came with the remote start, until it is installed; or None
     suspended     True while energy is withheld because the back-end refused the token
     info          free text for the status, for example "EV side disconnected"
     reason        None while it runs; then why it stops or stopped ("Local", "Remote", "EVDisconnected", ...)
@@ -24,6 +25,7 @@ class Transaction:
         self.parent = grant.parent
         self.reservation = grant.reservation
         self.remote = grant.remote
+        self.profile = grant.profile
         self.begin_t = begin_t
         self.begin_ms = begin_ms
         self.begin_wh = begin_wh
@@ -59,12 +61,14 @@ class Transaction:
 class Grant:
     """An authorised user for whom no transaction runs yet.
 
-    `floating`: the card was shown before any plug, so that the user may still choose among the connectors.
+    `floating`: the card was shown before any plug, so that the user may still choose among the connectors. `profile`:
+    a composite.Profile for the transaction.
     """
 
-    def __init__(self, token, parent=None, remote=False, floating=False, reservation=None):
+    def __init__(self, token, parent=None, remote=False, floating=False, reservation=None, profile=None):
         self.token = token
         self.parent = parent
         self.remote = remote
         self.floating = floating
         self.reservation = reservation
+        self.profile = profile

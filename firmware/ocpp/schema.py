@@ -198,7 +198,9 @@ def _number(kind, value, name, strict):
     if type(value) is int:
         return None
     if type(value) is not float:
-        raise CallError(TYPE_VIOLATION, name + " is not a number")
+        if not isinstance(value, float):
+            raise CallError(TYPE_VIOLATION, name + " is not a number")
+        value = value * 1  # one that knows how it is written
     if value != value or value - value != 0:  # NaN, infinite: JSON has neither
         raise CallError(PROPERTY_VIOLATION, name + " is not finite")
     if kind == _INTEGER:

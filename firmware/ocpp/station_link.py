@@ -92,6 +92,11 @@ class StationLink:
         station.list_conflict.connect(self._list_conflict)
         station.backend = self
 
+    def _smart_charging(self):
+        from firmware.ocpp.v16.smart_charging import SmartChargingProfile
+
+        return SmartChargingProfile(self, self._station, self._settings, self._clock, self._log)
+
     # -- what the station wants from its back-end
 
     @property

@@ -8,6 +8,7 @@ from harness import FakeClock
 from firmware.charging.authorisation import TokenInfo
 from firmware.charging.station import Station
 from firmware.evse.faults import FAULTS
+from firmware.evse.limits import Limits
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
 from firmware.kernel.signal import Signal
@@ -15,6 +16,7 @@ from firmware.store.journal import Journal
 from firmware.store.records import BEGIN, END, SAMPLE
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
+from firmware.store.slots import Slots
 from firmware.store.statefile import StateFile
 
 _TICK_MS = 20
@@ -28,7 +30,9 @@ class ScriptedEvse:
         self.cable_ma = None if socket else 32_000
         self.locked = False if socket else None
         self.faults = ()
-        self.limit = (32_000, "supply")
+        self.limits = Limits()
+        self.limits.set("supply", 32_000)
+        self.phases = 3
         self.offered_ma = 0
         self.charging = False
         self.duty = 10_000
@@ -52,6 +56,13 @@ class ScriptedEvse:
     @property
     def vehicle_ready(self):
         return self.state == "C"
+
+    @property
+    def limit(self):
+        return self.limits.allowed()
+
+    def set_phases(self, phases):
+        self.phases = phases
 
     def permit(self, on):
         self.permitted = on
@@ -188,6 +199,7 @@ class Bench:
             self.meters,
             self,
             state=StateFile(self.folder + "/station"),
+            profiles=Slots(self.folder + "/profiles"),
         )
         self.station.backend = self.backend
         self.statuses = []  # (connector, word), in order

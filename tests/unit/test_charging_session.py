@@ -300,10 +300,10 @@ async def test_suspended_words():
     await bench.charging()
     bench.evse.set_state("B")
     assert bench.word == "SuspendedEV"
-    bench.evse.limit = (0, "schedule")
+    bench.evse.limits.set("schedule", 0)
     bench.evse.tick()
     assert bench.word == "SuspendedEVSE"
-    bench.evse.limit = (16_000, "schedule")
+    bench.evse.limits.set("schedule", 16_000)
     bench.evse.tick()
     await bench.run(1_500)
     assert bench.word == "SuspendedEVSE"  # the vehicle may still answer

@@ -1,5 +1,6 @@
 """Calls from the back-end: core, local list and remote trigger profiles, and profiles that are off (OCPP 1.6 §5)."""
 
+from charging_profiles import ocpp_profile
 from link_bench import LinkBench
 
 from firmware.ocpp.errors import CallError
@@ -52,11 +53,11 @@ async def test_remote_start_takes_a_profile_for_the_coming_transaction_only():
     # trap 31, errata 3.41
     bench = await LinkBench().accepted()
     bench.charging.plug()
-    profile = {"chargingProfilePurpose": "TxDefaultProfile"}
+    profile = ocpp_profile(purpose="TxDefaultProfile")
     assert await bench.status_of("RemoteStartTransaction", idTag="CARD", chargingProfile=profile) == "Rejected"
-    profile = {"chargingProfilePurpose": "TxProfile", "transactionId": 1}
+    profile = ocpp_profile(purpose="TxProfile", transactionId=1)
     assert await bench.status_of("RemoteStartTransaction", idTag="CARD", chargingProfile=profile) == "Rejected"
-    profile = {"chargingProfilePurpose": "TxProfile"}
+    profile = ocpp_profile(purpose="TxProfile")
     assert await bench.status_of("RemoteStartTransaction", idTag="CARD", chargingProfile=profile) == "Accepted"
 
 

@@ -28,16 +28,25 @@ class CoreProfile:
     def remote_start(self, payload):
         """§5.11. Connector 0 and a profile for another purpose are refused; while Pending everything is (§4.2)."""
         connector = payload.get("connectorId")
-        profile = payload.get("chargingProfile")
-        accepted = self._link.registration == "Accepted"
-        if connector is not None and not self._is_connector(connector):
-            accepted = False
+        if self._link.registration != "Accepted" or (connector is not None and not self._is_connector(connector)):
+            return _status(False)
+        try:
+            profile = self._tx_profile(payload.get("chargingProfile"), connector)
+        except ValueError as exc:
+            self._log.info("ocpp", "remote start refused: %s", exc)
+            return _status(False)
+        return _status(self._station.remote_start(payload["idTag"], connector, profile))
+
+    def _tx_profile(self, data, connector):
+        """Returns what the ChargingProfile of a remote start says, None without one. Raises ValueError."""
+        if data is None or is_off("SmartCharging", self._settings):
+            return None  # a station that cannot do it ignores it
         # Errata 3.41: the transaction is not there yet, so its number cannot be.
-        if profile and (profile["chargingProfilePurpose"] != "TxProfile" or "transactionId" in profile):
-            accepted = False
-        if accepted:
-            accepted = self._station.remote_start(payload["idTag"], connector)
-        return _status(accepted)
+        if data["chargingProfilePurpose"] != "TxProfile" or "transactionId" in data:
+            raise ValueError("no profile for a transaction to come")
+        from firmware.ocpp.v16.smart_charging import charging_profile
+
+        return charging_profile(data, connector, None, self._settings, None)
 
     def remote_stop(self, payload):
         """§5.12. Accepted only for a transaction that is going on."""

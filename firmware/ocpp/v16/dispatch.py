@@ -49,14 +49,21 @@ def is_off(profile, settings):
 
 
 class Dispatcher:
-    """Finds the method of an action. A profile has `actions`, {action name: function (profile, payload)}."""
+    """Finds the method of an action. A profile has `actions`, {action name: function (profile, payload)}.
 
-    def __init__(self, profiles, settings):
+    `late` is {name of a profile: function that returns it}: those are loaded when the first CALL needs them.
+    """
+
+    def __init__(self, profiles, settings, late):
         self._settings = settings
         self._methods = {}
+        self._late = late
         for profile in profiles:
-            for action, method in profile.actions.items():
-                self._methods[action] = (profile, method)
+            self._add(profile)
+
+    def _add(self, profile):
+        for action, method in profile.actions.items():
+            self._methods[action] = (profile, method)
 
     async def handle(self, action, payload):
         """Returns the answer to a CALL: a payload, or (payload, function to be called after it has been sent).
@@ -70,6 +77,8 @@ class Dispatcher:
             if action in _ANSWER_WHEN_OFF:
                 return dict(_ANSWER_WHEN_OFF[action])
             raise CallError(NOT_SUPPORTED, "profile %s is off" % name)
+        if name in self._late:
+            self._add(self._late.pop(name)())
         if action not in self._methods:
             raise CallError(NOT_SUPPORTED, "not supported")
         profile, method = self._methods[action]
