@@ -95,7 +95,14 @@ class Connector:
 
     @property
     def faulted(self):
+        """A fault forbids energy."""
         return any(fault.blocks for fault in self.evse.faults)
+
+    @property
+    def broken(self):
+        """The station itself is at fault. What a vehicle in use causes only suspends it (OCPP 1.6 §7.6)."""
+        nobody = self.session == IDLE
+        return any(fault.blocks and (nobody or not fault.vehicle) for fault in self.evse.faults)
 
     @property
     def startable(self):
@@ -288,9 +295,9 @@ class Connector:
         word = status_word(
             session,
             self.status.state,
-            faulted=self.faulted,
+            faulted=self.broken,
             operative=self.operative,
-            offering=not paused and (evse.offered_ma > 0 or settling or not evse.connected),
+            offering=not paused and not self.faulted and (evse.offered_ma > 0 or settling or not evse.connected),
             requesting=evse.vehicle_ready,
             delivering=evse.charging,
             settling=settling,

@@ -48,7 +48,11 @@ class Buttons:
         """Watches the buttons for ever. One that is pressed when the task begins is reported, too."""
         while True:
             beat()
-            for connector, name, button in self._buttons:
-                if button.poll():
-                    self.changed.emit(connector, name, button.pressed)
+            self.poll()
             await self._sleep(_POLL_MS / 1000)
+
+    def poll(self):
+        """Reads every button once."""
+        for connector, name, button in self._buttons:
+            if button.poll():
+                self.changed.emit(connector, name, button.pressed)

@@ -18,10 +18,11 @@ class Fault:
     retry    unplugging, or 15 minutes of waiting up to three times; after that latched
     latched  a restart or `clear()`
 
-    `blocks`: no energy while it lasts, and an orderly opening is not waited for.
+    `blocks`: no energy while it lasts, and an orderly opening is not waited for. `vehicle`: it lies with the vehicle or
+    its cable, so that the station itself is not out of order (OCPP 1.6 §7.6, EVCommunicationError).
     """
 
-    def __init__(self, name, code, text, debounce_ms, recovery, blocks=True, clear_ms=0):
+    def __init__(self, name, code, text, debounce_ms, recovery, blocks=True, clear_ms=0, vehicle=False):
         self.name = name
         self.code = code
         self.text = text
@@ -29,6 +30,7 @@ class Fault:
         self.recovery = recovery
         self.blocks = blocks
         self.clear_ms = clear_ms
+        self.vehicle = vehicle
 
     def reported_as(self, code, text):
         """Returns this fault with another code or text; None keeps the row's own."""
@@ -40,6 +42,7 @@ class Fault:
             self.recovery,
             self.blocks,
             self.clear_ms,
+            self.vehicle,
         )
 
 
@@ -50,19 +53,19 @@ TABLE = (
     Fault("rcd_tripped", "EVSE F3", "DC residual current", 50, "retry"),
     Fault("rcd_test_failed", "EVSE F3", "RCD self-test failed", 0, "retry"),
     Fault("contactor_stuck_open", "EVSE F11", "Contactor does not close", 250, "unplug"),
+    Fault("other", "EVSE F2", "Internal failure", 0, "auto"),
     Fault("overtemperature", "EVSE F10", "Temperature above 80 C", 0, "auto"),
     Fault("temperature_sensor", "EVSE F10", "Temperature sensor failed", 1_000, "auto", clear_ms=10_000),
     Fault("overcurrent", "EVSE F9", "Vehicle draws more than offered", 7_000, "unplug"),
-    Fault("cp_short", "EVSE F8", "Control pilot shorted to PE", 0, "auto"),
-    Fault("cp_open", "EVSE F8", "Control pilot or PE out of limits", 55, "auto", clear_ms=1_000),
-    Fault("diode", "EVSE F8", "No diode on the control pilot", 100, "unplug"),
-    Fault("ventilation", "EVSE F7", "Vehicle asks for ventilation", 0, "auto"),
-    Fault("pp_invalid", "EVSE F6", "Cable rating unreadable", 500, "unplug"),
+    Fault("cp_short", "EVSE F8", "Control pilot shorted to PE", 0, "auto", vehicle=True),
+    Fault("cp_open", "EVSE F8", "Control pilot or PE out of limits", 55, "auto", clear_ms=1_000, vehicle=True),
+    Fault("diode", "EVSE F8", "No diode on the control pilot", 100, "unplug", vehicle=True),
+    Fault("ventilation", "EVSE F7", "Vehicle asks for ventilation", 0, "auto", vehicle=True),
+    Fault("pp_invalid", "EVSE F6", "Cable rating unreadable", 500, "unplug", vehicle=True),
     Fault("lock_failed", "EVSE F5", "Plug lock does not follow", 0, "unplug"),
     Fault("phase_loss", "SUPPLY PHASE_LOSS", "Supply phase missing", 3_000, "auto", clear_ms=10_000),
     Fault("overvoltage", "SUPPLY OVERVOLTAGE", "Supply voltage too high", 2_000, "auto", clear_ms=10_000),
     Fault("undervoltage", "SUPPLY UNDERVOLTAGE", "Supply voltage too low", 3_000, "auto", clear_ms=10_000),
-    Fault("other", "EVSE F2", "Internal failure", 0, "auto"),
     Fault("meter_lost", "METER TIMEOUT", "Meter does not answer", 0, "auto", blocks=False),
     Fault("brown_out", "SUPPLY BROWN_OUT", "Supply was too low for the controller", 0, "auto", blocks=False),
     Fault("watchdog_reset", "EVSE WATCHDOG", "Restarted by the watchdog", 0, "auto", blocks=False),

@@ -214,7 +214,7 @@ class Machine:
             self._cut_at = None
         good = plausible(high)
         self._cp_open.see(not good, now_ms)
-        if high is not None:
+        if good:  # what no vehicle can have caused says nothing about the vehicle
             before = self.pilot.state
             self.pilot.see(high, now_ms, now_ms < self._blank_until)
             if self.pilot.state != before:

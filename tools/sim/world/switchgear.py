@@ -100,13 +100,14 @@ class Rcd:
         self._test = False
         self._answered = False
         self.fault = False
+        self.dead = False  # its self-test has no effect any more
 
     def test(self, on):
         self._test = bool(on)
         self._timeline.after(_RCD_TEST_MS, self._answer)
 
     def _answer(self, _):
-        self._answered = self._test
+        self._answered = self._test and not self.dead
 
     @property
     def tripped(self):

@@ -1,0 +1,29 @@
+"""Every fault in every state, over the simulated circuit (docs/fault_matrix.md)."""
+
+import sys
+
+from folder import fresh_folder
+
+from tools.fault_matrix.cases import CASES, CHARGING
+from tools.fault_matrix.matrix import run_cell
+
+if sys.implementation.name == "cpython":
+
+    def test_every_cell_is_as_the_page_says():
+        from tools.fault_matrix.page import PAGE, current
+
+        assert current() == PAGE.read_text(), "python -m tools.fault_matrix"
+
+
+def test_a_fault_while_charging():
+    """The column that matters most, on each interpreter."""
+    for case in CASES:
+        try:
+            run_cell(case, CHARGING, fresh_folder())
+        except AssertionError as exc:
+            raise AssertionError("%s: %s" % (case.label, exc))
+
+
+def test_no_two_cases_are_about_the_same_fault():
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)

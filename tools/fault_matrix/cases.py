@@ -1,0 +1,175 @@
+"""The faults of the matrix: how each is done to the circuit, where it shows, and what must come of it.
+
+The expectations are those of IEC 61851-1 and OCPP 1.6 §7.6 as a person reads them; nothing here is taken from the
+firmware's own tables.
+"""
+
+A, B1, B2, PAUSED, CHARGING = "A", "B1", "B2", "C1", "C2"
+STATES = (A, B1, B2, PAUSED, CHARGING)
+PLUGGED = (B1, B2, PAUSED, CHARGING)
+
+EV = "EVCommunicationError"
+
+
+class Case:
+    """One row of the matrix.
+
+    label     what breaks, for people; name: of the fault in the firmware, "" for what no station can tell from
+              something harmless
+    does, undoes   functions (cell): what breaks, and the repair
+    shows     states in which it can be noticed
+    limit_ms  from the cause to the open coil while charging; None: charging goes on
+    code, vendor   OCPP errorCode and vendorErrorCode
+    recovery  "auto": by itself, at most `after_ms` after the repair; "unplug": not before the vehicle has gone;
+              "retry": unplugging or 15 minutes; "session": there is no fault, but the session is over
+    prompt    function (cell) that brings it to light where charging hides it, or None
+    """
+
+    def __init__(self, label, name, does, undoes, code, vendor, limit_ms=200, shows=PLUGGED, recovery="unplug",
+                 after_ms=2_000, prompt=None):  # fmt: skip
+        self.label = label
+        self.name = name
+        self.does = does
+        self.undoes = undoes
+        self.code = code
+        self.vendor = vendor
+        self.limit_ms = limit_ms
+        self.shows = shows
+        self.recovery = recovery
+        self.after_ms = after_ms
+        self.prompt = prompt
+
+    @property
+    def by_vehicle(self):
+        return self.code == EV
+
+
+def _circuit(name):
+    return lambda cell: cell.outlet.set_fault(name, True), lambda cell: cell.outlet.set_fault(name, False)
+
+
+def _temperature(tenths):
+    def does(cell):
+        cell.outlet.temperature_dc = tenths
+
+    def undoes(cell):
+        cell.outlet.temperature_dc = 250
+
+    return does, undoes
+
+
+def _emergency(on):
+    return lambda cell: cell.outlet.press("emergency", on)
+
+
+def _vehicle_shows(letter):
+    def undoes(cell):
+        if cell.outlet.vehicle.plugged:
+            cell.outlet.set_vehicle(cell.shown)
+
+    def does(cell):
+        if cell.outlet.vehicle.plugged:
+            cell.outlet.set_vehicle(letter)
+
+    return does, undoes
+
+
+def _overdriven(cell):
+    cell.outlet.force_pilot(15_000, True)
+
+
+def _back(cell):
+    cell.outlet.set_vehicle(cell.shown if cell.outlet.vehicle.plugged else "A")
+
+
+def _cable_unreadable(cell):
+    cell.outlet.vehicle.cable_a = None
+
+
+def _cable_again(cell):
+    cell.outlet.vehicle.cable_a = 32 if cell.outlet.vehicle.plugged else None
+
+
+def _bolt_springs_back(cell):
+    cell.outlet.lock.locked = False
+    cell.outlet.lock.jammed = True
+
+
+def _bolt_free(cell):
+    cell.outlet.lock.jammed = False
+
+
+def _rcd_dead(on):
+    def does(cell):
+        cell.outlet.rcd.dead = on
+
+    return does
+
+
+def _phase(index):
+    def does(cell):
+        cell.meter.lost_phase = index
+
+    return does
+
+
+def _driver_fails(cell):
+    def sample():
+        raise OSError(5)
+
+    cell.parts.pilot.sample = sample
+
+
+def _driver_works(cell):
+    del cell.parts.pilot.sample
+
+
+def _s2_opens(cell):
+    cell.outlet.set_vehicle("B")
+
+
+def _test_is_due(cell):
+    """A self-test follows each session, and there is one a day."""
+    if cell.outlet.vehicle.plugged:
+        cell.finish()
+        cell.outlet.unplug()
+    else:
+        cell.bench.run(86_400_000, 10_000)
+
+
+CASES = (
+    Case("emergency stop pressed", "emergency_stop", _emergency(True), _emergency(False), "OtherError",
+         "EVSE EMERGENCY_STOP", 100, STATES),
+    Case("contactor welded", "contactor_welded", *_circuit("relay_weld"), "PowerSwitchFailure", "EVSE F1", None, STATES,
+         prompt=_s2_opens),
+    Case("contactor stuck open", "contactor_stuck_open", *_circuit("relay_open"), "PowerSwitchFailure", "EVSE F11",
+         1_500, (CHARGING,)),
+    Case("residual current", "rcd_tripped", *_circuit("rcd"), "GroundFailure", "EVSE F3", 150, STATES),
+    Case("RCD self-test without answer", "rcd_test_failed", _rcd_dead(True), _rcd_dead(False), "GroundFailure",
+         "EVSE F3", None, STATES, "retry", prompt=_test_is_due),
+    Case("above 80 C", "overtemperature", *_temperature(950), "HighTemperature", "EVSE F10", 200, STATES, "auto",
+         604_000),
+    Case("temperature sensor torn off", "temperature_sensor", *_temperature(None), "HighTemperature", "EVSE F10", 1_300,
+         STATES, "auto", 12_000),
+    Case("warm outlet, 70 C", "derated", *_temperature(700), "HighTemperature", "EVSE F17", None, STATES, "auto"),
+    Case("more current than offered", "overcurrent", *_circuit("overcurrent"), "OverCurrentFailure", "EVSE F9", 8_200,
+         (CHARGING,)),
+    Case("CP shorted to PE", "cp_short", *_circuit("cp_short"), EV, "EVSE F8", 100, STATES, "auto"),
+    Case("CP beyond its limits", "cp_open", _overdriven, _back, EV, "EVSE F8", 100, STATES, "auto", 3_000),
+    Case("CP or PE open", "", *_circuit("pe_open"), "NoError", None, 100, PLUGGED, "session"),
+    Case("no diode", "diode", *_circuit("diode"), EV, "EVSE F8", 200, (B2, CHARGING)),
+    Case("vehicle in D", "ventilation", *_vehicle_shows("D"), EV, "EVSE F7", 600, PLUGGED, "auto"),
+    Case("PP unreadable", "pp_invalid", _cable_unreadable, _cable_again, EV, "EVSE F6", 750, PLUGGED),
+    Case("lock does not hold", "lock_failed", _bolt_springs_back, _bolt_free, "ConnectorLockFailure", "EVSE F5", 300,
+         PLUGGED),
+    Case("phase L2 missing", "phase_loss", _phase(1), _phase(None), "UnderVoltage", "SUPPLY PHASE_LOSS", 4_200, STATES,
+         "auto", 12_000),
+    Case("280 V", "overvoltage", *_circuit("overvoltage"), "OverVoltage", "SUPPLY OVERVOLTAGE", 3_200, STATES, "auto",
+         12_000),
+    Case("180 V", "undervoltage", *_circuit("undervoltage"), "UnderVoltage", "SUPPLY UNDERVOLTAGE", 4_200, STATES,
+         "auto", 12_000),
+    Case("ADC of the pilot fails", "other", _driver_fails, _driver_works, "OtherError", "EVSE F2", 100, STATES, "auto",
+         6_000),
+    Case("meter silent", "meter_lost", *_circuit("meter_fail"), "PowerMeterFailure", "METER TIMEOUT", None, STATES,
+         "auto"),
+)  # fmt: skip

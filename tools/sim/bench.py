@@ -1,0 +1,180 @@
+# A whole station above the simulated circuit, in one process and in virtual time. MIT license.
+"""`Bench` joins the firmware's real layers (drivers, EVSE, charging, journal, settings) to the world of the simulator.
+
+There is no event loop: `run(ms)` is what the tasks of the firmware do, at their periods, so that an hour takes seconds.
+Left out is what has a wire of its own (Modbus, the reader, the link); meters are read straight from the outlets. Runs
+on CPython and on MicroPython.
+"""
+
+import sys
+
+from micropython import const
+
+from tools.sim.device import machine
+from tools.sim.world.world import World
+
+sys.modules["machine"] = machine  # before the board is imported, which makes its pins of it
+
+from firmware.boards import simulated  # noqa: E402
+from firmware.boards.board import Board  # noqa: E402
+from firmware.charging.station import Station  # noqa: E402
+from firmware.evse.control import Evse  # noqa: E402
+from firmware.kernel.clock import Clock  # noqa: E402
+from firmware.kernel.log import Log  # noqa: E402
+from firmware.kernel.reading import Reading  # noqa: E402
+from firmware.ocpp.v16.status import StatusReporter  # noqa: E402
+from firmware.store.journal import Journal  # noqa: E402
+from firmware.store.records import BEGIN, END  # noqa: E402
+from firmware.store.registry import SETTINGS  # noqa: E402
+from firmware.store.settings import Settings  # noqa: E402
+
+TICK_MS = const(20)
+_STATION_MS = const(100)
+_METER_MS = const(1_000)
+_UNIX = const(1_800_000_000)
+CARD = "04A1B2C3"
+
+
+class OutletMeter:
+    """The meter of an outlet. `lost_phase`: index of a phase that the supply lacks, or None."""
+
+    def __init__(self, outlet):
+        self._outlet = outlet
+        self.lost_phase = None
+
+    async def read(self):
+        outlet = self._outlet
+        if outlet.meter_silent:
+            raise OSError("no answer")
+        currents, millivolts, uj = outlet.meter_values()
+        voltages = tuple(0 if phase == self.lost_phase else millivolts for phase in range(3))
+        return Reading(energy_wh=uj // 3_600_000_000, currents_ma=currents, voltages_mv=voltages)
+
+
+class Bench:
+    """One power-on. `folder` is an empty directory for the store; `settings` are values by name.
+
+    station, evses, outlets, meters, board, journal, settings, clock: the parts. `opened_at` has, per connector, the ms
+    at which the coil was last switched off.
+    """
+
+    def __init__(self, folder, connectors=1, noise_mv=10, socket=True, **settings):
+        self.ms = 0
+        self._next_station = self._next_meter = 0
+        self.opened_at = [None] * connectors
+        self.world = World(lambda: self.ms, self._told, connectors, socket)
+        machine.attach(self.world, None, noise_uv=noise_mv * 110)
+        self.outlets = self.world.outlets
+        layout = dict(simulated.LAYOUT)
+        layout.update({"meter_bus": None, "readers": ()})
+        self.board = Board(layout, {"connectors": connectors, "cable": "socket" if socket else "fixed"})
+        self.clock = Clock(lambda: self.ms, lambda a, b: a - b, lambda: _UNIX)
+        self.log = Log(self.clock)
+        self.settings = Settings(folder + "/settings", SETTINGS, log=self.log)
+        self.settings.set("AllowOfflineTxForUnknownId", True, "system")
+        for name, value in settings.items():
+            self.settings.set(name, value, "system")
+        self.journal = Journal(folder, self.clock, self.log, self.settings)
+        self.meters = [OutletMeter(outlet) for outlet in self.outlets]
+        self.evses = [Evse(i + 1, parts, self.clock, self.log) for i, parts in enumerate(self.board.connectors)]
+        self.station = Station(
+            self.clock, self.log, self.settings, self.journal, {}, _NoCache(), self.evses, self.meters
+        )
+        self.reporter = StatusReporter(self.station, self.settings, self.clock, lambda: None)
+        self.board.buttons.changed.connect(self.station.button)
+        _complete(self.station.restart())
+        self.run(3_000)  # the self-test of the residual current device
+
+    def _told(self, name, fields):
+        if name == "relay" and not fields["on"]:
+            self.opened_at[fields["connector"] - 1] = self.ms
+
+    # Time
+
+    def tick(self, ms=TICK_MS):
+        """One period of everything. A longer one is a loop that was held up."""
+        self.ms += ms
+        self.world.timeline.now()
+        for evse in self.evses:
+            evse.act(self.ms)
+        for evse in self.evses:
+            evse.tell()
+        self.board.buttons.poll()
+        if self.ms >= self._next_meter:
+            self._next_meter = self.ms + _METER_MS
+            for connector in self.station.connectors:
+                _complete(connector.metering.poll())
+        if self.ms >= self._next_station:
+            self._next_station = self.ms + _STATION_MS
+            self.station.step()
+
+    def run(self, ms, tick_ms=TICK_MS):
+        end = self.ms + ms
+        while self.ms < end:
+            self.tick(tick_ms)
+
+    def until(self, condition, limit_ms, tick_ms=TICK_MS):
+        """Runs until condition() holds; returns the ms it took, None when it is not in time."""
+        began = self.ms
+        while not condition():
+            if self.ms - began >= limit_ms:
+                return None
+            self.tick(tick_ms)
+        return self.ms - began
+
+    # People and vehicles
+
+    def swipe(self, token=CARD):
+        return _complete(self.station.swipe(token))
+
+    def session(self, n=1, token=CARD, amps=16):
+        """A card is shown for a vehicle that is plugged in and asks for current; energy flows when this returns."""
+        outlet = self.outlets[n - 1]
+        outlet.set_load((amps * 1000,) * 3, 230_000)
+        assert self.swipe(token) == "start"
+        assert self.until(lambda: self.evses[n - 1].offered_ma, 5_000) is not None, self.word(n)
+        self.run(1_000)
+        outlet.set_vehicle("C")
+        assert self.until(lambda: self.word(n) == "Charging", 10_000) is not None, self.evses[n - 1].suspended_reason
+        self.run(2_000)
+
+    # Looks
+
+    def word(self, n=1):
+        return self.station.status(n).state
+
+    def report(self, n=1):
+        """Returns the StatusNotification.req of a connector."""
+        return self.reporter.payload(n)
+
+    def closed(self, n=1):
+        """Whether current can flow: the main contacts, not the coil."""
+        return self.outlets[n - 1].contactor.closed(0)
+
+    def books(self):
+        """Returns ({transaction: begin Wh}, {transaction: (end Wh, reason)}) of the journal."""
+        begins, ends = {}, {}
+        for record in self.journal.read():
+            if record.kind == BEGIN:
+                begins[record.tx] = record.wh
+            elif record.kind == END:
+                assert record.tx not in ends, "ended twice"
+                ends[record.tx] = (record.wh, record.reason)
+        return begins, ends
+
+
+class _NoCache:
+    def get(self, token):
+        return None
+
+    def put(self, token, info):
+        pass
+
+
+def _complete(coroutine):
+    """Runs a coroutine that has nothing to wait for; returns its result."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits for something")
