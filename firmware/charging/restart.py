@@ -12,6 +12,8 @@ _WAIT_STEP_MS = const(50)
 # meter that shows something else was exchanged.
 _MAX_GAP_WH = const(2_000)
 
+_PAUSE_AFTER = const(32)  # records
+
 
 async def close_open_transactions(connectors, clock, log, journal, reason, history, changed):
     """Ends every transaction without end record for `reason` ("PowerLoss", or that of the reset that was pending).
@@ -24,7 +26,9 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
     if not begins:
         return
     running = journal.running.load()
-    known = {begin.tx: _last_known_wh(journal, begin, running) for begin in begins}
+    known = {}
+    for begin in begins:
+        known[begin.tx] = await _last_known_wh(journal, begin, running, clock)
     concerned = [c for c in connectors if any(begin.connector == c.number for begin in begins)]
     await _meters_read(concerned, clock)
     for begin in begins:
@@ -48,15 +52,19 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
         changed.emit("stop", transaction)
 
 
-def _last_known_wh(journal, begin, running):
+async def _last_known_wh(journal, begin, running, clock):
     """Returns the highest register value that anything durable has of a transaction."""
     wh = begin.wh
     saved = running.get(begin.connector)
     if saved and saved[0] == begin.tx:
         wh = max(wh, saved[1])
-    for record in journal.transaction(begin.tx):
+    seen = 0
+    for record in journal.newest_of(begin.tx):
         if record.reading is not None and record.reading.energy_wh is not None:
             wh = max(wh, record.reading.energy_wh)
+        seen += 1
+        if seen % _PAUSE_AFTER == 0:
+            await clock.sleep_ms(0)  # others have something to do at power-on, too
     return wh
 
 

@@ -148,6 +148,12 @@ class Journal:
                 if record.kind == END:
                     return
 
+    def newest_of(self, tx):
+        """Yields the Records of one transaction that are in the two newest segments: about the last thousand."""
+        for record in self.read(max(tx, (self._log.segments()[-2:] or (0,))[0])):
+            if record.tx == tx and record.kind in (BEGIN, SAMPLE, END):
+                yield record
+
     def open_transactions(self):
         """Returns the BEGIN Records of all transactions that have not ended, oldest first."""
         found = []
