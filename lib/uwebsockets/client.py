@@ -13,12 +13,21 @@ from uwebsockets.url import parse
 
 _TIMEOUT_S = const(20)
 _MAX_SIZE = const(65536)
+_SPOOL_ABOVE = const(8192)
 _CLOSE_S = const(3)  # the server has this long to answer a Close frame
 _LINGER_S = const(1)  # and this long to close the TCP connection, which is its part (RFC 6455 §7.1.1)
 
 
 async def connect(
-    url, subprotocols=None, headers=None, ssl=None, timeout_s=_TIMEOUT_S, max_size=_MAX_SIZE, resolve=None
+    url,
+    subprotocols=None,
+    headers=None,
+    ssl=None,
+    timeout_s=_TIMEOUT_S,
+    max_size=_MAX_SIZE,
+    resolve=None,
+    spool=None,
+    spool_above=_SPOOL_ABOVE,
 ):
     """Opens a connection and returns it as a WebSocket.
 
@@ -27,6 +36,10 @@ async def connect(
     `headers` (dict or pairs) are added to the request. `timeout_s` covers all of it, messages of more than `max_size`
     bytes are refused. `resolve(host, port)` may replace the DNS look-up, which blocks MicroPython, by a coroutine
     function that returns what socket.getaddrinfo() does.
+
+    Messages of more than `spool_above` bytes need not fit into RAM: `spool(is_text, size)`, when given, returns an
+    object whose write(bytes) takes one piece by piece as it arrives; recv() returns that object when it is complete.
+    An OSError that either of them raises ends the connection.
 
     Raises ValueError for arguments that cannot work, HandshakeError and other OSErrors for everything on the wire.
     """
@@ -38,8 +51,9 @@ async def connect(
     links = []  # what has been opened, so that it is closed even if a cancellation crosses with success
     ws = None
     try:
-        opening = _open(links, target, ssl, resolve, request, key, subprotocols, max_size)
-        ws = await asyncio.wait_for(opening, timeout_s)
+        opening = _open(links, target, ssl, resolve, request, key, subprotocols)
+        subprotocol, rest = await asyncio.wait_for(opening, timeout_s)
+        ws = WebSocket(links[0], subprotocol, rest, frame.Decoder(max_size, spool, spool_above))
         return ws
     except asyncio.TimeoutError:
         raise HandshakeError("no connection within %d s" % timeout_s)
@@ -49,7 +63,8 @@ async def connect(
                 await link.close()
 
 
-async def _open(links, target, ssl, resolve, request, key, subprotocols, max_size):
+async def _open(links, target, ssl, resolve, request, key, subprotocols):
+    """Returns the chosen sub-protocol and what came behind the server's header; `links` gets the Transport."""
     link = await transport.open(target, ssl, resolve)
     links.append(link)
     await link.write(request)
@@ -63,8 +78,7 @@ async def _open(links, target, ssl, resolve, request, key, subprotocols, max_siz
         end = head.find(b"\r\n\r\n")
         if (len(head) if end < 0 else end) > handshake.MAX_HEADER:
             raise HandshakeError("server's header is too long")
-    subprotocol = handshake.check_response(head[:end], key, subprotocols)
-    return WebSocket(link, subprotocol, head[end + 4 :], max_size)
+    return handshake.check_response(head[:end], key, subprotocols), head[end + 4 :]
 
 
 class WebSocket:
@@ -74,12 +88,12 @@ class WebSocket:
     connection ended: 1005 without a code, 1006 without a Close frame, None while it is open.
     """
 
-    def __init__(self, link, subprotocol, data, max_size):
+    def __init__(self, link, subprotocol, data, decoder):
         self.subprotocol = subprotocol
         self.close_code = None
         self.close_reason = ""
         self._link = link
-        self._decoder = frame.Decoder(max_size)
+        self._decoder = decoder
         self._decoder.feed(data)
         self._turn = asyncio.Lock()  # one frame on its way at a time
         self._receiving = False
@@ -108,7 +122,7 @@ class WebSocket:
         await self._send(frame.PING, data)
 
     async def recv(self):
-        """Returns the next message as str or bytes; None once the connection is closed.
+        """Returns the next message as str or bytes, or as what it was spooled to; None once the connection is closed.
 
         Raises ProtocolError when the server breaks the protocol (which ends the connection with its code) and
         ConnectionClosed or another OSError when the connection is lost.

@@ -90,10 +90,16 @@ class Decoder:
 
     All state is in here, so a reader may be cancelled anywhere between two calls. A message of more than `max_size`
     bytes is refused when its length is announced, before it is received. Text is checked as it arrives (§8.1).
+
+    A message of more than `spool_above` bytes does not have to fit into RAM: `spool(is_text, size)`, if given, returns
+    an object for it whose write(bytes) takes it piece by piece, and which then is its payload. `size` is what has been
+    announced so far. What either of them raises goes to the caller of next().
     """
 
-    def __init__(self, max_size):
+    def __init__(self, max_size, spool=None, spool_above=0):
         self._max_size = max_size
+        self._spool = spool
+        self._spool_above = spool_above if spool else max_size
         self._data = b""
         self._at = 0  # index of the first byte of _data that has not been used
         self._in_payload = False
@@ -101,7 +107,9 @@ class Decoder:
         self._control = 0  # opcode when the frame on its way is a control frame
         self._left = 0  # bytes of the payload on its way that are still to come
         self._opcode = 0  # of the message on its way; 0 = none
+        self._size = 0  # announced bytes of the message on its way
         self._parts = None  # bytearray with the beginning of the message on its way
+        self._sink = None  # or the object that has been spooled for it
         self._utf8 = None
 
     def feed(self, data):
@@ -112,7 +120,8 @@ class Decoder:
     def next(self):
         """Returns (opcode, payload) of the next message or control frame, or None when more bytes are needed.
 
-        The payload of TEXT is a str, of all others bytes. Raises ProtocolError, after which the stream is of no use.
+        The payload of TEXT is a str, of all others bytes, unless it was spooled. Raises ProtocolError, after which the
+        stream is of no use.
         """
         while self._in_payload or self._header():
             if self._control:
@@ -188,10 +197,17 @@ class Decoder:
         """Begins a data frame, and a message if it is the first one (§5.4)."""
         if opcode != CONTINUATION:
             self._opcode = opcode
-            self._parts = None
+            self._size = 0
+            self._parts = self._sink = None
             self._utf8 = Utf8() if opcode == TEXT else None
-        if size + (len(self._parts) if self._parts else 0) > self._max_size:
+        self._size += size
+        if self._size > self._max_size:
             raise ProtocolError(TOO_BIG, "message of more than %d bytes" % self._max_size)
+        if self._size > self._spool_above and self._sink is None:
+            self._sink = self._spool(self._opcode == TEXT, self._size)
+            if self._parts:
+                self._sink.write(self._parts)
+                self._parts = None
 
     def _payload(self):
         """Takes what there is of a data frame's payload; returns the message when that completes it."""
@@ -199,10 +215,16 @@ class Decoder:
         self._left -= len(piece)
         self._in_payload = self._left > 0
         last = self._fin and not self._in_payload
-        if last and self._parts is None:  # the message came in one piece, as nearly all do
+        if last and self._parts is None and self._sink is None:  # it came in one piece, as nearly all do
             return decode(piece) if self._opcode == TEXT else bytes(piece)
         if self._utf8:
             self._utf8.feed(piece, last)
+        if self._sink is not None:
+            self._sink.write(piece)
+            if not last:
+                return None
+            sink, self._sink = self._sink, None
+            return sink
         if self._parts is None:
             self._parts = bytearray()
         self._parts.extend(piece)

@@ -63,10 +63,43 @@ def prefix_of_text(data, whole):
     return False
 
 
-@given(st.lists(frames, max_size=8), st.lists(st.integers(1, 40), min_size=1, max_size=20))
+class Sink:
+    """Where a large message goes."""
+
+    def __init__(self, is_text, size):
+        self.is_text = is_text
+        self.announced = size
+        self.data = b""
+
+    def write(self, data):
+        self.data += data
+
+
+pieces = st.lists(st.integers(1, 40), min_size=1, max_size=20)
+
+
+@given(st.lists(frames, max_size=8), pieces)
 def test_any_frames_in_any_pieces(sequence, cuts):
+    assert events_of(Decoder(LIMIT), sequence, cuts) == model(sequence)
+
+
+@given(st.lists(frames, max_size=8), pieces, st.integers(0, 150))
+def test_large_messages_mean_the_same_when_they_are_spooled(sequence, cuts, above):
+    events = []
+    for event in events_of(Decoder(LIMIT, Sink, above), sequence, cuts):
+        if isinstance(event, tuple) and isinstance(event[1], Sink):
+            opcode, sink = event
+            assert above < len(sink.data) and above < sink.announced <= len(sink.data)
+            assert sink.is_text == (opcode == 1)
+            event = opcode, sink.data.decode() if sink.is_text else sink.data
+        elif isinstance(event, tuple) and event[0] < 8:
+            assert len(event[1] if event[0] == 2 else event[1].encode()) <= above
+        events.append(event)
+    assert events == model(sequence)
+
+
+def events_of(decoder, sequence, cuts):
     stream = b"".join(serialise(*item) for item in sequence)
-    decoder = Decoder(LIMIT)
     events = []
     at = i = 0
     try:
@@ -81,7 +114,7 @@ def test_any_frames_in_any_pieces(sequence, cuts):
                 break
     except ProtocolError as exc:
         events.append(exc.code)
-    assert events == model(sequence)
+    return events
 
 
 @given(st.binary(max_size=1500), st.binary(min_size=4, max_size=4))
