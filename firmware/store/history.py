@@ -46,11 +46,11 @@ class History:
         history and the begin of that transaction. Raises OSError.
         """
         end = journal.last_end
-        newest = None
-        for newest in self._rows_from(self._log.segments()[-1] if self._log.segments() else 0):
-            pass
+        newest = 0
+        for row in self._rows_from((self._log.segments() or (0,))[-1]):
+            newest = row.number
         # Rows are written in the order of the ends.
-        if end is None or (newest is not None and newest.number == end.tx):
+        if end is None or newest == end.tx:
             return
         for begin in journal.transaction(end.tx):
             if begin.kind == BEGIN:
