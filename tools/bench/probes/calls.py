@@ -1,0 +1,90 @@
+# CPU of a call from the back-end, beside that of json alone. MIT license.
+"""Prints {"actions": {name: {"ours_us", "floor_us", "bytes"}}, "rounds"}: medians, on the unix port."""
+
+import asyncio
+import gc
+import json
+import time
+
+from link_bench import LinkBench
+
+from firmware.ocpp.rpc import MessageIds, Rpc
+from firmware.ocpp.schema import Schema
+
+_ROUNDS = 9
+_CALLS = 200
+
+_PERIODS = [{"startPeriod": 3600 * i, "limit": 6.0 + i, "numberPhases": 3} for i in range(24)]
+_PROFILE = {
+    "chargingProfileId": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Recurring",
+    "recurrencyKind": "Daily",
+    "chargingSchedule": {
+        "duration": 86400,
+        "startSchedule": "2026-01-01T00:00:00Z",
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": _PERIODS,
+    },
+}
+
+# Calls that change nothing, so that what is measured is the way in and out and not what a call sets off.
+_MESSAGES = (
+    ("GetConfiguration", {"key": ["HeartbeatInterval"]}),
+    ("ChangeConfiguration", {"key": "NumberOfConnectors", "value": "2"}),
+    ("RemoteStopTransaction", {"transactionId": 4711}),
+    ("ChangeAvailability", {"connectorId": 1, "type": "Operative"}),
+    ("DataTransfer", {"vendorId": "com.example", "messageId": "tariff", "data": "0.29 EUR/kWh, 0.10 EUR/min"}),
+    ("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": _PROFILE}),
+)
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+async def ours(rpc, sent, text):
+    """Returns microseconds per call, from the text that came to the text that goes."""
+    gc.collect()
+    begun = time.ticks_us()
+    for _ in range(_CALLS):
+        await rpc.receive(text)
+        while not sent:
+            await asyncio.sleep(0)
+        sent.clear()
+    return time.ticks_diff(time.ticks_us(), begun) / _CALLS
+
+
+def floor(text):
+    gc.collect()
+    begun = time.ticks_us()
+    for _ in range(_CALLS):
+        json.dumps(json.loads(text))
+    return time.ticks_diff(time.ticks_us(), begun) / _CALLS
+
+
+async def main():
+    bench = await LinkBench().accepted()
+    sent = []
+
+    async def send(text):
+        sent.append(text)
+
+    rpc = Rpc(send, bench.link.handle, Schema(), bench.charging.log, bench.clock, MessageIds())
+    found = {}
+    for action, payload in _MESSAGES:
+        text = json.dumps([2, "b2a7a3f0-4ae6-4d35-8c2f-0f3f7a1f9c55", action, payload])
+        rounds = []
+        for _ in range(_ROUNDS):
+            rounds.append((await ours(rpc, sent, text), floor(text)))
+        found[action] = {
+            "ours_us": median([r[0] for r in rounds]),
+            "floor_us": median([r[1] for r in rounds]),
+            "ratio": median([r[0] / r[1] for r in rounds]),
+            "bytes": len(text),
+        }
+    print(json.dumps({"actions": found, "rounds": _ROUNDS, "calls": _CALLS}))
+
+
+asyncio.run(main())
