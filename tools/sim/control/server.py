@@ -90,7 +90,7 @@ class Server:
         self._listening = socket.socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listening.bind(socket.getaddrinfo(host, port)[0][-1])
-        self._listening.listen(5)
+        self._listening.listen(16)
         self._listening.setblocking(False)
 
     @property
