@@ -57,6 +57,7 @@ class App:
         self._build_link(storage)
         self._build_readers()
         self.uplink = Wifi(network.WLAN(network.WLAN.IF_STA), self.clock, self.log, self._wifi_credentials)
+        self.uplink.changed.connect(self._network_changed)
         self._add_tasks()
 
     # -- building, lowest layer first
@@ -187,6 +188,13 @@ class App:
                 evse.limits.set("supply", min(self.settings.get(name), self.board.max_ma))
         elif name == "LogLevel":
             self.log.level = level_of(self.settings.get(name))
+
+    def _network_changed(self, address):
+        # Connections of an address that is gone stay open, and silent, for as long as nobody looks.
+        if address:
+            self.connection.reconnect()
+        else:
+            self.connection.drop("network is down")
 
     def _wifi_credentials(self):
         return self.settings.get("WifiSsid"), self.settings.get("WifiPassword")

@@ -7,13 +7,18 @@ stays without success is switched off and on again.
 
 from micropython import const
 
+from firmware.kernel.signal import Signal
+
 _POLL_MS = const(1_000)
 _JOIN_MS = const(20_000)  # a join that has not led to an address by then is started again
 _RESTART_MS = const(300_000)  # without an address for that long, the interface itself is restarted
 
 
 class Wifi:
-    """`wlan` is a network.WLAN(network.IF_STA); `credentials()` returns (ssid, password), ssid "" while not set."""
+    """`wlan` is a network.WLAN(network.IF_STA); `credentials()` returns (ssid, password), ssid "" while not set.
+
+    `changed(address)` is emitted with the new address as text, and with None when the link is lost.
+    """
 
     def __init__(self, wlan, clock, log, credentials, hostname=None):
         self._wlan = wlan
@@ -21,7 +26,8 @@ class Wifi:
         self._log = log
         self._credentials = credentials
         self._hostname = hostname
-        self._was_up = False
+        self._address = None
+        self.changed = Signal()
         self._joined_with = None
         self._join_at = 0
         self._restart_at = 0
@@ -47,13 +53,15 @@ class Wifi:
 
     def _step(self, now):
         up = self.up
-        if up != self._was_up:
-            self._was_up = up
+        address = self.address()
+        if address != self._address:
+            self._address = address
             self._restart_at = now + _RESTART_MS
-            if up:
-                self._log.info("wifi", "address %s", self.address())
+            if address:
+                self._log.info("wifi", "address %s", address)
             else:
                 self._log.warning("wifi", "link lost")
+            self.changed.emit(address)
         credentials = self._credentials()
         if not credentials[0] or (up and credentials == self._joined_with):
             return

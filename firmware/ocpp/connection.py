@@ -5,6 +5,7 @@ import os
 from binascii import b2a_base64, unhexlify
 
 import uwebsockets
+from asyncdns import Resolver
 from micropython import const
 
 from firmware.kernel.signal import Signal
@@ -19,6 +20,11 @@ _MAX_MESSAGE = const(65536)  # bytes; a larger one is refused with close code 10
 _WATCH_MS = const(500)
 _PONG_MS = const(10_000)  # silence after a ping that proves the link dead
 _MAX_DOUBLINGS = const(10)
+
+# Calls in a row without an answer. A back-end may be at a loss with one message; one that answers nothing is none,
+# whoever pongs for it.
+_DOUBTFUL_CALLS = const(2)
+_MUTE_CALLS = const(3)
 _SECURE_PROFILE = const(2)  # the lowest SecurityProfile that demands TLS
 
 _NORMAL = const(1000)
@@ -46,8 +52,9 @@ class Connection:
         self._log = log
         self.handle = handle
         self.silent = None  # see Rpc
+        self.doubted = None  # function to be called when calls stay unanswered: something simple should be asked
         self._schema = schema or Schema()
-        self._resolve = resolve
+        self._resolve = resolve or Resolver()
         self._connect = connect or uwebsockets.connect
         self._message_ids = MessageIds()
         self._waker = Waker(clock)
@@ -176,7 +183,7 @@ class Connection:
             return self.handle(action, payload)
 
         rpc = Rpc(send, handle, self._schema, self._log, self._clock, self._message_ids)
-        rpc.timed_out = self._probe
+        rpc.timed_out = self._timed_out
         rpc.silent = self.silent
         return rpc
 
@@ -196,8 +203,16 @@ class Connection:
         except (OSError, MemoryError) as exc:  # MemoryError: a message within the limit for which there is no room now
             return self._dropped or str(exc)
 
-    def _probe(self):
-        """A CALL got no answer: looks whether the link is there at all, even without WebSocketPingInterval."""
+    def _timed_out(self):
+        """A CALL got no answer: looks whether the link is there at all, even without WebSocketPingInterval.
+
+        A gateway may go on answering pings for a back-end that is gone: pongs alone do not keep a link.
+        """
+        unanswered = self.rpc.unanswered if self.rpc else 0
+        if unanswered >= _MUTE_CALLS:
+            self.drop("calls are not answered")
+        elif unanswered == _DOUBTFUL_CALLS and self.doubted:
+            self.doubted()
         self._probe_wanted = True
         self._waker.wake()
 

@@ -76,6 +76,7 @@ class Rpc:
         self._room = asyncio.Event()  # set when _inbound got shorter, or a CALL of ours began
         self.closed = False
         self.round_trip_ms = None  # of our newest CALL that was answered
+        self.unanswered = 0  # calls of ours in a row that got no answer in time
         self.timed_out = None  # function to be called when a CALL got no answer, or None
         self.silent = None  # function that tells whether calls stay unanswered, malformed ones too; or None
 
@@ -113,10 +114,12 @@ class Rpc:
                     raise LinkDown("connection closed before the answer to " + action)
                 left_ms = deadline_ms - self._clock.ms()
                 if left_ms <= 0:
+                    self.unanswered += 1
                     if self.timed_out:
                         self.timed_out()
                     raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
                 await self._answered.wait(left_ms)
+            self.unanswered = 0
             self.round_trip_ms = self._clock.ms() - begun_ms
             return self._answer
         finally:

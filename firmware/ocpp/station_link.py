@@ -85,6 +85,7 @@ class StationLink:
         self.queue_changed = self._outbox.changed
         connection.handle = self.handle
         connection.silent = self._is_silent
+        connection.doubted = self._doubted
         connection.link_changed.connect(self._link_changed)
         self._outbox.delivered.connect(self._delivered)
         settings.changed.connect(self._setting_changed)
@@ -189,6 +190,10 @@ class StationLink:
 
     def heartbeat_now(self):
         self.post("Heartbeat", {})
+
+    def _doubted(self):
+        if self.online:
+            self.heartbeat_now()
 
     async def drain(self, timeout_ms):
         """Waits until the back-end has acknowledged all that it ought to know; returns False if it has not.

@@ -57,6 +57,7 @@ def sound(csms):
 
 def test_a_whole_session_is_valid_in_every_message(station, csms):
     charger = station(rate=10, keys={"MeterValueSampleInterval": "5"})
+    csms.expect("StatusNotification", connectorId=1)
     assert [m.action for m in csms.calls][:3] == ["BootNotification", "StatusNotification", "StatusNotification"]
     started = session(charger, csms)
     sample = csms.expect("MeterValues", transactionId=started.transaction_id)

@@ -378,3 +378,23 @@ async def test_unanswered_call_probes_the_link():
             asyncio.create_task(call(bench.link.rpc))
             await bench.clock.run_for(40_000)
             assert len(outcomes) == 1 and len(bench.sockets) == sockets
+
+
+async def test_pongs_without_answers_are_no_link():
+    """A gateway that goes on ponging for a back-end that is gone must not keep the station in the dark."""
+    async with Bench() as bench:
+
+        async def heartbeats(calls):
+            for _ in range(calls):
+                try:
+                    await bench.link.rpc.call("Heartbeat", {}, 20)
+                except (RpcTimeout, LinkDown):
+                    pass
+
+        asyncio.create_task(heartbeats(2))
+        await bench.clock.run_for(42_000)
+        assert bench.link.connected and len(bench.sockets) == 1
+        asyncio.create_task(heartbeats(1))
+        await bench.clock.run_for(30_000)
+        assert len(bench.sockets) == 2
+        assert ("down", "calls are not answered") in bench.events

@@ -1,0 +1,82 @@
+# Name look-ups beside asyncio. MIT license.
+"""getaddrinfo() that does not hold the scheduler: `addresses = await Resolver()("example.org", 443)`.
+
+MicroPython's look-up blocks until the name server answers or does not, up to about 14 s on the ESP32, but lets other
+threads run meanwhile. So it happens in a thread that does nothing else: it calls getaddrinfo() and stores the outcome in
+two slots that exist beforehand, which is safe on the unix port, too, where threads share the heap without a lock.
+"""
+
+import _thread
+import asyncio
+import socket
+
+_POLL_S = 0.02
+
+
+class Resolver:
+    """One look-up at a time; whoever asks for the name that is being looked up shares its outcome.
+
+    The newest answer is kept: where the name server is out of reach it is used again. `lookup` replaces
+    socket.getaddrinfo.
+    """
+
+    def __init__(self, lookup=None):
+        self._lookup = lookup or socket.getaddrinfo
+        self._work = None  # newest look-up
+        self._known = None  # (host, port, answer)
+
+    async def __call__(self, host, port):
+        """Returns what socket.getaddrinfo() does for a TCP connection. Raises OSError. May be cancelled."""
+        if is_address(host):
+            return self._lookup(host, port, 0, socket.SOCK_STREAM)
+        # A cancelled look-up cannot be stopped; a second thread would only wait for the same name server.
+        while self._work and not self._work.done and not self._work.is_for(host, port):
+            await asyncio.sleep(_POLL_S)
+        if self._work is None or self._work.done:
+            self._work = _Work(host, port)
+            self._work.start(self._lookup)
+        work = self._work
+        while not work.done:
+            await asyncio.sleep(_POLL_S)
+        if work.answer:
+            self._known = (host, port, work.answer)
+        elif self._known and self._known[:2] == (host, port):
+            return self._known[2]
+        else:
+            raise OSError("no address of %s: %s" % (host, work.error))
+        return work.answer
+
+
+class _Work:
+    """One look-up. All slots exist before the thread does: it changes values, never the shape of an object."""
+
+    def __init__(self, host, port):
+        self._host = host
+        self._port = port
+        self._lookup = None
+        self.answer = None
+        self.error = None
+        self.done = False
+
+    def is_for(self, host, port):
+        return self._host == host and self._port == port
+
+    def start(self, lookup):
+        self._lookup = lookup
+        try:
+            _thread.start_new_thread(self._run, ())
+        except (OSError, RuntimeError, MemoryError) as exc:  # no thread to be had
+            self.error = exc
+            self.done = True
+
+    def _run(self):
+        try:
+            self.answer = self._lookup(self._host, self._port, 0, socket.SOCK_STREAM)
+        except (OSError, MemoryError) as exc:
+            self.error = exc
+        self.done = True
+
+
+def is_address(host):
+    """Tells an IPv4 or IPv6 address from a name."""
+    return ":" in host or all(c in "0123456789." for c in host)
