@@ -49,6 +49,12 @@ class Lock:
             self._since = now_ms
             (self._forward if self._wanted else self._backward)(1)
 
+    def halt(self):
+        """Ends a pulse at once; nobody may call step() for a while. The bolt stays where it is."""
+        self._stop()
+        self._pulsing = False
+        self._wanted = self._moved_to = None
+
     def is_locked(self):
         """Returns what the feedback contact says."""
         if self._feedback is None:

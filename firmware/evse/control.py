@@ -93,6 +93,15 @@ class Evse:
         """Whether a vehicle that is offered current and does not take it is woken up."""
         self.machine.wake_up = bool(on)
 
+    def set_derating(self, warm_dc, floor_dc):
+        """From `warm_dc` on less current, at `floor_dc` 6 A; tenths of a degree, the second not below the first."""
+        self.machine.derating.warm_dc = warm_dc
+        self.machine.derating.floor_dc = max(warm_dc, floor_dc)
+
+    def set_max_imbalance(self, milliamps):
+        """By how much the phases' currents may differ; 0: by anything."""
+        self.machine.max_imbalance_ma = milliamps
+
     def set_meter(self, reading):
         """The newest kernel Reading of this connector's meter, None when it cannot be read."""
         self._inputs.currents_ma = reading.currents_ma if reading else None

@@ -1,21 +1,30 @@
-"""Temperature of the outlet: 6 A when it is warm, nothing when it is hot. All temperatures in tenths of a degree C."""
+"""Temperature of the outlet: less current when it is warm, nothing when it is hot. All in tenths of a degree C."""
 
 from micropython import const
 
+from firmware.evse.limits import MIN_PILOT_MA
+
 WARM_DC = const(600)
-_COOL_AGAIN_DC = const(580)  # so that a temperature on the boundary does not toggle the offer
 HOT_DC = const(800)
+_BACKLASH_DC = const(20)  # so that a temperature on the boundary does not toggle the offer
 # A stop for heat ends below 60 C for 10 minutes.
 _RESUME_BELOW_DC = const(600)
 _RESUME_AFTER_MS = const(600_000)
+_STEP_MA = const(1_000)  # a new duty cycle for each ampere, not for each milliampere
 
 
 class Derating:
-    """`warm`: no more than 6 A. `hot`: no energy. Keeps its verdict while the sensor says nothing."""
+    """`warm`: less current. `hot`: no energy. Keeps its verdict while the sensor says nothing.
+
+    From `warm_dc` on the current falls in a straight line, to 6 A at `floor_dc`. Both are 60 C unless somebody sets
+    them otherwise: 6 A at once.
+    """
 
     def __init__(self):
+        self.warm_dc = self.floor_dc = WARM_DC
         self.warm = False
         self.hot = False
+        self._felt_dc = 0  # follows the temperature up at once, down with the backlash
         self._cool_since = None
 
     def step(self, temperature_dc, now_ms):
@@ -23,10 +32,8 @@ class Derating:
         if temperature_dc is None:
             self._cool_since = None
             return
-        if temperature_dc >= WARM_DC:
-            self.warm = True
-        elif temperature_dc < _COOL_AGAIN_DC:
-            self.warm = False
+        self._felt_dc = max(temperature_dc, min(self._felt_dc, temperature_dc + _BACKLASH_DC))
+        self.warm = self._felt_dc >= self.warm_dc
         if temperature_dc > HOT_DC:
             self.hot = True
         if temperature_dc >= _RESUME_BELOW_DC:
@@ -36,3 +43,12 @@ class Derating:
                 self._cool_since = now_ms
             if now_ms - self._cool_since >= _RESUME_AFTER_MS:
                 self.hot = False
+
+    def limit_ma(self, full_ma):
+        """Returns the mA that are left of `full_ma`, None for all."""
+        if not self.warm:
+            return None
+        if self._felt_dc >= self.floor_dc:
+            return MIN_PILOT_MA
+        left = (full_ma - MIN_PILOT_MA) * (self.floor_dc - self._felt_dc) // (self.floor_dc - self.warm_dc)
+        return max(MIN_PILOT_MA, (MIN_PILOT_MA + left) // _STEP_MA * _STEP_MA)

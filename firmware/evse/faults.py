@@ -70,7 +70,9 @@ TABLE = (
     Fault("brown_out", "SUPPLY BROWN_OUT", "Supply was too low for the controller", 0, "auto", blocks=False),
     Fault("watchdog_reset", "EVSE WATCHDOG", "Restarted by the watchdog", 0, "auto", blocks=False),
     Fault("reader_lost", "AUTHENTICATOR TIMEOUT", "Card reader does not answer", 0, "auto", blocks=False),
-    Fault("derated", "EVSE F17", "Above 60 C: 6 A", 0, "auto", blocks=False),
+    Fault("overcurrent_blind", "EVSE F16", "Current not measured: 10 A", 0, "auto", blocks=False),
+    Fault("imbalance", "EVSE F15", "Phases loaded unequally: 20 A", 6_000, "unplug", blocks=False),
+    Fault("derated", "EVSE F17", "Outlet is warm: less current", 0, "auto", blocks=False),
 )
 
 FAULTS = {fault.name: fault for fault in TABLE}

@@ -10,13 +10,13 @@ from micropython import const
 from firmware.evse.cable import Cable
 from firmware.evse.contactor_check import ContactorCheck
 from firmware.evse.derating import Derating
-from firmware.evse.limits import MIN_PILOT_MA, STATE_F, STEADY, duty_for
+from firmware.evse.limits import MAX_PILOT_MA, STATE_F, STEADY, duty_for
 from firmware.evse.lock_supervision import LockSupervision
 from firmware.evse.phase_switch import PhaseSwitch
 from firmware.evse.pilot_levels import diode_present, plausible
 from firmware.evse.pilot_state import PilotState
 from firmware.evse.rcd_supervision import RcdSupervision
-from firmware.evse.supply_check import SupplyCheck, overcurrent
+from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, SupplyCheck, imbalance, overcurrent
 from firmware.evse.wakeup import DISCONNECT, NOTHING, PULSE_F, WakeUp
 
 # A.6 seq. 10.2: a vehicle that ignores the withdrawn PWM (it has 3 s, seq. 10.1) is disconnected under load.
@@ -97,6 +97,7 @@ class Machine:
         self.available = True
         self.hold_plug = None  # keep the plug locked; None: not decided yet
         self.wake_up = True
+        self.max_imbalance_ma = 0  # between the phases' currents; 0: does not matter
         # Readings
         self.state = "A"
         self.offered_ma = 0
@@ -106,6 +107,7 @@ class Machine:
         self._pilot_switch = pilot_switch
         self._contactor_check = ContactorCheck()
         self._supply = SupplyCheck(phases)
+        self._measured = False  # the meter has shown currents
         self._waking = NOTHING
         self._diode_samples = 0
         self._aux_closed = None
@@ -135,6 +137,8 @@ class Machine:
         self._pp_invalid = watch("pp_invalid")
         self._lock_failed = watch("lock_failed")
         self._phase_loss = watch("phase_loss")
+        self._blind = watch("overcurrent_blind")
+        self._imbalance = watch("imbalance")
         self._overvoltage = watch("overvoltage")
         self._undervoltage = watch("undervoltage")
 
@@ -284,6 +288,7 @@ class Machine:
         self._overcurrent.see(
             self.outputs.close and self.offered_ma > 0 and overcurrent(inputs.currents_ma, self.offered_ma), now_ms
         )
+        self._see_currents(inputs.currents_ma, now_ms)
         supply = self._supply
         supply.step(inputs.voltages_mv)
         self._overvoltage.see(supply.overvoltage, now_ms)
@@ -295,12 +300,25 @@ class Machine:
         derating.step(inputs.temperature_dc, now_ms)
         self._sensor.see(inputs.temperature_dc is None, now_ms)
         self._hot.see(derating.hot, now_ms)
-        if derating.warm != self._warm.active:
-            self._warm.see(derating.warm, now_ms)
-            if derating.warm:
-                self.limits.set("temperature", MIN_PILOT_MA)
+        self._warm.see(derating.warm, now_ms)
+        self._limit("temperature", derating.limit_ma(self.limits.get("supply") or MAX_PILOT_MA))
+
+    def _see_currents(self, currents_ma, now_ms):
+        """What nobody measures is kept small, and so is what loads one phase more than the others."""
+        if currents_ma is not None:
+            self._measured = True
+        self._blind.see(self._measured and currents_ma is None, now_ms)
+        self._limit("blind", BLIND_MA if self._blind.active else None)
+        most = self.max_imbalance_ma
+        self._imbalance.see(most > 0 and imbalance(currents_ma) > most, now_ms)
+        self._limit("imbalance", UNBALANCED_MA if self._imbalance.active else None)
+
+    def _limit(self, slot, milliamps):
+        if milliamps != self.limits.get(slot):
+            if milliamps is None:
+                self.limits.clear(slot)
             else:
-                self.limits.clear("temperature")
+                self.limits.set(slot, milliamps)
 
     # What is done ---------------------------------------------------------------------------------------------------
 

@@ -113,14 +113,16 @@ class Ports:
             self._note("pilot", exc, now_ms)
 
     def make_safe(self, phases, duty):
-        """Opens the contactor and sets the pilot, whatever state anything is in. Does not raise."""
-        self._duty = None
+        """Opens the contactor, sets the pilot and stops the lock, whatever state anything is in. Does not raise."""
+        self._duty = self._lock = None
         try:
             self._drivers.contactor.drive(False, phases)
         except Exception as exc:  # the pilot must be reached; both failing is the watchdog's case
             self._log.exception(self._area, exc)
         try:
             self._drivers.pilot.drive(duty)
+            if self._drivers.lock:
+                self._drivers.lock.halt()  # a pulse that nobody ends burns the motor
         except Exception as exc:
             self._log.exception(self._area, exc)
 

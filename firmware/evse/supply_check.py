@@ -6,6 +6,8 @@ from micropython import const
 _OVERVOLTAGE_MV = const(257_000)
 _UNDERVOLTAGE_MV = const(195_000)
 _PHASE_LOST_MV = const(115_000)  # half of nominal: no voltage drop, but an open conductor that floats
+BLIND_MA = const(10_000)  # EVSE F16: what may flow while the currents cannot be measured
+UNBALANCED_MA = const(20_000)  # EVSE F15: what may flow when the phases differ too much
 _MARGIN_MA = const(500)  # metering and pilot tolerance: (I + 0.5 A) x 1.10
 
 
@@ -21,6 +23,13 @@ def overcurrent(currents_ma, offered_ma):
         if current is not None and current > allowed:
             return True
     return False
+
+
+def imbalance(currents_ma):
+    """Returns by how many mA the phases differ, 0 for one phase or none measured."""
+    if currents_ma is None or None in currents_ma:
+        return 0
+    return max(currents_ma) - min(currents_ma)
 
 
 class SupplyCheck:

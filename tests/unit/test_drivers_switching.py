@@ -119,6 +119,20 @@ def test_the_feedback_contact_tells_the_position_in_its_polarity():
     assert lock(Pin(0), feedback_locked=0)[0].is_locked() is True
 
 
+def test_a_halted_pulse_ends_at_once_and_the_next_order_counts_again():
+    device, forward, backward = lock()
+    device.drive(True)
+    device.step(0)
+    assert forward()
+    device.halt()
+    assert not forward() and not backward()
+    device.step(100)
+    assert not forward() and not backward()
+    device.drive(True)
+    device.step(200)
+    assert forward()
+
+
 def test_without_feedback_the_position_is_believed_after_the_pulse():
     bolt, _, _ = lock()
     bolt.drive(True)

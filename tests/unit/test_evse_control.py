@@ -94,6 +94,9 @@ class _Lock:
     def step(self, now_ms):
         pass
 
+    def halt(self):
+        self._drivers._check("lock.halt")
+
 
 class _Site:
     def __init__(self, **options):
@@ -219,7 +222,7 @@ def test_an_old_meter_reading_says_nothing_about_now():
     site.evse.set_meter(Reading(currents_ma=(60_000,) * 3))
     site.run(5_000)
     site.run(60_000)
-    assert site.names == ["overcurrent"]
+    assert site.names == ["overcurrent", "overcurrent_blind"]
     site = _Site()
     site.charge()
     site.evse.set_meter(Reading(currents_ma=(60_000,) * 3))
@@ -227,7 +230,7 @@ def test_an_old_meter_reading_says_nothing_about_now():
     site.run(11_000)
     site.evse.limits.clear("ocpp")
     site.run(30_000)
-    assert site.names == []
+    assert site.names == ["overcurrent_blind"]
 
 
 def test_a_driver_that_fails_becomes_a_fault_and_the_contactor_opens():

@@ -304,3 +304,51 @@ def test_a_warning_does_not_stop_charging():
         bench.faults.raise_fault(name, bench.now)
     bench.run(5_000)
     assert bench.out.close and len(bench.names) == 4
+
+
+def test_the_offer_falls_in_a_straight_line_where_that_is_set():
+    bench = Bench()
+    bench.machine.derating.warm_dc, bench.machine.derating.floor_dc = 500, 760
+    bench.charge()
+    offers = []
+    for tenths in (499, 500, 600, 615, 590, 700, 760, 790):
+        bench.inputs.temperature_dc = tenths
+        bench.run(12_000)
+        offers.append(bench.machine.offered_ma // 1000)
+    # 26 A over 26 degrees; 59 C after 61.5 C counts as 61.0 C, so that the offer does not flutter.
+    assert offers == [32, 32, 22, 20, 21, 12, 6, 6]
+    assert bench.out.close
+
+
+def test_current_that_nobody_measures_is_10_amperes():
+    """EVSE F16; a meter that has never shown currents is none to miss."""
+    bench = Bench()
+    bench.charge()
+    assert bench.names == [] and bench.machine.offered_ma == 32_000
+    bench.inputs.currents_ma = (16_000,) * 3
+    bench.run(6_000)
+    bench.inputs.currents_ma = None
+    bench.run(6_000)
+    assert bench.names == ["overcurrent_blind"] and bench.machine.offered_ma == 10_000 and bench.out.close
+    bench.inputs.currents_ma = (10_000,) * 3
+    bench.run(6_000)
+    assert bench.names == [] and bench.machine.offered_ma == 32_000
+
+
+def test_unequal_phases_are_20_amperes_until_the_vehicle_has_gone():
+    """EVSE F15, where the grid operator wants it."""
+    bench = Bench()
+    bench.charge()
+    bench.inputs.currents_ma = (32_000, 0, 0)
+    bench.run(10_000)
+    assert bench.names == []
+    bench.machine.max_imbalance_ma = 20_000
+    bench.run(12_000)
+    assert bench.names == ["imbalance"] and bench.machine.offered_ma == 20_000 and bench.out.close
+    bench.inputs.currents_ma = (20_000, 0, 0)
+    bench.run(20_000)
+    assert bench.machine.offered_ma == 20_000
+    bench.inputs.currents_ma = (0, 0, 0)
+    bench.unplug()
+    bench.run(2_000)
+    assert bench.names == [] and bench.limits.get("imbalance") is None

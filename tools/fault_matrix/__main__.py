@@ -1,4 +1,4 @@
-"""Runs the matrix (about 20 s) and writes docs/fault_matrix.md: `python -m tools.fault_matrix`; `--check` compares only."""
+"""Runs the matrix (20 s) and writes docs/fault_matrix.md: `python -m tools.fault_matrix`; `--check` only compares."""
 
 import sys
 

@@ -33,6 +33,8 @@ ERROR_CODES = {
     "temperature_sensor": "HighTemperature",
     "derated": "HighTemperature",
     "overcurrent": "OverCurrentFailure",
+    "overcurrent_blind": "OverCurrentFailure",
+    "imbalance": "OverCurrentFailure",
     "overvoltage": "OverVoltage",
     "undervoltage": "UnderVoltage",
     "phase_loss": "UnderVoltage",
