@@ -230,6 +230,14 @@ class Commands:
         parent = argument(request, "parent", str, required=False)
         self._charger.preload(token, status, argument(request, "expiry", (int, str), required=False), parent)
 
+    def gaps(self, client, request):
+        """How late the control task has been since the last reset, in ms of board time."""
+        gaps = self._firmware().supervisor.gaps
+        reply = {"count": gaps.count, "p50": gaps.quantile_ms(500), "p999": gaps.p999_ms, "max": gaps.max_ms}
+        if argument(request, "reset", bool, False):
+            gaps.reset()
+        return reply
+
     def cut(self, client, request):
         at = request.get("at", "now")
         if at == "now":
@@ -260,6 +268,6 @@ def _is_card(token):
 
 _NAMES = (
     "hello subscribe state plug unplug cp load meter rfid button fault "
-    "ws net clock set_key auth_cache cut reset exit log"
+    "ws net clock set_key auth_cache gaps cut reset exit log"
 )
 _TABLE = {name: getattr(Commands, name) for name in _NAMES.split()}

@@ -168,6 +168,7 @@ class Server:
             return _refusal(number, "%s: %s" % (type(exc).__name__, exc))
         reply["id"] = number
         reply["ok"] = True
+        reply["t"] = self._ms()
         return reply
 
 
