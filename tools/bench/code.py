@@ -87,7 +87,7 @@ def dependencies(root):
     files = list(_files(root))
     known = {module for module, _, _ in files}
     graph = {}
-    for module, unit, path in files:
+    for _module, unit, path in files:
         wanted = graph.setdefault(unit, set())
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

@@ -88,7 +88,7 @@ def judge(bench, backend, promises, known, found):
     if len(starts) < ("start" in promises) or len(stops) < len(starts) or bench.link.queue_length:
         found.lost += 1
     repeated = len([call for call in backend.calls if call[0] in _REPORTED]) - len(starts) - len(stops) - len(values)
-    moments = set([json.dumps([v["meterValue"][0]["timestamp"], len(v["meterValue"])]) for v in values])
+    moments = {json.dumps([v["meterValue"][0]["timestamp"], len(v["meterValue"])]) for v in values}
     if len(starts) > 1 or len(stops) > 1 or repeated > 1 or len(moments) < len(values):
         found.duplicated += 1
     found.repeated += repeated

@@ -72,7 +72,9 @@ def main():
         heap.look()
         tags.close()
     print(
-        json.dumps({"reads": mean, "most_reads": most, "update_ms": ms, "update_erases": erases, "update_heap": heap.extra})
+        json.dumps(
+            {"reads": mean, "most_reads": most, "update_ms": ms, "update_erases": erases, "update_heap": heap.extra}
+        )
     )
 
 
