@@ -108,6 +108,7 @@ class App:
             self.history,
             StateFile(storage + "/station"),
             Slots(storage + "/profiles"),
+            Slots(storage + "/reserved"),
         )
         self.station.reset_requested.connect(self._reset_requested)
         self.station.status_changed.connect(self._show)

@@ -19,6 +19,7 @@ class Access:
         self._log = log
         self._settings = settings
         self._may_start = may_start
+        self.reservations = None  # Reservations, once there has been one
         self._checking = set()  # tokens that are being checked, in lower case
 
     async def swipe(self, token, numbers=None):
@@ -64,7 +65,7 @@ class Access:
 
     async def _other(self, token, served):
         """A token that has to be authorised first."""
-        place = self._place(served, True)
+        place = self._place(served, True, token)
         in_use = [c for c in served if c.transaction or c.owner]
         if not (place and self._may_start()) and not in_use:
             return "refused"
@@ -82,14 +83,14 @@ class Access:
         if not info.accepted and info.status != CONCURRENT_TX:
             return "refused"
         # The world may have moved on while the back-end was asked.
-        place = self._place(served, True)
+        place = self._place(served, True, token, info)
         if place is None or not place.evse.connected:
             outcome = self._group(token, info.parent, in_use)
             if outcome:
                 return outcome
         if place is None or not info.accepted or not self._may_start():
             return "refused"
-        place.use(Grant(token, info.parent, floating=not place.evse.connected))
+        self._use(place, Grant(token, info.parent, floating=not place.evse.connected))
         return "start"
 
     def _group(self, token, parent, in_use):
@@ -104,14 +105,19 @@ class Access:
                 return "released"
         return None
 
-    def _place(self, served, local):
-        """Returns the connector where a user who named none would start, or None.
+    def _place(self, served, local, token, info=None):
+        """Returns the connector where a user who named none would start, or None. Without `info` he may be anybody.
 
-        The vehicle plugged in last comes first. A plug that has had its turn counts for a card only where there is no
+        A connector that is reserved for others is none. One that is kept for him comes first, with or without a plug;
+        then the vehicle plugged in last. A plug that has had its turn counts for a card only where there is no
         other connector: with one reader for several, a stranger's forgotten cable must not charge on this card
         (OCPP 1.6 erratum 3.20).
         """
-        startable = [c for c in served if c.startable]
+        parent = info.parent if info else None
+        startable = [c for c in served if c.startable and self._admits(c, token, parent, info is not None)]
+        for connector in startable:
+            if connector.reserved and self._reservation(connector, token, parent) is not None:
+                return connector
         connected = [c for c in startable if c.evse.connected and not c.used_up]
         if connected:
             return max(connected, key=lambda c: c.plugged_ms)
@@ -125,19 +131,30 @@ class Access:
                     return connector
         return None
 
+    def _admits(self, connector, token, parent, asked=True):
+        return self.reservations is None or self.reservations.admits(connector, token, parent, asked)
+
+    def _reservation(self, connector, token, parent):
+        return self.reservations and self.reservations.number_for(connector, token, parent)
+
+    def _use(self, connector, grant):
+        grant.reservation = self._reservation(connector, grant.token, grant.parent)
+        connector.use(grant)
+
     def remote_start(self, token, number, profile, spawn):
         """See Station.remote_start; `spawn(coroutine)` runs what cannot be known at once."""
         if not valid_token(token) or not self._may_start():
             return False
         served = [c for c in self._connectors if number is None or c.number == number]
-        place = self._place(served, False)
+        place = self._place(served, False, token)
         if place is None:
             return False
-        if self._settings.get("AuthorizeRemoteTxRequests"):
+        # Whether the group of a reservation is his, nobody knows who has not asked (OCPP 1.6 §5.13).
+        if self._settings.get("AuthorizeRemoteTxRequests") or not self._admits(place, token, None):
             place.claimed = True
             spawn(self._authorised_start(token, place, profile))
         else:
-            place.use(Grant(token, remote=True, profile=profile))
+            self._use(place, Grant(token, remote=True, profile=profile))
         return True
 
     async def _authorised_start(self, token, place, profile):
@@ -145,16 +162,17 @@ class Access:
             info = await self._authoriser.check(token)
         finally:
             place.claimed = False
-        if info.accepted and place.startable:
-            place.use(Grant(token, info.parent, remote=True, profile=profile))
+        if info.accepted and place.startable and self._admits(place, token, info.parent):
+            self._use(place, Grant(token, info.parent, remote=True, profile=profile))
 
     def plugged(self, connector):
         """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is."""
         if connector.grant or not connector.startable:
             return
         for other in self._connectors:
-            if other.grant and other.grant.floating and not other.evse.connected:
-                grant = other.grant
-                other.cancel()
-                connector.use(grant)
-                return
+            grant = other.grant
+            if grant and grant.floating and not other.evse.connected:
+                if self._admits(connector, grant.token, grant.parent):
+                    other.cancel()
+                    self._use(connector, grant)
+                    return

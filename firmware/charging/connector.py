@@ -35,6 +35,7 @@ class Connector:
     grant         the Grant of an authorised user whose transaction has not begun, or None
     claimed       a token is being checked for this connector
     owner         (token, parent) of the user for whom the plug stays locked after the transaction, or None
+    reserved      it is kept for somebody; who that is, Reservations knows
     status        newest Status
     plugged_ms    when the vehicle was plugged in, ms; only has a meaning while the EVSE is connected
 
@@ -49,6 +50,7 @@ class Connector:
         self.grant = None
         self.claimed = False
         self.owner = None
+        self.reserved = False
         self.status = Status(status.AVAILABLE if availability.operative(number) else status.UNAVAILABLE)
         self.plugged_ms = 0
         self.status_changed = Signal()  # (connector, status)
@@ -140,6 +142,12 @@ class Connector:
         self.grant = None
         self._done = self._connected
         self.update()
+
+    def set_reserved(self, on):
+        """Whether the connector is kept for somebody."""
+        if on != self.reserved:
+            self.reserved = on
+            self.update()
 
     def release_owner(self):
         """The owner has shown his token again: the plug is his."""
@@ -297,6 +305,7 @@ class Connector:
             self.status.state,
             faulted=self.broken,
             operative=self.operative,
+            reserved=self.reserved and self.grant is None,
             offering=not paused and not self.faulted and (evse.offered_ma > 0 or settling or not evse.connected),
             requesting=evse.vehicle_ready,
             delivering=evse.charging,
@@ -331,7 +340,7 @@ class Connector:
 
     @property
     def _free(self):
-        return self.evse.connected and self._settings.get("FreevendEnabled")
+        return self.evse.connected and not self.reserved and self._settings.get("FreevendEnabled")
 
     def _offer_free_session(self):
         if self.session == WAITING and self._free and self.startable and self._may_begin():
@@ -339,7 +348,8 @@ class Connector:
 
     def _watch_time_out(self, now):
         """ConnectionTimeOut counts from Preparing (OCPP 1.6 errata 3.77, 3.89); 0: there is none."""
-        if self.session != WAITING or self.faulted or not self.operative or self._free:
+        kept = self.reserved and self.grant is None  # which is not Preparing
+        if self.session != WAITING or kept or self.faulted or not self.operative or self._free:
             self._waiting_ms = None
             return
         if self._waiting_ms is None:

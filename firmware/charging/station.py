@@ -27,8 +27,8 @@ class Station:
     """Everything a face may ask of the station. Connectors are numbered 1..n; 0 is the station itself (OCPP 1.6 §3.8).
 
     `evses` and `meters` are in the order of the connectors; a meter may be None (none fitted). `state` is a
-    store.StateFile for what must survive a restart, `profiles` a store.Slots for the charging profiles (None: nothing
-    survives). `history` has add(transaction) or is None.
+    store.StateFile for what must survive a restart, `profiles` and `reserved` each a store.Slots for charging profiles
+    and reservations (None: nothing survives). `history` has add(transaction) or is None.
 
     backend    None, or an object with: online (registered and link up), may_start (registration allows charging),
                async authorize(token) -> TokenInfo, raises OSError when out of reach. None: list, cache decide.
@@ -43,7 +43,19 @@ class Station:
     """
 
     def __init__(
-        self, clock, log, settings, journal, tags, cache, evses, meters, history=None, state=None, profiles=None
+        self,
+        clock,
+        log,
+        settings,
+        journal,
+        tags,
+        cache,
+        evses,
+        meters,
+        history=None,
+        state=None,
+        profiles=None,
+        reserved=None,
     ):
         self._clock = clock
         self._log = log
@@ -79,13 +91,31 @@ class Station:
         self._profiles = profiles
         if profiles and profiles.load():
             self._load_schedules()
+        self._reservations = None
+        self._reserved = reserved
+        if reserved and reserved.load():
+            self._load_reservations()
+
+    # Many stations never see a charging profile or a reservation: they do without the heap of the code.
 
     def _load_schedules(self):
-        # Many stations never see a charging profile: they do without the heap of the code.
         from firmware.charging.schedules import Schedules
 
         self._schedules = Schedules(
             self.connectors, self._clock, self._log, self._settings, self._profiles, self.transaction_changed
+        )
+
+    def _load_reservations(self):
+        from firmware.charging.reservations import Reservations
+
+        self._reservations = self._access.reservations = Reservations(
+            self.connectors,
+            self._clock,
+            self._log,
+            self._settings,
+            self._reserved,
+            lambda: self._zero.state,
+            self.transaction_changed,
         )
 
     def _connect(self, connector):
@@ -104,6 +134,13 @@ class Station:
         if self._schedules is None:
             self._load_schedules()
         return self._schedules
+
+    @property
+    def reservations(self):
+        """The reservations: reservations.Reservations."""
+        if self._reservations is None:
+            self._load_reservations()
+        return self._reservations
 
     @property
     def backend(self):
@@ -343,6 +380,8 @@ class Station:
             connector.step()
         if self._schedules:
             self._schedules.step()
+        if self._reservations:
+            self._reservations.step()
         try:
             self._journal.flush_due()
         except OSError as exc:

@@ -46,6 +46,7 @@ def status_word(session, before, faulted=False, operative=True, reserved=False, 
     before      the word that was true until now; only matters while `settling`
     faulted     a fault forbids charging. It hides the word and nothing else, so the pre-fault word returns after it
     operative   False once nothing stands against being Unavailable; a transaction does
+    reserved    kept for a user who has not identified yet: a plug alone does not begin his usage (§4.9 G2)
     offering    the station lets the vehicle have current: authorised, not paused, 6 A or more
     requesting  the vehicle asks for current (state C or D)
     delivering  the contactor is closed
@@ -67,6 +68,6 @@ def status_word(session, before, faulted=False, operative=True, reserved=False, 
         return UNAVAILABLE
     if session == DONE:
         return FINISHING
-    if session == WAITING:
-        return PREPARING
-    return RESERVED if reserved else AVAILABLE
+    if reserved:
+        return RESERVED
+    return PREPARING if session == WAITING else AVAILABLE

@@ -78,7 +78,8 @@ class StationLink:
         ]
         if self._firmware:
             profiles.append(self._firmware)
-        self._dispatcher = Dispatcher(profiles, settings, {"SmartCharging": self._smart_charging})
+        late = {"SmartCharging": self._smart_charging, "Reservation": self._reservation}
+        self._dispatcher = Dispatcher(profiles, settings, late)
         self.registered = Signal()
         self.link_changed = connection.link_changed
         self.message = connection.message
@@ -97,6 +98,11 @@ class StationLink:
         from firmware.ocpp.v16.smart_charging import SmartChargingProfile
 
         return SmartChargingProfile(self, self._station, self._settings, self._clock, self._log)
+
+    def _reservation(self):
+        from firmware.ocpp.v16.reservation import ReservationProfile
+
+        return ReservationProfile(self._station)
 
     # -- what the station wants from its back-end
 

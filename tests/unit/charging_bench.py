@@ -200,6 +200,7 @@ class Bench:
             self,
             state=StateFile(self.folder + "/station"),
             profiles=Slots(self.folder + "/profiles"),
+            reserved=Slots(self.folder + "/reserved"),
         )
         self.station.backend = self.backend
         self.statuses = []  # (connector, word), in order

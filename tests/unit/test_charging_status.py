@@ -12,7 +12,7 @@ TABLE = (
     (IDLE, "Reserved", ("inoperative", "reserved"), "Unavailable"),
     (IDLE, "Available", ("faulted",), "Faulted"),
     (WAITING, "Available", (), "Preparing"),
-    (WAITING, "Reserved", ("reserved",), "Preparing"),
+    (WAITING, "Reserved", ("reserved",), "Reserved"),
     (WAITING, "Available", ("faulted",), "Faulted"),
     (WAITING, "Unavailable", ("inoperative",), "Unavailable"),
     (RUNNING, "Preparing", (OFFER, ASKS, FLOWS), "Charging"),

@@ -1,0 +1,172 @@
+"""Connectors that are kept for a user until a certain time (OCPP 1.6 §3.11, §5.13); kept over restarts."""
+
+import json
+from collections import namedtuple
+
+from firmware.charging.authorisation import same_token
+from firmware.charging.status import FAULTED, IDLE, UNAVAILABLE, WAITING
+
+# connector 0: any one of them. `parent` is the group that may use it as well, or None; expiry in Unix seconds.
+Reservation = namedtuple("Reservation", ("number", "connector", "token", "parent", "expiry"))
+
+_BROKEN = (FAULTED, UNAVAILABLE)
+
+
+class Reservations:
+    """One reservation for each connector, and one that leaves the connector open.
+
+    `store` keeps a text (store.slots.Slots) or is None; `station_state()` returns the status word of connector 0.
+    A connector's `reserved` is True while it is kept: by a reservation of its own, or as the last free one.
+    """
+
+    def __init__(self, connectors, clock, log, settings, store, station_state, transaction_changed):
+        self._connectors = connectors
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._store = store
+        self._station_state = station_state
+        self._all = self._load()
+        transaction_changed.connect(self._transaction_changed)
+        self.step()
+
+    def reserve(self, number, n, token, parent, expiry):
+        """Reserves connector n, or with 0 any one; the reservation with the same number is replaced.
+
+        Returns "accepted", or why everything stays as it is: "faulted", "occupied" (in use, or reserved for whomever),
+        "unavailable", or "rejected" (no such connector, 0 not supported, already expired, flash refuses).
+        """
+        others = [r for r in self._all if r.number != number]
+        refusal = self._refusal(others, n)
+        if expiry <= self._clock.now():
+            refusal = "rejected"
+        if refusal:
+            return refusal
+        if not self._save(others + [Reservation(number, n, token, parent, expiry)]):
+            return "rejected"
+        self._log.info("reservation", "%d: connector %d for %s", number, n, token)
+        return "accepted"
+
+    def cancel(self, number):
+        """Ends a reservation; False when there is none with this number (OCPP 1.6 §5.1)."""
+        if all(r.number != number for r in self._all):
+            return False
+        self._end([r for r in self._all if r.number == number], "cancelled")
+        return True
+
+    def admits(self, connector, token, parent=None, asked=True):
+        """Tells whether a user may begin on a connector. Before his group was `asked` for, any group may be his."""
+        own, any_one = self._for(connector.number), self._for(0)
+        if own:
+            return _matches(own, token, parent) or (own.parent is not None and not asked)
+        if any_one is None or _matches(any_one, token, parent) or (any_one.parent is not None and not asked):
+            return True
+        return any(self._is_free(c) and not c.claimed for c in self._connectors if c is not connector)
+
+    def number_for(self, connector, token, parent=None):
+        """Returns the number of the reservation that a user's transaction on a connector ends, or None (§4.8)."""
+        for reservation in (self._for(connector.number), self._for(0)):
+            if reservation and _matches(reservation, token, parent):
+                return reservation.number
+        return None
+
+    def step(self):
+        """Ends what has expired or has become impossible (§5.13); to be called several times a second."""
+        if not self._all:
+            return
+        now = self._clock.now()
+        self._end([r for r in self._all if r.expiry <= now], "expired")
+        self._end([r for r in self._all if self._is_broken(r.connector)], "connector out of order")
+        self._mark()
+
+    # -- inside
+
+    def _refusal(self, others, n):
+        """Returns why connector n cannot be reserved beside `others`, or None."""
+        if n == 0:
+            if not self._settings.get("ReserveConnectorZeroSupported"):
+                return "rejected"
+            concerned = self._connectors
+        else:
+            concerned = [c for c in self._connectors if c.number == n]
+            if not concerned:
+                return "rejected"
+        words = [self._station_state()]
+        if words[0] not in _BROKEN:
+            words = [c.status.state for c in concerned]
+        if all(word in _BROKEN for word in words):
+            return "faulted" if FAULTED in words else "unavailable"
+        taken = [r.connector for r in others]
+        free = [c.number for c in self._connectors if _is_usable(c) and not c.claimed and c.number not in taken]
+        if n in taken or (n and n not in free):
+            return "occupied"
+        # One has to remain for the user who may take any.
+        return "occupied" if len(free) <= (0 in taken) else None
+
+    def _for(self, n):
+        for reservation in self._all:
+            if reservation.connector == n:
+                return reservation
+        return None
+
+    def _is_free(self, connector):
+        return _is_usable(connector) and self._for(connector.number) is None
+
+    def _is_broken(self, n):
+        if self._station_state() in _BROKEN:
+            return True
+        return all(c.status.state in _BROKEN for c in self._connectors if n in (0, c.number))
+
+    def _transaction_changed(self, event, transaction):
+        if event == "start" and transaction.reservation is not None:
+            self._end([r for r in self._all if r.number == transaction.reservation], "used")
+
+    def _end(self, ended, why):
+        if not ended:
+            return
+        kept = [r for r in self._all if r not in ended]
+        for reservation in ended:
+            self._log.info("reservation", "%d: %s", reservation.number, why)
+        if not self._save(kept):
+            self._all = kept  # it comes to the same end after a restart
+            self._mark()
+
+    def _mark(self):
+        """Tells the connectors whether they are kept, and users who have not begun what has become of theirs."""
+        numbers = [r.number for r in self._all]
+        for connector in self._connectors:
+            if connector.grant and connector.grant.reservation not in numbers:
+                connector.grant.reservation = None
+            reserved = self._for(connector.number) is not None
+            if not reserved and self._for(0) and connector.session in (IDLE, WAITING):
+                reserved = not any(self._is_free(c) for c in self._connectors if c is not connector)
+            connector.set_reserved(reserved)
+
+    def _load(self):
+        text = self._store.load() if self._store else None
+        try:
+            return [Reservation(*row) for row in json.loads(text or "[]")]
+        except (TypeError, ValueError) as exc:
+            self._log.error("reservation", "what is stored makes no sense: %s", exc)
+            return []
+
+    def _save(self, reservations):
+        rows = [list(reservation) for reservation in reservations]
+        try:
+            if self._store:
+                self._store.save(json.dumps(rows, separators=(",", ":")) if rows else "")
+        except OSError as exc:
+            self._log.error("reservation", "not stored: %s", exc)
+            return False
+        self._all = reservations
+        self._mark()
+        return True
+
+
+def _is_usable(connector):
+    """Whoever comes could use it; for whom it is kept is another question."""
+    return connector.session == IDLE and connector.operative and not connector.faulted
+
+
+def _matches(reservation, token, parent):
+    return same_token(token, reservation.token) or same_token(parent, reservation.parent)

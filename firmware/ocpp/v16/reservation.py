@@ -1,0 +1,33 @@
+"""Reservation profile: OCPP 1.6 §3.11, §5.1, §5.13 over the station's reservations."""
+
+from firmware.kernel.clock import parse_iso8601
+
+_STATUS = {
+    "accepted": "Accepted",
+    "faulted": "Faulted",
+    "occupied": "Occupied",
+    "rejected": "Rejected",
+    "unavailable": "Unavailable",
+}
+
+
+class ReservationProfile:
+    def __init__(self, station):
+        self._station = station
+
+    def reserve_now(self, payload):
+        """§5.13; Rejected for a connector that does not exist and for a time that has passed."""
+        outcome = self._station.reservations.reserve(
+            payload["reservationId"],
+            payload["connectorId"],
+            payload["idTag"],
+            payload.get("parentIdTag"),
+            parse_iso8601(payload["expiryDate"]),
+        )
+        return {"status": _STATUS[outcome]}
+
+    def cancel_reservation(self, payload):
+        """§5.1"""
+        return {"status": "Accepted" if self._station.reservations.cancel(payload["reservationId"]) else "Rejected"}
+
+    actions = {"ReserveNow": reserve_now, "CancelReservation": cancel_reservation}
