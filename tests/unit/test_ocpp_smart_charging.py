@@ -10,6 +10,7 @@ from firmware.ocpp.errors import CallError
 from firmware.ocpp.schema import Schema
 
 SCHEMA = Schema()
+_8_2 = 8.199999809265137  # as the board's 32-bit floats read 8.2
 
 
 async def ask(bench, action, **payload):
@@ -170,6 +171,16 @@ async def test_recurring_follows_its_start():
     assert answer[2][0] - answer[1][0] == 86_280
 
 
+async def test_relative_limits_of_the_station_count_from_when_they_came():
+    # there is no transaction that they could count from
+    bench = await LinkBench().accepted()
+    await install(bench, 0, purpose="ChargePointMaxProfile", periods=[(0, 6), (60, 16)])
+    await bench.run(59_000)
+    assert allowed(bench) == (6_000, "station")
+    await bench.run(2_000)
+    assert allowed(bench) == (16_000, "station")
+
+
 async def test_minimum_charging_rate_is_kept():
     bench = await LinkBench().accepted()
     await install(bench, 1, minChargingRate=8.1)
@@ -233,7 +244,7 @@ async def test_composite_schedule_counts_a_transaction_from_its_begin():
 async def test_limits_have_one_decimal_and_no_noise():
     # §7.14. MicroPython writes 8.2 as 8.199999999999999.
     bench = await LinkBench().accepted()
-    for limit, text in ((8.2, "8.2"), (8.25, "8.2"), (16.0, "16"), (6.1, "6.1"), (31.9, "31.9")):
+    for limit, text in ((8.2, "8.2"), (8.25, "8.2"), (16.0, "16"), (6.1, "6.1"), (31.9, "31.9"), (_8_2, "8.2")):
         await install(bench, 1, limit=limit)
         answer = await ask(bench, "GetCompositeSchedule", connectorId=1, duration=60)
         period = json.dumps(answer["chargingSchedule"]["chargingSchedulePeriod"][0])

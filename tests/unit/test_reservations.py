@@ -179,6 +179,10 @@ async def test_out_of_order():
     bench.evses[1].raise_fault("cp_short")
     assert reserve(bench, 2) == "faulted" and reserve(bench, 0) == "faulted"
     bench.evses[1].clear_fault("cp_short")
+    bench.station.raise_fault("emergency_stop")
+    assert reserve(bench, 2) == "faulted"
+    bench.station.clear_fault("emergency_stop")
+    assert reserve(bench, 2) == "accepted"
     bench.station.change_availability(0, False)
     assert reserve(bench, 2) == "unavailable" and reserve(bench, 0) == "unavailable"
 
@@ -238,9 +242,11 @@ async def test_two_strangers_at_once_do_not_take_both():
     bench.plug(1)
     bench.plug(2)
     assert bench.station.remote_start("CARD", 1) is False, "no other one is free any more"
+    bench.unplug(1)
     bench.unplug(2)
     await bench.run(500)
-    assert bench.station.remote_start("CARD", 1) and not bench.station.remote_start("OTHER", 2)
+    assert bench.station.remote_start("CARD", 1)
+    assert not bench.station.remote_start("OTHER", 2), "while the first one is still being authorised"
 
 
 async def test_one_connector_and_connector_zero():

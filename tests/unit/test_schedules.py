@@ -3,6 +3,7 @@
 from charging_bench import Bench
 from charging_profiles import profile
 
+from firmware.charging.authorisation import TokenInfo
 from firmware.charging.composite import DEFAULT, STATION, TRANSACTION
 from firmware.store.slots import Slots
 
@@ -42,6 +43,17 @@ async def test_limits_change_at_their_second():
         if not seen or seen[-1][1] != slots(bench)[0]:
             seen.append((bench.clock.now() - now, slots(bench)[0]))
     assert seen == [(0, 32_000), (7, 6_000), (17, 16_000), (27, 32_000)]
+
+
+async def test_each_connector_has_its_own_boundaries():
+    bench = await started(connectors=2)
+    now = bench.clock.now()
+    for n, seconds in ((1, 10), (2, 30)):
+        bench.station.schedules.install(profile(n, n, start=now, duration=seconds))
+    await bench.run(11_000)
+    assert [slots(bench, n)[0] for n in (1, 2)] == [32_000, 10_000]
+    await bench.run(20_000)
+    assert [slots(bench, n)[0] for n in (1, 2)] == [32_000, 32_000]
 
 
 async def test_a_limit_of_zero_pauses_and_more_resumes():
@@ -328,6 +340,15 @@ async def test_the_last_one_gets_everything_back():
     await bench.station.swipe("OTHER", (2,))
     await bench.run(10_000)
     assert offers(bench) == [20_000, 0]
+
+
+async def test_a_refused_user_keeps_nothing_from_the_others():
+    # StopTransactionOnInvalidId off: the transaction goes on without energy
+    bench = await both_charge(200)
+    bench.settings.set("StopTransactionOnInvalidId", False)
+    bench.station.start_confirmed(bench.transaction.number, TokenInfo("Invalid"))
+    await bench.run(1_000)
+    assert offers(bench) == [0, 20_000]
 
 
 # -- phases
