@@ -7,8 +7,9 @@ import time
 import network
 from micropython import const
 
+from firmware.boards.fitting import Fitting, fit_meters
 from firmware.charging.station import Station
-from firmware.drivers import rtc
+from firmware.drivers import reset_cause, rtc
 from firmware.drivers.uplink import Wifi
 from firmware.evse.control import Control, Evse
 from firmware.kernel.clock import Clock
@@ -32,6 +33,8 @@ _CONTROL_HEARTBEAT_MS = const(1_000)
 _READER_HEARTBEAT_MS = const(10_000)
 _UPLINK_HEARTBEAT_MS = const(30_000)
 
+_CAUSE_SHOWN_MS = const(60_000)  # how long the report of an unwanted restart stands once the back-end has it
+
 # A reset waits that long for the back-end to acknowledge what it ought to know; the rest is sent after the restart.
 _DRAIN_MS = const(10_000)
 
@@ -49,6 +52,7 @@ class App:
         self.log = Log(self.clock, sink=log_sink)
         Signal.on_error = self._observer_failed
         self.supervisor = Supervisor(self.clock, self.log, board.watchdog, self._critical)
+        self.station = None
         self._restart = None
         self._ended = asyncio.Event()
         self._build_evses()
@@ -76,7 +80,6 @@ class App:
             )
             for i, drivers in enumerate(board.connectors)
         ]
-        self.meters = board.meters
         self.control = Control(self.evses, self.clock, _CONTROL_PERIOD_MS)
 
     def _build_store(self, storage, factory, provision):
@@ -89,6 +92,11 @@ class App:
         self.settings.changed.connect(self._setting_changed)
         for name in ("MaxCurrent", "LogLevel"):
             self._setting_changed(name)
+        fitting = Fitting(self.board, self.evses, self.settings, self.log)
+        fitting.apply()
+        self.settings.changed.connect(fitting.changed)
+        fit_meters(self.board, self.settings, self.log)
+        self.meters = self.board.meters
         floor = sequence_floor(outbox_state(storage))
         self.journal = Journal(storage + "/journal", self.clock, self.log, self.settings, floor)
         self.tags = TagList(storage + "/tags", self.settings.get("LocalAuthListMaxLength"))
@@ -110,8 +118,15 @@ class App:
             Slots(storage + "/profiles"),
             Slots(storage + "/reserved"),
         )
+        if len(self.evses) > 1:
+            self.station.schedules.apply()  # the connectors share the supply
         self.station.reset_requested.connect(self._reset_requested)
         self.station.status_changed.connect(self._show)
+        self.station.token_checked.connect(self._flash)
+        fault = reset_cause.fault(self.board.reset_register)
+        if fault:
+            self.log.warning("app", "started after: %s", fault)
+            self.station.raise_fault(fault)
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
 
     def _build_link(self, storage):
@@ -119,6 +134,7 @@ class App:
         self.link = StationLink(
             self.station, self.connection, self.settings, self.clock, self.log, self.journal, storage, self.tags
         )
+        self.link.registered.connect(self._link_registered)
 
     def _build_readers(self):
         self.readers = self.board.readers
@@ -172,6 +188,11 @@ class App:
 
     # -- wiring
 
+    def _flash(self, token, status, source):
+        for parts in self.board.connectors:
+            if parts.indicator:
+                parts.indicator.flash("Accepted" if status == "Accepted" else "Rejected")
+
     async def _repair_history(self, beat):
         try:
             self.history.repair(self.journal)
@@ -187,6 +208,8 @@ class App:
             # What the installation bears, within what the board was made for.
             for evse in self.evses:
                 evse.limits.set("supply", min(self.settings.get(name), self.board.max_ma))
+            if len(self.evses) > 1 and self.station:
+                self.station.schedules.apply()
         elif name == "LogLevel":
             self.log.level = level_of(self.settings.get(name))
 
@@ -202,6 +225,15 @@ class App:
 
     def _card(self, uid):
         asyncio.create_task(self.station.swipe(uid))
+
+    def _link_registered(self, status, interval_s):
+        if status == "Accepted":  # the back-end gets it with the statuses of this moment
+            asyncio.create_task(self._forget_cause())
+
+    async def _forget_cause(self):
+        await self.clock.sleep_ms(_CAUSE_SHOWN_MS)
+        for name in ("watchdog_reset", "brown_out"):
+            self.station.clear_fault(name)
 
     def _reader_health(self, ok):
         if ok:

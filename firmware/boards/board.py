@@ -7,6 +7,7 @@ connectors    one dict per connector, part name -> its pins and values; a part t
 fitted        how many of the connectors are in use unless the caller says otherwise (all)
 meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None
 readers       card readers: kind ("pn532" or "em4100"), uart, tx, rx
+reset_register   address of the chip's cause of the last reset; without one a brown-out is not told from a power-on
 watchdog_ms   of the hardware watchdog; None = the board has none
 """
 
@@ -53,6 +54,7 @@ class Board:
     readers       list of rfid.Reader
     buttons       button.Buttons
     watchdog      object with feed(), or None
+    reset_register   see the layout, or None
     parts         names of what is fitted to at least one connector, "phase_switch" and "pilot_switch" among them
     """
 
@@ -71,10 +73,26 @@ class Board:
         connectors = layout["connectors"][:count]
         # First the outputs that must not be left floating for long.
         self.connectors = [self._connector(i + 1, connectors[i]) for i in range(count)]
-        bus = _modbus(layout.get("meter_bus"))
-        self.meters = [Meter(bus, **parts["meter"]) if bus and "meter" in parts else None for parts in connectors]
+        self._meter_bus = layout.get("meter_bus")
+        self._meter_parts = [parts.get("meter") for parts in connectors]
+        self.fit_meters()
+        self.reset_register = layout.get("reset_register")
         self.readers = [_reader(reader) for reader in layout["readers"]]
         self.watchdog = _Watchdog(layout["watchdog_ms"]) if layout["watchdog_ms"] else None
+
+    def fit_meters(self, model=None, unit=0, baudrate=0):
+        """Builds the meters. What is given counts instead of the layout: a name or a Model, the unit of the first
+        connector's meter (those of the others follow), and the baud rate. Raises ValueError for an unknown name."""
+        line = self._meter_bus and dict(self._meter_bus)
+        if line and baudrate:
+            line["baudrate"] = baudrate
+        bus = _modbus(line)
+        self.meters = meters = []
+        for i, parts in enumerate(self._meter_parts):
+            meter = None
+            if bus and parts:
+                meter = Meter(bus, unit + i if unit else parts["unit"], model or parts["model"])
+            meters.append(meter)
 
     def _connector(self, number, layout):
         parts = ConnectorParts()
@@ -89,6 +107,7 @@ class Board:
         parts.thermistor = _analog(Thermistor, layout.get("thermistor"))
         if "indicator" in layout:
             parts.indicator = _indicator(**layout["indicator"])
+            self.parts.add("adjustable_light")
         for name in ("stop", "emergency"):
             if name in layout:
                 self.buttons.add(number, name, _button(**layout[name]))

@@ -91,6 +91,10 @@ class Access:
         if place is None or not info.accepted or not self._may_start():
             return "refused"
         self._use(place, Grant(token, info.parent, floating=not place.evse.connected))
+        for connector in served:
+            # Who plugged in earlier and did not identify has to do it again: the next card is not for that plug.
+            if connector is not place and connector.startable and connector.evse.connected:
+                connector.cancel()
         return "start"
 
     def _group(self, token, parent, in_use):

@@ -161,7 +161,11 @@ class Schedules:
             change = next_change(profiles, n, now, begun)
             if change is not None and (self._change is None or change < self._change):
                 self._change = change
-        self._share(station and to_ma(station[0]), leasts)
+        total = station and to_ma(station[0])
+        if len(self._connectors) > 1:  # one supply for all of them
+            supply = self._settings.get("MaxCurrent")
+            total = supply if total is None else min(total, supply)
+        self._share(total, leasts)
 
     def _ask_phases(self, connector, said):
         """One phase where a profile allows no more, and the station can switch; else all (§3.13.7)."""

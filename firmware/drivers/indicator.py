@@ -42,18 +42,17 @@ PATTERNS = {
     "Finishing": (_BLUE, _STEADY, 0),
     "Unavailable": (_RED, _STEADY, 0),
     "Faulted": (_RED, _BLINK, 400),
-    "Accepted": (_GREEN, _BLINK, 200),
-    "Rejected": (_RED, _BLINK, 200),
+    "Accepted": (_GREEN, _BLINK, 400),
+    "Rejected": (_RED, _BLINK, 400),
     "Updating": (_WHITE, _BLINK, 500),
     "Off": (_DARK, _STEADY, 0),
 }
 
 _FULL = const(255)  # of a colour's part and of the rhythm's level
-_FLASH_MS = const(1500)
 
 
 class Indicator:
-    """red, green and blue are machine.PWM outputs; `brightness` is in percent and may be changed at any time."""
+    """red, green and blue are machine.PWM outputs; `brightness` is in percent."""
 
     def __init__(self, red, green, blue, brightness=100):
         self._outputs = (red, green, blue)
@@ -61,6 +60,7 @@ class Indicator:
         self._pattern = PATTERNS["Off"]
         self._flash = None
         self._flash_since = None
+        self.repeat = 3  # blinks of a flash
         self.brightness = brightness
 
     def show(self, name):
@@ -78,7 +78,7 @@ class Indicator:
         if self._flash:
             if self._flash_since is None:
                 self._flash_since = now_ms
-            if now_ms - self._flash_since < _FLASH_MS:
+            if now_ms - self._flash_since < self.repeat * self._flash[2]:
                 pattern = self._flash
             else:
                 self._flash = None

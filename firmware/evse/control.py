@@ -98,6 +98,10 @@ class Evse:
         self.machine.derating.warm_dc = warm_dc
         self.machine.derating.floor_dc = max(warm_dc, floor_dc)
 
+    def set_ventilation(self, on):
+        """Whether the room is ventilated, so that a vehicle in state D may charge."""
+        self.machine.ventilation = bool(on)
+
     def set_max_imbalance(self, milliamps):
         """By how much the phases' currents may differ; 0: by anything."""
         self.machine.max_imbalance_ma = milliamps

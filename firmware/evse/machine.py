@@ -102,7 +102,7 @@ class Machine:
         self.state = "A"
         self.offered_ma = 0
         self.forced_openings = 0  # under load, because a vehicle ignored the withdrawn PWM
-        self._ventilation = ventilation
+        self.ventilation = ventilation
         self._thermistor = thermistor
         self._pilot_switch = pilot_switch
         self._contactor_check = ContactorCheck()
@@ -165,7 +165,7 @@ class Machine:
     @property
     def vehicle_ready(self):
         """The vehicle asks for energy: C, or D where there is ventilation."""
-        return self.state == "C" or (self.state == "D" and self._ventilation)
+        return self.state == "C" or (self.state == "D" and self.ventilation)
 
     @property
     def plug_locked(self):
@@ -226,7 +226,7 @@ class Machine:
             self.state = self.pilot.state
         self.faults.unplugged = self.state == "A"
         self._cp_short.see(good and self.state == "E", now_ms)
-        self._ventilated.see(self.state == "D" and not self._ventilation, now_ms)
+        self._ventilated.see(self.state == "D" and not self.ventilation, now_ms)
         self._see_diode(inputs.pilot_low_mv, now_ms)
 
     def _vehicle_moved(self):
@@ -347,7 +347,7 @@ class Machine:
             return 0
         if self.cable and not self.cable.ma:
             return 0
-        if state == "B" or state == "C" or (state == "D" and self._ventilation):
+        if state == "B" or state == "C" or (state == "D" and self.ventilation):
             return self.limits.allowed()[0]
         return 0
 
@@ -394,7 +394,7 @@ class Machine:
             # A contact that is closed before the command is a weld that has not been debounced yet.
             if now_ms - self._wait_since >= self._wait_ms and not inputs.contactor_closed:
                 self._set_contactor(True, now_ms)
-        if blocked or self.state == "E" or (self.state == "D" and not self._ventilation):
+        if blocked or self.state == "E" or (self.state == "D" and not self.ventilation):
             self._wait_since = now_ms
             self._wait_ms = RECLOSE_AFTER_FAULT_MS if self.state != "A" else RECLOSE_AFTER_UNPLUG_MS
 

@@ -247,7 +247,7 @@ async def test_reset_stops_and_writes_first():
 
 
 async def test_two_connectors_and_one_reader():
-    """Matrix C7: the last one plugged in is authorised; the same card ends its own session."""
+    """The last one plugged in is authorised, the other has to be replugged; the same card ends its own session."""
     bench = Bench(2)
     await bench.run()
     bench.plug(2)
@@ -256,6 +256,11 @@ async def test_two_connectors_and_one_reader():
     await bench.station.swipe("CARD")
     await bench.run(800)
     assert bench.station.transaction(1) and not bench.station.transaction(2)
+    assert bench.station.status(2).state == "Finishing"
+    assert await bench.station.swipe("OTHER") == "refused"
+    bench.unplug(2)
+    await bench.run(500)
+    bench.plug(2)
     assert await bench.station.swipe("OTHER") == "start"
     await bench.run(800)
     assert bench.station.transaction(2).token == "OTHER"

@@ -132,7 +132,7 @@ class Bench:
         outlet = self.outlets[n - 1]
         outlet.set_load((amps * 1000,) * 3, 230_000)
         assert self.swipe(token) == "start"
-        assert self.until(lambda: self.evses[n - 1].offered_ma, 5_000) is not None, self.word(n)
+        assert self.until(lambda: self.evses[n - 1].offered_ma, 15_000) is not None, self.word(n)
         self.run(1_000)
         outlet.set_vehicle("C")
         assert self.until(lambda: self.word(n) == "Charging", 10_000) is not None, self.evses[n - 1].suspended_reason

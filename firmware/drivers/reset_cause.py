@@ -1,0 +1,15 @@
+"""Why the board started: a watchdog that bit, or a supply that broke down, are worth a report."""
+
+import machine
+from micropython import const
+
+# MicroPython calls a brown-out a power-on, but the chip keeps the cause of its last reset (RTCWDT_BROWN_OUT_RESET).
+_BROWN_OUT = const(15)
+_CAUSE_MASK = const(0x3F)
+
+
+def fault(register=None):
+    """Returns "watchdog_reset", "brown_out" or None. `register` is the address of the chip's reset state, if known."""
+    if register is not None and machine.mem32[register] & _CAUSE_MASK == _BROWN_OUT:
+        return "brown_out"
+    return "watchdog_reset" if machine.reset_cause() == machine.WDT_RESET else None

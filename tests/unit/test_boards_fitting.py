@@ -1,0 +1,97 @@
+"""What an installer sets reaches the drivers and the EVSE, over the simulated circuit."""
+
+from folder import fresh_folder
+from harness import raises
+
+from firmware.boards.fitting import Fitting
+from firmware.drivers.meter_custom import parse
+from firmware.drivers.meter_models import HOLDING, INPUT
+from tools.sim.bench import Bench
+
+
+def fitted(**settings):
+    bench = Bench(fresh_folder(), **settings)
+    Fitting(bench.board, bench.evses, bench.settings, bench.log).apply()
+    return bench
+
+
+def test_a_calibration_by_two_levels_corrects_gain_and_offset():
+    """The station drives +12 V and -12 V itself, the installer reads what the ADC says."""
+    bench = Bench(fresh_folder())
+    outlet = bench.outlets[0]
+    pilot = bench.board.connectors[0].pilot
+    true_uv = pilot._read_uv
+    pilot._read_uv = lambda: true_uv() * 93 // 100 + 60_000
+    assert abs(pilot.sample()[0] - 12_000) > 500
+    pilot.drive(10_000)
+    high = pilot.sample_uv()[0]
+    pilot.drive(0)
+    low = pilot.sample_uv()[1]
+    pilot.drive(10_000)
+    bench.settings.set("PilotCalibration", "%d:-12000 %d:12000" % (low, high), "installer")
+    Fitting(bench.board, bench.evses, bench.settings, bench.log).apply()
+    assert abs(pilot.sample()[0] - 12_000) < 60
+    outlet.plug(32)
+    assert abs(pilot.sample()[0] - outlet.pilot.high_mv) < 60
+
+
+def test_a_calibration_that_makes_no_sense_is_logged_and_left_out():
+    bench = fitted(PilotCalibration="12:x")
+    assert any("calibration" in line[3] for line in bench.log.lines())
+    assert abs(bench.board.connectors[0].pilot.sample()[0] - 12_000) < 60
+
+
+def test_a_ventilated_room_serves_a_vehicle_in_d():
+    bench = fitted(VentilationFitted=True)
+    bench.outlets[0].plug(32)
+    bench.run(1_500)
+    bench.session()
+    bench.outlets[0].set_vehicle("D")
+    bench.run(10_000)
+    assert bench.word() == "Charging" and bench.closed() and bench.evses[0].faults == ()
+
+
+def test_derating_and_brightness_follow_the_settings():
+    bench = fitted(DeratingStart=50, DeratingEnd=76, LightIntensity=40)
+    assert bench.board.connectors[0].indicator.brightness == 40
+    bench.outlets[0].temperature_dc = 600
+    bench.run(1_000)
+    milliamps, slot = bench.evses[0].limit
+    assert slot == "temperature" and 21_000 <= milliamps <= 22_000
+
+
+def test_a_register_map_of_ones_own():
+    model = parse("holding int16 1 low-first energy_wh=0x28:2:int32 power_w=8 voltages_mv=0:1")
+    assert (model.function, model.kind, model.phases, model.low_first) == (HOLDING, "int16", 1, True)
+    assert model.fields == {"energy_wh": (40, 2, "int32"), "power_w": (8, 0), "voltages_mv": (0, 1)}
+    assert parse("input float32 3 energy_wh=72").function == INPUT
+    for text in (
+        "",
+        "input float32 3 power_w=1",
+        "input float32 2 energy_wh=1",
+        "input bcd 1 energy_wh=1",
+        "input int16 1 energy_wh=70000",
+        "input int16 1 energy_wh=1:0:bcd",
+        "input int16 1 energy_wh=x",
+        "input int16 1 energy_wh=1 colour=2",
+    ):
+        with raises(ValueError):
+            parse(text)
+
+
+def test_the_sum_of_two_connectors_stays_within_the_supply():
+    """MaxCurrent is that of the supply: the second vehicle waits until the first has followed its smaller share."""
+    bench = Bench(fresh_folder(), 2, MaxCurrent=20_000)
+    bench.station.schedules.apply()
+    for n in (1, 2):
+        bench.outlets[n - 1].plug(32)
+        bench.run(1_500)
+        bench.session(n, "CARD%d" % n, amps=6)
+        for _ in range(20):
+            bench.run(1_000)
+            assert sum(evse.offered_ma for evse in bench.evses) <= 20_000
+    assert [evse.offered_ma for evse in bench.evses] == [10_000, 10_000]
+    bench.swipe("CARD1")
+    bench.outlets[0].set_vehicle("B")
+    bench.run(20_000)
+    assert bench.evses[1].offered_ma == 20_000
