@@ -9,6 +9,7 @@ from firmware.charging.access import Access
 from firmware.charging.authorisation import Authoriser
 from firmware.charging.availability import Availability
 from firmware.charging.connector import Connector
+from firmware.charging.main_meter import MainMeter
 from firmware.charging.memory import Memory
 from firmware.charging.metering import Metering
 from firmware.charging.status import AVAILABLE, FAULTED, UNAVAILABLE, Status
@@ -38,7 +39,8 @@ class Station:
     transaction_changed(event, tx)   event "start" or "stop", after the record is in the journal; tx is a Transaction
     token_checked(token, status, source)   source "csms", "list", "cache" or "offline"
     list_conflict(token)             the back-end contradicts the local list (OCPP 1.6 §3.5.2: LocalListConflict)
-    sampled(n, "clock", t, reading)  clock-aligned sample outside a transaction; those inside are in the journal
+    sampled(n, "clock", t, reading)  clock-aligned sample outside a transaction; those inside are in the journal.
+                                     n = 0: all meters together, whether transactions run or not
     reset_requested(hard, by)        transactions are stopped and written; restart when everything else is done
     """
 
@@ -84,6 +86,7 @@ class Station:
                 )
             )
         self.connectors = tuple(connectors)
+        self._main_meter = MainMeter(self.connectors, clock, settings, self.sampled.emit)
         self._access = Access(self.connectors, self._authoriser, clock, log, settings, self._may_start)
         for connector in self.connectors:
             self._connect(connector)
@@ -180,7 +183,12 @@ class Station:
         return None
 
     def readings(self, n):
-        """Returns the newest Reading of connector n's meter, or None when there is none from the last seconds."""
+        """Returns the newest Reading of connector n's meter, or None when there is none from the last seconds.
+
+        n = 0: that of all meters together.
+        """
+        if n == 0:
+            return self._main_meter.current()
         connector = self.connector(n)
         return connector and connector.metering.current()
 
@@ -378,6 +386,7 @@ class Station:
         """What is due now on all connectors; the charging task calls it ten times a second."""
         for connector in self.connectors:
             connector.step()
+        self._main_meter.step()
         if self._schedules:
             self._schedules.step()
         if self._reservations:

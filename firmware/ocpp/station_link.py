@@ -348,9 +348,10 @@ class StationLink:
         """A look at a meter that is worth sending and not worth keeping: triggered, or outside of a transaction."""
         if not self.online and context != "trigger":
             return
-        transaction = self._station.transaction(n)
+        connector = self._station.connector(n)  # None: the whole station, which has no transaction (errata 3.16)
+        transaction = connector and connector.transaction
         transaction_id = self.transaction_id(transaction.number) if transaction else None
-        look = Look(reading, self._station.connector(n).evse.offered_ma)
+        look = Look(reading, connector and connector.evse.offered_ma)
         message = self._facts.meter_values(n, context, t, look, transaction_id)
         if message:
             self.post(*message)

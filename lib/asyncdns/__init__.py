@@ -2,8 +2,8 @@
 """getaddrinfo() that does not hold the scheduler: `addresses = await Resolver()("example.org", 443)`.
 
 MicroPython's look-up blocks until the name server answers or does not, up to about 14 s on the ESP32, but lets other
-threads run meanwhile. So it happens in a thread that does nothing else: it calls getaddrinfo() and stores the outcome in
-two slots that exist beforehand, which is safe on the unix port, too, where threads share the heap without a lock.
+threads run meanwhile. So it happens in a thread that does nothing else: it calls getaddrinfo() and stores the outcome
+in slots that exist beforehand, which is safe on the unix port, too, where threads share the heap without a lock.
 """
 
 import _thread

@@ -260,9 +260,22 @@ async def test_aligned_values_outside_of_a_transaction():
     # trap 21
     bench = await LinkBench(ClockAlignedDataInterval=900).accepted()
     await bench.run(900_000)
-    (payload,) = bench.peer.payloads("MeterValues")
-    assert "transactionId" not in payload
-    assert payload["meterValue"][0]["sampledValue"][0]["context"] == "Sample.Clock"
+    payloads = bench.peer.payloads("MeterValues")
+    assert [payload["connectorId"] for payload in payloads] == [1, 0]
+    for payload in payloads:
+        assert "transactionId" not in payload
+        assert payload["meterValue"][0]["sampledValue"][0]["context"] == "Sample.Clock"
+
+
+async def test_aligned_values_of_the_station_name_no_transaction():
+    # trap 21, errata 3.16: connector 0 has none, while that of connector 1 goes with the queue
+    bench = await LinkBench(ClockAlignedDataInterval=900, MeterValueSampleInterval=0).accepted()
+    bench.peer.script["Authorize"] = [{"idTagInfo": {"status": "Accepted"}}]
+    await bench.charging.charging()
+    await bench.run(900_000)
+    by_connector = {payload["connectorId"]: payload for payload in bench.peer.payloads("MeterValues")}
+    assert "transactionId" not in by_connector[0] and by_connector[1]["transactionId"] == 1001
+    assert by_connector[0]["meterValue"][0]["sampledValue"][0]["context"] == "Sample.Clock"
 
 
 async def test_statuses_and_authorisations_overtake_a_stuck_queue():

@@ -41,23 +41,23 @@ class RemoteTriggerProfile:
         return self._link.heartbeat_now
 
     def _status(self, connector):
-        return self._for_each(self._link.post_status, self._numbers(connector, 0))
+        return self._for_each(self._link.post_status, self._numbers(connector))
 
     def _meter_values(self, connector):
-        """The newest values of MeterValuesSampledData (errata 3.46); connector 0 stands for all meters."""
-        numbers = self._numbers(connector or None, 1)
+        """The newest values of MeterValuesSampledData (errata 3.46); connector 0 is all meters together."""
+        numbers = self._numbers(connector)
         # What is accepted has to be sent: not without anything to say.
         numbers = [n for n in numbers if self._station.readings(n)]
         if not self._settings.get("MeterValuesSampledData"):
             numbers = []
         return self._for_each(self._link.post_meter_values, numbers)
 
-    def _numbers(self, connector, first):
-        """Returns the connectors that are meant: one, or all from `first` on; none when it does not exist."""
+    def _numbers(self, connector):
+        """Returns the connectors that are meant: one, or all with the station (0); none when it does not exist."""
         last = len(self._station.connectors)
         if connector is None:
-            return range(first, last + 1)
-        return (connector,) if first <= connector <= last else ()
+            return range(last + 1)
+        return (connector,) if 0 <= connector <= last else ()
 
     def _for_each(self, post, numbers):
         """Returns the function that posts for each connector, None (rejected) when there is none."""
