@@ -17,6 +17,7 @@ from firmware.kernel.log import Log, level_of
 from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
 from firmware.ocpp.connection import Connection
+from firmware.ocpp.large import Spool
 from firmware.ocpp.outbox import sequence_floor
 from firmware.ocpp.station_link import StationLink, outbox_state
 from firmware.store.history import History
@@ -130,7 +131,8 @@ class App:
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
 
     def _build_link(self, storage):
-        self.connection = Connection(self.settings, self.clock, self.log)
+        spool = Spool(storage + "/large", self.clock)
+        self.connection = Connection(self.settings, self.clock, self.log, spool=spool)
         self.link = StationLink(
             self.station, self.connection, self.settings, self.clock, self.log, self.journal, storage, self.tags
         )

@@ -16,7 +16,7 @@ from firmware.ocpp.waker import Waker
 
 _SUBPROTOCOL = "ocpp1.6"
 _CONNECT_S = const(15)  # for TCP, TLS and handshake together
-_MAX_MESSAGE = const(65536)  # bytes; a larger one is refused with close code 1009
+_MAX_IN_RAM = const(65536)  # bytes of a message without a spool; a larger one is refused with close code 1009
 _WATCH_MS = const(500)
 _PONG_MS = const(10_000)  # silence after a ping that proves the link dead
 _MAX_DOUBLINGS = const(10)
@@ -40,13 +40,14 @@ class Connection:
     """The link. `run()` is its only task; settings are read anew at each attempt.
 
     `handle(action, payload)` answers the calls of the back-end, see Rpc; it is looked up at each call. `rpc` is the Rpc
-    of the link, None while it is down. `resolve` see uwebsockets.connect().
+    of the link, None while it is down. `resolve` see uwebsockets.connect(); `spool` is the large.Spool for messages of
+    more than LargeMessageBytes.
 
     Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed;
     `message("in" | "out", text)`.
     """
 
-    def __init__(self, settings, clock, log, handle=None, schema=None, resolve=None, connect=None):
+    def __init__(self, settings, clock, log, handle=None, schema=None, resolve=None, connect=None, spool=None):
         self._settings = settings
         self._clock = clock
         self._log = log
@@ -56,6 +57,7 @@ class Connection:
         self._schema = schema or Schema()
         self._resolve = resolve or Resolver()
         self._connect = connect or uwebsockets.connect
+        self._spool = spool
         self._message_ids = MessageIds()
         self._waker = Waker(clock)
         self._failures = 0  # in a row
@@ -142,13 +144,23 @@ class Connection:
             headers=headers,
             ssl=client_context(self._settings.get("CentralSystemCaFile")) if secure else None,
             timeout_s=_CONNECT_S,
-            max_size=_MAX_MESSAGE,
             resolve=self._resolve,
+            **self._limits(),
         )
         if ws.subprotocol != _SUBPROTOCOL:  # §3.2: the back-end will close; if it forgets to, we do
             await ws.close(_PROTOCOL_ERROR, "no common sub-protocol")
             raise OSError("back-end does not speak " + _SUBPROTOCOL)
         return ws
+
+    def _limits(self):
+        """Returns the arguments of uwebsockets.connect() that say how large messages may be and where they go."""
+        if not self._spool:
+            return {"max_size": _MAX_IN_RAM}
+        return {
+            "max_size": self._settings.get("MaxMessageBytes"),
+            "spool": self._spool.begin,
+            "spool_above": self._settings.get("LargeMessageBytes"),
+        }
 
     async def _link(self, ws, beat):
         """Lives through one link, from its opening to its end; returns without error if it was ended by our side."""
@@ -168,6 +180,8 @@ class Connection:
             rpc, self.rpc = self.rpc, None
             watcher.cancel()
             rpc.close()
+            if self._spool:
+                self._spool.abandon()
             try:
                 await ws.close(_GOING_AWAY)
             finally:
@@ -198,8 +212,12 @@ class Connection:
                     self._useful = True
                     self.message.emit("in", message)
                     await rpc.receive(message)
-                else:
+                elif isinstance(message, bytes):
                     self._log.warning("link", "binary message of %d bytes ignored", len(message))
+                else:
+                    self._useful = True
+                    self.message.emit("in", str(message))
+                    await rpc.receive_large(message)
         except (OSError, MemoryError) as exc:  # MemoryError: a message within the limit for which there is no room now
             return self._dropped or str(exc)
 

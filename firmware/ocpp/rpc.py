@@ -21,6 +21,7 @@ from firmware.ocpp.errors import (
     LinkDown,
     RpcTimeout,
 )
+from firmware.ocpp.large import STREAMED, ItemsOnFlash, LargeMessage
 from firmware.ocpp.message import TooDeep, parse
 from firmware.ocpp.waker import Waker
 
@@ -33,6 +34,7 @@ _CALLERROR = const(4)
 _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
 _MAX_DESCRIPTION = const(255)
+_MAX_IN_RAM = const(65536)  # bytes of a message that was kept in flash and still is read as a whole
 
 
 class MessageIds:
@@ -70,6 +72,7 @@ class Rpc:
         self._pending = None  # id of our CALL that waits for its answer
         self._answer = None  # the message that answers it
         self._inbound = []  # (id, action, payload) of calls to be answered; the first one is in work
+        self._large = None  # (id, task, message) of the large call in work
         self._server = None  # task that answers them, while there are any
         self._follow_ups = []  # functions to be called after an answer; the first one is in work
         self._follower = None  # task that calls them, while there are any
@@ -161,6 +164,60 @@ class Rpc:
         else:
             self._log.info("rpc", "message of unknown type ignored")  # §4.1.3
 
+    async def receive_large(self, message):
+        """Takes a message that is kept in flash, see firmware.ocpp.large. A large list is worked on beside all else."""
+        message.finish()
+        try:
+            kind, message_id, action = message.envelope()
+        except ValueError as exc:
+            self._log.warning("rpc", "large message dropped: %s", exc)
+            message.discard()
+            return
+        streamed = kind == _CALL and action in STREAMED
+        text = None
+        if not message.fault and not streamed and message.size <= _MAX_IN_RAM:
+            try:
+                text = message.text()
+            except (OSError, MemoryError) as exc:
+                message.fault = "message cannot be read: %s" % exc
+        if not streamed or message.fault:
+            message.discard()
+        if text is None:
+            await self._take_large(message, kind, message_id, action)
+        else:
+            await self.receive(text)
+
+    async def _take_large(self, message, kind, message_id, action):
+        """Deals with what is not read as a whole."""
+        error = None
+        if message.fault:
+            error = CallError(GENERIC_ERROR, message.fault)
+        elif action not in STREAMED:
+            error = CallError(GENERIC_ERROR, "message of %d bytes is too large" % message.size)
+        if kind != _CALL:
+            # An answer that cannot be read is one without its payload.
+            await self.receive(_dump([kind, message_id]))
+        elif error or type(message_id) is not str or (self.silent and self.silent()):
+            message.discard()
+            await self._called([kind, message_id, action, None], error)
+        else:
+            error = self._refusal([kind, message_id, action, None], message_id)
+            if error:
+                message.discard()
+                await self._send_error(message_id[:_MAX_DESCRIPTION], error)
+            elif not self.closed:
+                task = asyncio.create_task(self._answer_large(message, message_id, action))
+                self._large = message_id, task, message
+
+    async def _answer_large(self, message, message_id, action):
+        try:
+            await self._answer_one(message_id, action, message)
+        except (OSError, MemoryError) as exc:
+            self._log.warning("rpc", "answer not sent: %s", exc)
+        finally:
+            message.discard()
+            self._large = None
+
     def close(self):
         """Ends everything: calls that wait raise LinkDown, calls of the back-end stay unanswered."""
         self.closed = True
@@ -169,7 +226,11 @@ class Rpc:
         for task in (self._server, self._follower):
             if task:
                 task.cancel()
-        self._server = self._follower = None
+        if self._large:
+            _, task, message = self._large
+            task.cancel()
+            message.discard()  # a task that has not begun cannot
+        self._server = self._follower = self._large = None
         self._inbound = []
         self._follow_ups = []
 
@@ -206,7 +267,10 @@ class Rpc:
             return CallError(FORMATION_VIOLATION, "a CALL is [2, id, action, payload]")
         if not 0 < len(message_id) <= _MAX_ID:
             return CallError(FORMATION_VIOLATION, "message id has not 1 to 36 characters")
-        if any(message_id == queued[0] for queued in self._inbound):
+        in_work = [queued[0] for queued in self._inbound]
+        if self._large:
+            in_work.append(self._large[0])
+        if message_id in in_work:
             return CallError(PROTOCOL_ERROR, "message id is in use")
         return None
 
@@ -225,7 +289,10 @@ class Rpc:
 
     async def _answer_one(self, message_id, action, payload):
         try:
-            self._schema.accept(action, payload)
+            if type(payload) is LargeMessage:
+                payload = await self._streamed(action, payload)
+            else:
+                self._schema.accept(action, payload)
             answer = self._handle(action, payload)
             if hasattr(answer, "send"):  # a coroutine
                 answer = await answer
@@ -241,6 +308,21 @@ class Rpc:
             await self._send(_dump([_CALLRESULT, message_id, answer]))
             if follow_up:
                 self._follow(follow_up)
+
+    async def _streamed(self, action, message):
+        """Returns the checked payload of a large call; the items of its list are checked when they are read."""
+        name = STREAMED[action]
+        payload = await message.payload(action)
+        items = payload.get(name)
+        if type(items) is not ItemsOnFlash:
+            items = None
+        else:
+            payload[name] = []
+        self._schema.accept(action, payload)
+        if items is not None:
+            items.accept = lambda item, index: self._schema.accept_item(action, name, item, index)
+            payload[name] = items
+        return payload
 
     async def _send_error(self, message_id, error):
         description = error.description[:_MAX_DESCRIPTION]

@@ -60,6 +60,14 @@ class Schema:
         """Checks a payload that was received and drops from it, in place, what has no meaning. Raises CallError."""
         self._check(action, payload, response, False)
 
+    def accept_item(self, action, name, item, index):
+        """Checks item number `index` of the list `name` of a payload that was received otherwise than as a whole."""
+        _, (kind, _) = self._load(action)[0][name]
+        try:
+            self._value(kind, item, name, False)
+        except CallError as exc:
+            raise _in_list(name, index, exc)
+
     def _check(self, action, payload, response, strict):
         if not self.knows(action):
             raise CallError(NOT_IMPLEMENTED, "unknown action")
@@ -137,7 +145,7 @@ class Schema:
                     value[i] = replaced
                 i += 1
         except CallError as exc:
-            raise CallError(exc.code, "%s[%d]%s" % (name, i, exc.description[len(name) :]))
+            raise _in_list(name, i, exc)
 
     def _load(self, name):
         """Returns a line of the data file as ({field: type}, required fields), or None if there is none."""
@@ -211,6 +219,11 @@ def _number(kind, value, name, strict):
     if strict and kind == _DECIMAL and abs(value * 10 - round(value * 10)) > 0.01:
         raise CallError(PROPERTY_VIOLATION, name + " has more than one decimal")
     return None
+
+
+def _in_list(name, index, exc):
+    """Returns the error of an item with its index behind the name of the list."""
+    return CallError(exc.code, "%s[%d]%s" % (name, index, exc.description[len(name) :]))
 
 
 def _within(prefix, exc):

@@ -1,4 +1,4 @@
-"""Room for the journal: what goes when the flash is full, and a reserve for what must not be refused.
+"""Room on the flash: what goes when the flash is full, and a reserve for what must not be refused.
 
 Under pressure the middle samples of transactions are thinned, the 1st, 3rd, 5th ... of each first, so that what is left
 still spans the whole transaction (OCPP 1.6 errata 3.14, 3.89). Beginning and end of a transaction with their samples,
@@ -15,6 +15,12 @@ ENOSPC = const(28)  # has no name in MicroPython's errno
 
 _MIDDLE = ("periodic", "clock", "trigger")
 _BLOCK = bytes(4096)
+
+
+def free_bytes(path):
+    """Returns how many bytes the file system of the file `path` has left. On LittleFS this reads all its pointers."""
+    status = os.statvfs(path.rpartition("/")[0])
+    return status[0] * status[4]
 
 
 class Reserve:

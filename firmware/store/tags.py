@@ -4,6 +4,7 @@ import binascii
 import os
 import struct
 
+from micropython import const
 from sortedfile import SortedFile
 
 from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry, decode, encode, is_removal, key_of
@@ -11,6 +12,7 @@ from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry
 __all__ = ("AuthCache", "TagEntry", "TagList")
 
 _NEW = ".new"
+_STORED_BYTES = const(54)  # of a record in a page or a run, with its share of what is around it
 
 
 class TagList:
@@ -21,6 +23,7 @@ class TagList:
     """
 
     def __init__(self, path, most=10_000):
+        self.path = path
         self._most = most
         self._file = SortedFile(path, KEY_BYTES, RECORD_BYTES, is_removal)
 
@@ -68,6 +71,10 @@ class TagList:
         """updating() in one go."""
         for _ in self.updating(version, entries):
             pass
+
+    def room_for(self, count):
+        """Returns how many bytes of flash an update of `count` tokens takes at most while it is worked on."""
+        return (len(self) + 2 * count) * _STORED_BYTES
 
     def clear(self):
         """Removes the list."""

@@ -1,13 +1,18 @@
 """Local authorisation list profile: OCPP 1.6 §5.10, §5.15 over the station's tag list."""
 
+import asyncio
+
 from micropython import const
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.v16.tokens import expiry_of
+from firmware.store.room import ENOSPC, free_bytes
 from firmware.store.tags import TagEntry
 
 # GetLocalListVersion.conf: the station has no list (errata 3.52)
 _UNSUPPORTED = const(-1)
+
+_MARGIN = const(65536)  # bytes that are left to the journal
 
 _LARGEST_VERSION = 0x7FFFFFFF
 
@@ -19,14 +24,18 @@ class LocalListProfile:
         self._tags = tags
         self._settings = settings
         self._log = log
+        self._turn = asyncio.Lock()  # one update at a time
 
     def get_local_list_version(self, payload):
         """§5.10; 0 stands for an empty list."""
         enabled = self._settings.get("LocalAuthListEnabled")
         return {"listVersion": self._tags.version if enabled else _UNSUPPORTED}
 
-    def send_local_list(self, payload):
-        """§5.15. All or nothing: whatever is wrong with an update, the list stays as it was."""
+    async def send_local_list(self, payload):
+        """§5.15. All or nothing: whatever is wrong with an update, the list stays as it was.
+
+        localAuthorizationList is a list, or large.ItemsOnFlash.
+        """
         if not self._settings.get("LocalAuthListEnabled"):
             return {"status": "NotSupported"}
         version = payload["listVersion"]
@@ -36,19 +45,36 @@ class LocalListProfile:
             raise CallError(OCCURRENCE_VIOLATION, "localAuthorizationList has too many entries")
         if not 0 < version <= _LARGEST_VERSION:
             return {"status": "Failed"}  # 0 and -1 mean something else (errata 3.52)
-        if not full and version <= self._tags.version:
-            return {"status": "VersionMismatch"}
-        try:
-            if full:
-                self._tags.replace(version, _entries(received, True))
-            else:
-                self._tags.update(version, _entries(received, False))
-        except (ValueError, OSError) as exc:
-            self._log.warning("ocpp", "local list refused: %s", exc)
-            return {"status": "Failed"}
+        async with self._turn:
+            if not full and version <= self._tags.version:
+                return {"status": "VersionMismatch"}
+            try:
+                self._check_room(received)
+                if full:
+                    await _work(self._tags.replacing(version, _entries(received, True)))
+                else:
+                    await _work(self._tags.updating(version, _entries(received, False)))
+            except (ValueError, OSError) as exc:
+                self._log.warning("ocpp", "local list refused: %s", exc)
+                return {"status": "Failed"}
         return {"status": "Accepted"}
 
+    def _check_room(self, received):
+        """Raises OSError when an update would take the flash that the journal lives on."""
+        freed = received.size if hasattr(received, "size") else 0  # while it is read
+        if free_bytes(self._tags.path) + freed < self._tags.room_for(len(received)) + _MARGIN:
+            raise OSError(ENOSPC)
+
     actions = {"GetLocalListVersion": get_local_list_version, "SendLocalList": send_local_list}
+
+
+async def _work(steps):
+    """Does the steps of a generator and lets everybody else have a turn between them."""
+    try:
+        for _ in steps:
+            await asyncio.sleep(0)
+    finally:
+        steps.close()
 
 
 def _entries(received, full):

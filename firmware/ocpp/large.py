@@ -1,0 +1,291 @@
+"""Messages that do not fit into RAM: kept in flash while they arrive, then read piece by piece.
+
+One at a time is kept. What cannot be kept (another one is in work, the flash has no room) is received all the same, so
+that the link lives on, and refused by a CALLERROR: its beginning, which names the call, stays in RAM.
+"""
+
+import asyncio
+import io
+import os
+
+from jsonstream import JsonError, Reader, TooLarge
+from micropython import const
+
+from firmware.ocpp.errors import FORMATION_VIOLATION, CallError
+from firmware.ocpp.message import MAX_DEPTH
+from firmware.store.room import free_bytes
+
+# Lists that may be longer than what fits into RAM: they are handed over as an ItemsOnFlash.
+STREAMED = {"SendLocalList": "localAuthorizationList"}
+
+_HEAD = const(512)  # bytes kept in RAM: an id of 36 characters takes at most 216, an action 50
+_SHOWN = const(80)  # characters in a log or trace
+_SEGMENT = const(65536)  # bytes: files are dropped one by one while they are read for the last time
+_ROOM = const(262144)  # bytes asked for at once, when the message grows beyond what it has announced
+_MARGIN = const(131072)  # bytes that are left to the journal
+_MAX_MS = const(300_000)  # for a message to arrive
+_MAX_ITEM = const(2048)  # bytes of one item of a list
+_MAX_FIELD = const(4096)  # bytes of any other value beside it
+_TOKENS = const(64)  # read before others have their turn
+
+
+class Spool:
+    """Keeps large messages in files whose names begin with `path`. What a power cut left of one is removed."""
+
+    def __init__(self, path, clock):
+        self._path = path
+        self._clock = clock
+        self._kept = None
+        folder, _, name = path.rpartition("/")
+        for entry in os.listdir(folder):
+            if entry.startswith(name + "."):
+                os.remove(folder + "/" + entry)
+
+    def begin(self, is_text, size):
+        """Returns the LargeMessage for one of at least `size` bytes that begins to arrive."""
+        fault = None
+        if not is_text:
+            fault = "binary messages are not used"
+        elif self._kept:
+            fault = "another large message is being worked on"
+        message = LargeMessage(self, self._path, self._clock.ms() + _MAX_MS, fault)
+        if not fault:
+            self._kept = message
+            message.grant(size)
+        return message
+
+    def check_time(self, deadline_ms):
+        """Raises OSError when a message has taken too long to arrive."""
+        if self._clock.ms() > deadline_ms:
+            raise OSError("a message took longer than %d s to arrive" % (_MAX_MS // 1000))
+
+    def abandon(self):
+        """The connection has ended: what was arriving goes. Work on what has arrived discards it by itself."""
+        if self._kept and not self._kept.complete:
+            self._kept.discard()
+
+    def forget(self, message):
+        """For a LargeMessage that needs its files no more."""
+        if self._kept is message:
+            self._kept = None
+
+
+class LargeMessage:
+    """One message. `size` is its length in bytes; `fault` says why it is not kept, or is None."""
+
+    def __init__(self, spool, path, deadline_ms, fault):
+        self._spool = spool
+        self._path = path
+        self._deadline_ms = deadline_ms
+        self._granted = 0
+        self._file = None
+        self._segments = 0
+        self.head = b""
+        self.size = 0
+        self.fault = fault
+        self.complete = False
+
+    def __str__(self):
+        return "%s... (%d bytes)" % (
+            str(bytes(b if 0x20 <= b < 0x7F else 0x3F for b in self.head[:_SHOWN]), "ascii"),
+            self.size,
+        )
+
+    # -- while it arrives
+
+    def write(self, data):
+        """Takes the next bytes. Raises OSError when it takes too long."""
+        self._spool.check_time(self._deadline_ms)
+        if len(self.head) < _HEAD:
+            self.head += bytes(data[: _HEAD - len(self.head)])
+        if not self.fault and self.size + len(data) > self._granted:
+            self.grant(self.size + max(len(data), _ROOM))
+        if not self.fault:
+            try:
+                self._write(data)
+            except OSError as exc:
+                self._fail("flash: %s" % exc)
+        self.size += len(data)
+
+    def grant(self, size):
+        """Sees whether there is room for a message of `size` bytes."""
+        if free_bytes(self._path) + self.size < size + _MARGIN:
+            self._fail("no room for a message of %d bytes" % size)
+        self._granted = size
+
+    def _fail(self, fault):
+        self.discard()
+        self.fault = fault
+
+    def _write(self, data):
+        if self._file is None or self.size // _SEGMENT >= self._segments:
+            self._close()
+            self._file = open(self._name(self._segments), "wb")
+            self._segments += 1
+        self._file.write(data)
+
+    def _close(self):
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def _name(self, number):
+        return "%s.%d" % (self._path, number)
+
+    # -- when it is there
+
+    def finish(self):
+        """The message has arrived: nothing more is written."""
+        self.complete = True
+        try:
+            self._close()
+        except OSError as exc:
+            self._fail("flash: %s" % exc)
+
+    def discard(self):
+        """Removes the message from the flash."""
+        self._close()
+        for number in range(self._segments):
+            try:
+                os.remove(self._name(number))
+            except OSError:
+                pass  # it has been read for the last time
+        self._segments = 0
+        self._spool.forget(self)
+
+    def envelope(self):
+        """Returns (message type, id, action or None) as far as the beginning tells. Raises ValueError."""
+        reader = Reader(io.BytesIO(self.head), max_token=_HEAD)
+        found = []
+        if reader.next() != "[":
+            raise JsonError("not a JSON list")
+        while len(found) < (3 if found and found[0] == 2 else 2):
+            if reader.next() != "value":
+                raise JsonError("not an OCPP-J message")
+            found.append(reader.value)
+        return found[0], found[1], found[2] if len(found) > 2 else None
+
+    def text(self):
+        """Returns the message as text. Raises OSError, and MemoryError when it does not fit into RAM after all."""
+        data = bytearray(self.size)
+        view = memoryview(data)
+        at = 0
+        stream = _Segments(self._path, self._segments, False)
+        while at < self.size:
+            piece = stream.read(1024)
+            if not piece:
+                raise OSError(5)  # EIO
+            view[at : at + len(piece)] = piece
+            at += len(piece)
+        return str(data, "utf-8")
+
+    async def payload(self, action):
+        """Returns the payload of a CALL that may be streamed, with an ItemsOnFlash for its long list.
+
+        The whole message is read, so that all of it is known to be JSON. Raises CallError and OSError.
+        """
+        name = STREAMED[action]
+        try:
+            return await self._payload(self._reader(False), name)
+        except JsonError as exc:
+            raise CallError(FORMATION_VIOLATION, str(exc))
+
+    async def _payload(self, reader, name):
+        for _ in range(4):
+            token = reader.next()  # the list, type, id and action, which envelope() knows
+        if reader.next() != "{":
+            raise JsonError("payload is not an object")
+        payload = {}
+        while reader.next() == "key":
+            key = reader.value
+            token = reader.next()
+            if key == name and token == "[":
+                if key in payload:
+                    raise JsonError("%s is there twice" % name)
+                payload[key] = ItemsOnFlash(self, name, await _count(reader))
+            else:
+                payload[key] = reader.read(token, _MAX_FIELD)
+        if reader.next() != "]":
+            raise JsonError("a CALL is [2, id, action, payload]")
+        reader.finish()
+        return payload
+
+    def items(self, name):
+        """Yields the items of the list `name` of the payload, and drops the message from the flash on the way."""
+        return self._reader(True).items(3, name, max_bytes=_MAX_ITEM)
+
+    def _reader(self, last_time):
+        return Reader(_Segments(self._path, self._segments, last_time), max_depth=MAX_DEPTH, max_token=_MAX_ITEM)
+
+
+class ItemsOnFlash:
+    """A list in a large message: it has a length, and can be gone through once. `size` bytes get free meanwhile.
+
+    `accept(item, index)` is called for each item before it is handed out; it may raise.
+    """
+
+    def __init__(self, message, name, count):
+        self._message = message
+        self._name = name
+        self._count = count
+        self.accept = None
+
+    def __len__(self):
+        return self._count
+
+    @property
+    def size(self):
+        return self._message.size
+
+    def __iter__(self):
+        index = 0
+        for item in self._message.items(self._name):
+            if self.accept:
+                self.accept(item, index)
+            index += 1
+            yield item
+
+
+class _Segments:
+    """A stream over the files of a message, which for the `last_time` are removed once they have been read."""
+
+    def __init__(self, path, count, last_time):
+        self._path = path
+        self._count = count
+        self._last_time = last_time
+        self._number = 0
+        self._file = None
+
+    def read(self, most):
+        """Returns the next bytes, b"" at the end. Raises OSError."""
+        while self._number < self._count:
+            name = "%s.%d" % (self._path, self._number)
+            if self._file is None:
+                self._file = open(name, "rb")
+            data = self._file.read(most)
+            if data:
+                return data
+            self._file.close()
+            self._file = None
+            if self._last_time:
+                os.remove(name)
+            self._number += 1
+        return b""
+
+
+async def _count(reader):
+    """Returns the number of items of the array that has just begun, and reads past its end."""
+    depth = reader.depth
+    items = tokens = 0
+    while True:
+        token = reader.next()
+        if token == "]" and reader.depth < depth:
+            return items
+        if reader.depth == depth + (token == "[" or token == "{") and token != "]" and token != "}":
+            items += 1
+        tokens += 1
+        if tokens % _TOKENS == 0:
+            await asyncio.sleep(0)
+
+
+__all__ = ("STREAMED", "ItemsOnFlash", "LargeMessage", "Spool", "TooLarge")
