@@ -34,7 +34,7 @@ def tool(*arguments):
 def store():
     station = Station()
     tx = station.session()
-    History(station.folder + "/history").repair(station.journal)
+    History(station.folder + "/history").repair(station.start())  # as after a power cut between end and row
     station.settings.set_text("AuthorizationKey", "0123456789abcdef0123456789ABCDEF")
     tags = TagList(station.folder + "/tags")
     tags.replace(7, [("04A1B2C3", TagEntry("Accepted", 1_900_000_000, "FLEET"))])

@@ -19,7 +19,7 @@ class Bench:
 
     def wait(self, ms):
         self.ms += ms
-        self.world.timeline.now()
+        self.world.timeline.look()
 
     def names(self, wanted):
         return [fields for name, fields in self.events if name == wanted]

@@ -216,7 +216,7 @@ class Charger:
 
     async def _look_again(self, delay_ms):
         await asyncio.sleep_ms(delay_ms)
-        self.world.timeline.now()
+        self.world.timeline.look()
 
     def _restore_registers(self, delivered_wh):
         """Returns a Register for each connector: what a meter has shown never becomes less."""

@@ -5,7 +5,6 @@ from micropython import const
 
 _CLOSE_MS = const(20)  # from coil to main and auxiliary contacts
 _OPEN_MS = const(12)
-_TOGETHER_MS = const(1)  # two coils that are switched by one step of the firmware are one event
 _LOCK_TRAVEL_MS = const(250)
 _RCD_TEST_MS = const(30)
 
@@ -27,10 +26,10 @@ class Contactor:
         on = bool(on)
         if self._coils[pole] != on:
             self._coils[pole] = on
-            self._timeline.after(_TOGETHER_MS, self._tell)
+            self._timeline.soon(self._tell)  # two coils that are switched by one step are one event
             self._timeline.after(_CLOSE_MS if on else _OPEN_MS, self._settle)
 
-    def _tell(self, _):
+    def _tell(self):
         on = self._coils[0]
         phases = (3 if self._coils[1] else 1) if on else self._told[1]
         if (on, phases) != self._told:

@@ -3,12 +3,13 @@
 
 
 class Timeline:
-    """Time of the world. `ms()` counts milliseconds; `arrange(delay_ms)`, if set, sees to it that now() is called in
+    """Time of the world. `ms()` counts milliseconds; `arrange(delay_ms)`, if set, sees to it that look() is called in
     that time, so that events also happen when nobody looks."""
 
     def __init__(self, ms):
         self._ms = ms
         self._coming = []  # (instant, function, argument), earliest first
+        self._soon = []  # functions for the next look()
         self.time = ms()  # the instant at which the world is
         self.arrange = None
 
@@ -20,6 +21,19 @@ class Timeline:
             function(argument)
         self.time = now
         return now
+
+    def soon(self, function):
+        """Calls function() when whoever acts now has finished: what is switched in one step is one event."""
+        self._soon.append(function)
+        if self.arrange:
+            self.arrange(0)
+
+    def look(self):
+        """now(), called by the event loop between two steps of the firmware."""
+        soon, self._soon = self._soon, []
+        for function in soon:
+            function()
+        return self.now()
 
     def after(self, delay_ms, function, argument=None):
         """Calls function(argument) `delay_ms` after the present instant."""

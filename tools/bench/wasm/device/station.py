@@ -152,7 +152,7 @@ os.mkdir(_STORAGE)
 async def live():
     # The world goes on when nobody looks: a relay falls, a meter answers.
     while True:
-        world.timeline.now()
+        world.timeline.look()
         await asyncio.sleep_ms(20)
 
 
