@@ -114,7 +114,8 @@ class Schedules:
 
     def _replace(self, profiles):
         try:
-            self._save(profiles)
+            if profiles != self.profiles:  # whoever repeats himself costs no flash
+                self._save(profiles)
         except OSError as exc:
             self._log.error("schedule", "profiles not stored: %s", exc)
             return False
@@ -125,7 +126,7 @@ class Schedules:
     def _load(self):
         text = self._store.load() if self._store else None
         try:
-            return [Profile(*row[:-1], tuple(row[-1])) for row in json.loads(text or "[]")]
+            return [Profile(*(row[:-1] + [tuple(row[-1])])) for row in json.loads(text or "[]")]
         except (TypeError, ValueError, IndexError) as exc:
             self._log.error("schedule", "stored profiles make no sense: %s", exc)
             return []
@@ -240,7 +241,7 @@ class Schedules:
 
 def _bound(profile, connector, transaction):
     """Returns a profile that came with a remote start as that of the transaction which it has become (errata 3.42)."""
-    return Profile(profile.number, connector, *profile[2:4], transaction, *profile[5:])
+    return Profile(*((profile.number, connector) + profile[2:4] + (transaction,) + profile[5:]))
 
 
 def _may_charge(connector):

@@ -130,6 +130,15 @@ async def test_what_makes_no_sense_is_rejected():
     assert await install(bench, 1, level=3, periods=[(i, 10) for i in range(4)]) == "Accepted"
 
 
+async def test_numbers_of_any_size_do_no_harm():
+    bench = await LinkBench().accepted()
+    huge = 10**30
+    fields = {"number": -huge, "periods": [(0, 1e308), (huge, huge)], "duration": 2 * huge, "minChargingRate": 1e300}
+    assert await install(bench, 1, **fields) == "Accepted"
+    assert await composite(bench, duration=huge) == [(0, 32)]
+    assert await status(bench, "ClearChargingProfile", id=-huge) == "Accepted"
+
+
 async def test_only_units_that_are_allowed():
     # errata 3.88: Current stands for A, Power for W
     bench = await LinkBench(ChargingScheduleAllowedChargingRateUnit=["Current"]).accepted()

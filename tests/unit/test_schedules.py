@@ -274,6 +274,16 @@ async def test_a_flash_that_refuses_changes_nothing():
     assert numbers(bench) == [1] and bench.power_cut().station.schedules.profiles == schedules.profiles
 
 
+async def test_the_same_again_costs_no_flash():
+    bench = await started()
+    schedules = bench.station.schedules
+    schedules.install(profile(1))
+    saved = []
+    schedules._store.save = saved.append
+    assert schedules.install(profile(1)) and saved == []
+    assert schedules.install(profile(1, periods=(0, 60, 0))) and len(saved) == 1
+
+
 async def test_a_store_from_elsewhere_is_no_reason_to_stand_still():
     bench = await started()
     for text in ("{", "[1]", '[["x"]]', "{}", "[[1,2,3,4,5,6,7,8,9,10,11,12,13,14]]"):

@@ -13,7 +13,7 @@ _REPEATS = {"Daily": 86_400, "Weekly": 604_800}
 _UNITS = {"Current": "A", "Power": "W"}  # word of ChargingScheduleAllowedChargingRateUnit -> ChargingRateUnitType
 
 # Beyond every supply, and with the arithmetic of composite.py still a number that is quick to reckon with.
-_MOST_TENTHS = const(10_000_000)
+_MOST = const(1_000_000)
 
 # A composite schedule of more periods, or of more moments to look at, is cut short; its duration says where.
 _MAX_PERIODS = const(100)
@@ -191,7 +191,7 @@ def _tenths(value):
     if value < 0:
         raise ValueError("limit")
     # What is a bit less than a tenth only for lack of digits is that tenth.
-    return min(int(value * 10 + 0.05), _MOST_TENTHS)
+    return int(min(value, _MOST) * 10 + 0.05)
 
 
 class _Decimal(float):
