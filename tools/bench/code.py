@@ -140,5 +140,3 @@ def _files(root: Path):
 def _unit_of(module):
     # __init__ of a library imports its modules, so they cannot be weighed alone.
     return module if module.startswith("firmware") else module.partition(".")[0]
-
-

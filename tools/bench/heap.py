@@ -24,6 +24,7 @@ _STORY = (
     ("ChangeConfiguration", "backend.call('ChangeConfiguration', key='HeartbeatInterval', value='600')", 1_000),
     ("StopTransaction", "take_card()", 8_000),
     ("idle again", "unplug()", 5_000),
+    ("idle, log full of lines of 50 characters", "fill_log(app)", 1_000),
 )
 _CALLS = {
     "BootNotification",

@@ -18,18 +18,35 @@ _TIMEOUT_S = 180
 
 def run(name):
     """Runs a probe and returns what it found. Raises RuntimeError with its output when it fails."""
-    path = [".frozen", ".", "lib", "tests/unit", str(HERE.relative_to(ROOT))]
-    command = [micropython(), "-X", f"heapsize={_HEAP}", str(HERE / f"{name}.py")]
-    done = subprocess.run(
-        command,
+    return result(start(name))
+
+
+def start(name):
+    """Starts a probe beside something else; result() ends it if it runs until then."""
+    return subprocess.Popen(
+        [micropython(), "-X", f"heapsize={_HEAP}", str(HERE / f"{name}.py")],
         cwd=ROOT,
-        env={**os.environ, "MICROPYPATH": ":".join(path)},
-        capture_output=True,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
     )
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines or not lines[-1].startswith("{"):
-        raise RuntimeError(f"the probe {name} failed:\n{done.stdout}{done.stderr}")
+
+
+def environment():
+    """Returns the environment in which MicroPython finds firmware, libraries and the parts of the unit tests."""
+    path = [".frozen", ".", "lib", "tests/unit", str(HERE.relative_to(ROOT))]
+    return {**os.environ, "MICROPYPATH": ":".join(path)}
+
+
+def result(process):
+    """Closes the stdin of a probe, waits for its end and returns what it found."""
+    try:
+        output, errors = process.communicate(timeout=_TIMEOUT_S)
+    finally:
+        process.kill()
+    lines = output.splitlines()
+    if process.returncode or not lines or not lines[-1].startswith("{"):
+        raise RuntimeError(f"the probe {process.args[-1]} failed:\n{output}{errors}")
     return json.loads(lines[-1])

@@ -34,6 +34,7 @@ _UNIX = 1_800_000_000
 _TOKEN = "04A1B2C3"
 _MAX_SIZE = 65536
 _STORAGE = "/data"
+_LOG_LINES = 200
 
 _TEXT = 1
 
@@ -211,6 +212,12 @@ def take_card():
 
 def unplug():
     outlet.unplug()
+
+
+def fill_log(app):
+    """Days later: as many lines as it keeps, of usual length."""
+    for number in range(_LOG_LINES):
+        app.log.info("bench", "a line that is about as long as most, no. %3d", number)
 
 
 asyncio.create_task(live())

@@ -1,0 +1,202 @@
+"""A real charger under load at the pace of real time: how long its scheduler is held, and how fast it opens.
+
+The vehicle at one connector gives up and takes up charging again and again, the one at the other is pulled out and
+comes back. Meanwhile the central system asks for the whole configuration in bursts and drops the link, the journal is
+flushed every few seconds, and another control client asks for the state.
+"""
+
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tools.bench import probes
+from tools.bench.report import Row, Section, Table, ms
+from tools.csms import CallFailed, CentralSystem
+from tools.sim import Charger, ControlClient
+from tools.sim.client import matches
+
+COMMAND = "python -m tools.bench live"
+
+_LOAD_S = 60
+_OPENING_S = 1.0  # an opening that takes longer than that has failed
+_CLOSING_S = 15  # with self-test, lock and whatever a station checks first
+
+_ASK_S = 0.05
+_BURST_S = 1.0
+_BURST = 5
+_DROP_S = 6.0
+# Right after its contactor has closed, C to B is not believed for a moment: the coil disturbs the measurement.
+_BLANKED_S = 0.25
+
+_KEYS = {
+    "MeterValueSampleInterval": "5",
+    "ClockAlignedDataInterval": "30",
+    "JournalBatch": "2",
+    "FreevendEnabled": "false",
+}
+_TOKENS = {1: "04A1B2C3D4E5F6", 2: "04A1B2C3D4E5F7"}
+
+
+class Load:
+    """Threads that keep a charger busy until stop(); `done` counts what they did."""
+
+    def __init__(self, csms, charger):
+        self._csms = csms
+        self._charger = charger
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=work) for work in (self._ask, self._burst, self._drop)]
+        self.done = {"state requests": 0, "GetConfiguration": 0, "reconnections": 0}
+
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self):
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self):
+        client = ControlClient("127.0.0.1", self._charger.port)
+        while not self._stopped.wait(_ASK_S):
+            client.command("state")
+            self.done["state requests"] += 1
+        client.close()
+
+    def _burst(self):
+        while not self._stopped.wait(_BURST_S):
+            for _ in range(_BURST):
+                try:
+                    self._csms.call("GetConfiguration", timeout=5)
+                    self.done["GetConfiguration"] += 1
+                except (ConnectionError, TimeoutError, CallFailed):
+                    break  # the link has just been dropped
+
+    def _drop(self):
+        while not self._stopped.wait(_DROP_S):
+            try:
+                self._csms.abort()
+                self.done["reconnections"] += 1
+            except ConnectionError:
+                pass  # not back yet
+
+
+def measure(_):
+    with CentralSystem() as csms, Charger(csms.url, keys=_KEYS, config={"hw": {"connectors": 2}}) as charger:
+        charger.wait_boot()
+        begin(charger, 1)
+        begin(charger, 2)
+        load = Load(csms, charger)
+        host = probes.start("bare_loop")
+        charger.command("gaps", reset=True)
+        load.start()
+        try:
+            moves = drive(charger, time.monotonic() + _LOAD_S)
+        finally:
+            load.stop()
+        gaps = charger.command("gaps")
+        alone = probes.result(host)
+        if csms.violations:
+            raise RuntimeError(f"violations under load: {csms.violations[:3]}")
+    return report(gaps, alone, moves, load.done)
+
+
+def begin(charger, connector):
+    """A vehicle is plugged in, a card shown, and current flows."""
+    mark = len(charger.events)
+    charger.plug(connector=connector)
+    charger.swipe(_TOKENS[connector], [connector])
+    following(charger, mark, "tx", _CLOSING_S, connector=connector, event="start")
+    charger.draw(10, connector=connector)
+    following(charger, mark, "relay", _CLOSING_S, connector=connector, on=True)
+
+
+def drive(charger, deadline):
+    """Has both connectors open and close until the deadline; returns {what: list of ms}."""
+    moves = {"C to B, opens": [], "unplugged, opens": [], "B to C, closes": []}
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(pause, charger, moves, deadline), pool.submit(pull, charger, moves, deadline)]:
+            done.result()
+    return moves
+
+
+def pause(charger, moves, deadline):
+    """The vehicle at connector 1 pauses and goes on."""
+    count = 0
+    while time.monotonic() < deadline:
+        time.sleep(phase(count))
+        moves["C to B, opens"].append(moved(charger, False, _OPENING_S, "cp", connector=1, state="B"))
+        time.sleep(0.1)
+        moves["B to C, closes"].append(moved(charger, True, _CLOSING_S, "cp", connector=1, state="C"))
+        count += 1
+
+
+def pull(charger, moves, deadline):
+    """The plug at connector 2 is pulled out of the socket and comes back."""
+    count = 0
+    while time.monotonic() < deadline:
+        time.sleep(phase(count))
+        mark = len(charger.events)
+        moves["unplugged, opens"].append(moved(charger, False, _OPENING_S, "unplug", connector=2))
+        following(charger, mark, "tx", _CLOSING_S, connector=2, event="stop")
+        begin(charger, 2)
+        count += 1
+
+
+def phase(count):
+    """Returns seconds to wait, so that events meet the station's periods at every phase."""
+    return _BLANKED_S + 0.0037 * (count % 16)
+
+
+def moved(charger, on, timeout, command, connector, **arguments):
+    """Does something to a pilot; returns the ms until the contactor's coil is switched."""
+    mark = len(charger.events)
+    cause = charger.client.command(command, connector=connector, **arguments)
+    return following(charger, mark, "relay", timeout, connector=connector, on=on)["t"] - cause["t"]
+
+
+def following(charger, mark, name, timeout, **fields):
+    """Returns the first such event after the first `mark` ones. Raises AssertionError when it does not come."""
+
+    def find():
+        return next((event for event in charger.events[mark:] if matches(event, name, fields)), None)
+
+    found = charger.client.wait_for(find, timeout)
+    if found is None:
+        raise AssertionError(f"no {name} {fields} in {timeout} s\n{charger.output()}")
+    return found
+
+
+def report(gaps, alone, moves, done):
+    load = ", ".join(f"{number} {what}" for what, number in done.items())
+    note = f"{gaps['count']} periods under load; a bare loop beside it: p99.9 {alone['p999']}, max {alone['max']} ms"
+    opened, pulled = moves["C to B, opens"], moves["unplugged, opens"]
+    both = opened + pulled
+    rows = [
+        Row("scheduler hold under load, p99.9", gaps["p999"], 5, ms, "control period 20 ms", note, COMMAND),
+        Row("scheduler hold under load, longest", gaps["max"], 20, ms, "control period 20 ms", note, COMMAND),
+        Row(
+            "pilot change to contactor open under load, median",
+            statistics.median(both),
+            60,
+            ms,
+            "IEC 61851-1 table A.6",
+            f"{len(opened)} times C to B, {len(pulled)} times unplugged",
+            COMMAND,
+        ),
+        Row(
+            "pilot change to contactor open under load, longest",
+            max(both),
+            100,
+            ms,
+            "IEC 61851-1 table A.6: 100 ms",
+            f"with {load}",
+            COMMAND,
+        ),
+    ]
+    details = [
+        (name, str(len(values)), ms(min(values)), ms(statistics.median(values)), ms(max(values)))
+        for name, values in moves.items()
+    ]
+    return Section(rows, [Table("From pilot to contactor", ("event", "times", "least", "median", "most"), details)])
