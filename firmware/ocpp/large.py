@@ -8,7 +8,7 @@ import asyncio
 import io
 import os
 
-from jsonstream import JsonError, Reader, TooLarge
+from jsonstream import JsonError, Reader
 from micropython import const
 
 from firmware.ocpp.errors import FORMATION_VIOLATION, CallError
@@ -39,7 +39,7 @@ class Spool:
         folder, _, name = path.rpartition("/")
         for entry in os.listdir(folder):
             if entry.startswith(name + "."):
-                os.remove(folder + "/" + entry)
+                _remove(folder + "/" + entry)
 
     def begin(self, is_text, size):
         """Returns the LargeMessage for one of at least `size` bytes that begins to arrive."""
@@ -144,12 +144,12 @@ class LargeMessage:
 
     def discard(self):
         """Removes the message from the flash."""
-        self._close()
+        try:
+            self._close()
+        except OSError:
+            pass  # it need not be whole
         for number in range(self._segments):
-            try:
-                os.remove(self._name(number))
-            except OSError:
-                pass  # it has been read for the last time
+            _remove(self._name(number))
         self._segments = 0
         self._spool.forget(self)
 
@@ -268,9 +268,16 @@ class _Segments:
             self._file.close()
             self._file = None
             if self._last_time:
-                os.remove(name)
+                _remove(name)
             self._number += 1
         return b""
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # it has been read for the last time, or goes at the next start
 
 
 async def _count(reader):
@@ -286,6 +293,3 @@ async def _count(reader):
         tokens += 1
         if tokens % _TOKENS == 0:
             await asyncio.sleep(0)
-
-
-__all__ = ("STREAMED", "ItemsOnFlash", "LargeMessage", "Spool", "TooLarge")

@@ -86,7 +86,7 @@ class Rpc:
     @property
     def answering(self):
         """True while a call of the back-end is in work."""
-        return bool(self._inbound)
+        return bool(self._inbound or self._large)
 
     async def call(self, action, payload, timeout_s):
         """Sends a CALL and returns the payload of its CALLRESULT.
@@ -205,7 +205,7 @@ class Rpc:
             if error:
                 message.discard()
                 await self._send_error(message_id[:_MAX_DESCRIPTION], error)
-            elif not self.closed:
+            else:
                 task = asyncio.create_task(self._answer_large(message, message_id, action))
                 self._large = message_id, task, message
 

@@ -1,0 +1,233 @@
+"""Messages kept in flash: worked on piece by piece, read as a whole, or refused (OCPP-J 1.6 §4)."""
+
+import asyncio
+import json
+import os
+
+from folder import fresh_folder
+from harness import FakeClock, raises, settle
+
+from firmware.kernel.log import Log
+from firmware.ocpp.errors import CallError
+from firmware.ocpp.large import Spool
+from firmware.ocpp.rpc import InvalidAnswer, Rpc
+from firmware.ocpp.schema import Schema
+
+SCHEMA = Schema()
+
+
+class Bench:
+    """An Rpc and a Spool without a socket. SendLocalList is answered when `go` is set; `lists` has what came in it."""
+
+    def __init__(self):
+        self.folder = fresh_folder()
+        self.clock = FakeClock()
+        self.spool = Spool(self.folder + "/large", self.clock)
+        self.sent = []
+        self.lists = []
+        self.go = asyncio.Event()
+        self.go.set()
+        self.rpc = Rpc(self._send, self._handle, SCHEMA, Log(self.clock), self.clock, lambda: "ours")
+
+    async def _send(self, text):
+        self.sent.append(json.loads(text))
+
+    async def _handle(self, action, payload):
+        if action != "SendLocalList":
+            return {"status": "Accepted"}
+        await self.go.wait()
+        found = []
+        for item in payload.get("localAuthorizationList") or ():
+            found.append(item)
+            await asyncio.sleep(0)
+        payload["localAuthorizationList"] = found
+        self.lists.append(payload)
+        return {"status": "Accepted"}
+
+    def arrive(self, text, announced=None, piece=700):
+        data = text.encode() if isinstance(text, str) else text
+        message = self.spool.begin(True, announced or len(data))
+        for at in range(0, len(data), piece):
+            message.write(data[at : at + piece])
+        return message
+
+    async def receive(self, text, rounds=400):
+        await self.rpc.receive_large(self.arrive(text))
+        await settle(rounds)
+
+    def files(self):
+        return os.listdir(self.folder)
+
+
+def call(entries, message_id="1", **fields):
+    """Returns a SendLocalList; the list comes last."""
+    payload = {"listVersion": 1, "updateType": "Full"}
+    payload.update(fields)
+    head = json.dumps([2, message_id, "SendLocalList", payload])[:-2]
+    return '%s, "localAuthorizationList": %s}]' % (head, json.dumps(entries))
+
+
+def entries(count):
+    return [{"idTag": "T%d" % i, "idTagInfo": {"status": "Accepted"}} for i in range(count)]
+
+
+async def test_a_list_is_handed_over_item_by_item_wherever_it_stands():
+    bench = Bench()
+    for order in ("listVersion updateType localAuthorizationList", "localAuthorizationList listVersion updateType"):
+        payload = {"listVersion": 5, "updateType": "Full", "localAuthorizationList": entries(50)}
+        fields = ",".join('"%s": %s' % (name, json.dumps(payload[name])) for name in order.split())
+        await bench.receive(' [ 2 , "x" , "SendLocalList" , { %s, "unknown": [1, {"a": []}] } ] ' % fields)
+        assert bench.sent.pop() == [3, "x", {"status": "Accepted"}]
+        got = bench.lists.pop()
+        assert got["localAuthorizationList"] == entries(50) and got["listVersion"] == 5 and "unknown" not in got
+    assert bench.files() == []
+
+
+async def test_a_message_in_several_files_goes_while_it_is_read():
+    bench = Bench()
+    bench.go.clear()
+    many = entries(3000)
+    await bench.receive(call(many))
+    await settle(2000)
+    assert len(bench.files()) == 3
+    bench.go.set()
+    await settle(2900)
+    assert len(bench.files()) == 1  # only the last part is needed
+    await settle(2000)
+    assert bench.lists[0]["localAuthorizationList"] == many and bench.files() == []
+
+
+async def test_other_calls_are_answered_meanwhile():
+    bench = Bench()
+    bench.go.clear()
+    await bench.receive(call(entries(20), "slow"))
+    await bench.rpc.receive('[2, "quick", "ClearCache", {}]')
+    await settle()
+    assert bench.sent == [[3, "quick", {"status": "Accepted"}]]
+    for same in ('[2, "slow", "ClearCache", {}]', None):
+        if same:
+            await bench.rpc.receive(same)
+            assert bench.sent.pop()[:3] == [4, "slow", "ProtocolError"]
+    await bench.receive(call(entries(20), "second"))
+    assert bench.sent.pop()[:3] == [4, "second", "GenericError"]  # one large message at a time
+    bench.go.set()
+    await settle(100)
+    assert bench.sent.pop() == [3, "slow", {"status": "Accepted"}]
+    await bench.receive(call(entries(20), "third"))
+    assert bench.sent.pop() == [3, "third", {"status": "Accepted"}]
+
+
+async def test_what_is_wrong_is_refused_with_its_place():
+    bench = Bench()
+    long = {"idTag": "x" * 21}
+    for text, code, words in (
+        (call(entries(9) + [long]), "PropertyConstraintViolation", "localAuthorizationList[9].idTag"),
+        (call([7]), "TypeConstraintViolation", "localAuthorizationList[0]"),
+        (call({}), "TypeConstraintViolation", "localAuthorizationList"),
+        (call([], listVersion="1"), "TypeConstraintViolation", "listVersion"),
+        (call([], updateType=None), "OccurenceConstraintViolation", "updateType"),
+        (call(entries(3))[:-3], "FormationViolation", ""),
+        (call(entries(3)) + "x", "FormationViolation", ""),
+        (call(entries(3)).replace("}}]}]", "}},]}]"), "FormationViolation", ""),
+        (call(entries(3)).replace("}}]}]", '}}],"localAuthorizationList":[]}]'), "FormationViolation", "twice"),
+        (call([[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]), "FormationViolation", "nested"),
+        (call([], vendor="x" * 5000), "FormationViolation", "string of more"),
+        ('[2,"1","SendLocalList",[]]', "FormationViolation", "object"),
+        ('[2,"1","SendLocalList",{},1]', "FormationViolation", ""),
+        ('[2,"%s","SendLocalList",{}]' % ("i" * 37), "FormationViolation", "message id"),
+    ):
+        await bench.receive(text)
+        answer = bench.sent.pop()
+        assert answer[0] == 4 and answer[2] == code and words in answer[3], (text[:80], answer)
+        assert bench.sent == [] and bench.files() == [], text
+    assert bench.lists == []
+
+
+async def test_other_large_messages_are_read_as_a_whole_up_to_a_limit():
+    bench = Bench()
+    request = {"vendorId": "v", "data": "\u00e9" * 10_000}
+    await bench.receive(json.dumps([2, "1", "DataTransfer", request]))
+    assert bench.sent.pop() == [3, "1", {"status": "Accepted"}]
+    request["data"] *= 4
+    await bench.receive(json.dumps([2, "2", "DataTransfer", request]))
+    assert bench.sent.pop()[:3] == [4, "2", "GenericError"]
+    for nothing in ('{"a": 1}', "[2]", "", "[[2]]", "x" * 20_000, '[5,"1"]', '[2,7,"SendLocalList",{}]'):
+        await bench.receive(nothing)
+        assert bench.sent == [] and bench.files() == []
+
+
+async def test_answers_to_our_calls():
+    bench = Bench()
+    for size, error in ((30_000, None), (90_000, InvalidAnswer)):
+        task = asyncio.create_task(outcome_of(bench.rpc.call("DataTransfer", {"vendorId": "v"}, 30)))
+        await settle()
+        bench.sent.clear()
+        await bench.receive(json.dumps([3, "ours", {"status": "Accepted", "data": "x" * size}]))
+        outcome = await task
+        assert bench.sent == [] and (type(outcome) is error if error else outcome["status"] == "Accepted")
+
+
+async def outcome_of(call):
+    try:
+        return await call
+    except CallError as exc:
+        return exc
+
+
+async def test_what_the_flash_has_no_room_for_is_refused_and_leaves_nothing():
+    bench = Bench()
+    await bench.rpc.receive_large(bench.arrive(call(entries(30)), announced=1 << 50))
+    assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
+    message = bench.spool.begin(True, 100)
+    message.write(call(entries(2)).encode())
+    message._write = full_flash
+    message.write(b" " * 1000)
+    await bench.rpc.receive_large(message)
+    assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
+    await bench.receive(call(entries(2)))
+    assert bench.sent.pop() == [3, "1", {"status": "Accepted"}]
+
+
+def full_flash(data):
+    raise OSError(28)
+
+
+async def test_a_message_must_arrive_in_time():
+    bench = Bench()
+    message = bench.spool.begin(True, 100_000)
+    message.write(b"[2,")
+    bench.clock.advance(301_000)
+    with raises(OSError):  # which ends the link
+        message.write(b'"1"')
+    bench.spool.abandon()
+    assert bench.files() == []
+
+
+async def test_nothing_is_left_of_a_link_that_ended():
+    bench = Bench()
+    bench.arrive(call(entries(20)))
+    bench.spool.abandon()  # while it arrived
+    assert bench.files() == []
+    bench.go.clear()
+    for rounds in (0, 100):  # before work on it has begun, and in the middle
+        await bench.rpc.receive_large(bench.arrive(call(entries(20))))
+        await settle(rounds)
+        bench.rpc.close()
+        await settle()
+        assert bench.files() == []
+        bench.rpc.closed = False
+    bench.go.set()
+    await bench.receive(call(entries(20)))
+    assert len(bench.lists) == 1
+    with open(bench.folder + "/large.3", "wb") as f:
+        f.write(b"left by a power cut")
+    Spool(bench.folder + "/large", bench.clock)
+    assert bench.files() == []
+
+
+async def test_binary_messages_are_taken_nowhere():
+    bench = Bench()
+    message = bench.spool.begin(False, 100_000)
+    message.write(b"\x00" * 1000)
+    await bench.rpc.receive_large(message)
+    assert bench.sent == [] and bench.files() == [] and str(message) == "?" * 80 + "... (1000 bytes)"
