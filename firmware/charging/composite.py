@@ -158,7 +158,8 @@ def merged(limits, fitted):
 def composite(profiles, ceilings, begun, start, end, watts=False, fitted=3):
     """Yields (t, tenths of A or W, phases or 0) from `start` on, at each moment at which that may change before `end`.
 
-    `ceilings` is {connector: mA that the hardware allows}; several connectors are added up, as for connector 0 (§5.7).
+    `ceilings` is {connector: mA that the hardware allows}; several connectors are added up, as for connector 0 (§5.7),
+    up to what its entry 0 allows all of them together.
     `begun` is {connector: begin of its transaction}; for the others one is taken to begin at `start`. Each connector
     could be used, so this is what may flow, not what will. `fitted` is the number of phases where nothing is said.
     """
@@ -168,14 +169,16 @@ def composite(profiles, ceilings, begun, start, end, watts=False, fitted=3):
         total = said = 0
         later = end
         for connector, ceiling in ceilings.items():
+            if connector == 0:
+                continue
             since = begun.get(connector, start)
             own = own_limit(profiles, connector, t, since)[0]
             limits = [limit for limit in ((from_ma(ceiling), 0), own, station) if limit]
             current, said, phases = merged(limits, fitted)
             total += current * phases if watts else current
             later = min(later, next_change(profiles, connector, t, since) or end)
-        if station and len(ceilings) > 1:
-            said = station[1]
-            total = min(total, station[0] * (said or fitted) if watts else station[0])
+        if 0 in ceilings:
+            current, said, phases = merged([limit for limit in ((from_ma(ceilings[0]), 0), station) if limit], fitted)
+            total = min(total, current * phases if watts else current)
         yield t, total // (_TENTH_WATT if watts else _TENTH_AMPERE), said
         t = later if later < end else None

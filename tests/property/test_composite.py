@@ -76,30 +76,34 @@ def first_said(several, second, since):
     return None
 
 
+def quantity(limits, watts, fitted):
+    """Returns the lowest limit, as power with no more phases than any of them says."""
+    limits = [limit for limit in limits if limit]
+    current, phases = min(limits)
+    return current * min([phases or fitted] + [p for _, p in limits if p]) if watts else current
+
+
 def second_by_second(several, ceilings, begun, second, watts, fitted):
     """Returns what the composite schedule has to say in one second, in tenths."""
     by_level = sorted(several, key=lambda p: -p.level)
     station = first_said([p for p in by_level if p.purpose == STATION], second, NOW)
     total = 0
-    for connector, ceiling in ceilings.items():
+    for connector in (n for n in ceilings if n):
         since = begun.get(connector, NOW)
         mine = [p for p in by_level if p.connector == connector]
         order = [p for p in mine if p.purpose == TRANSACTION] + [p for p in mine if p.purpose == DEFAULT]
         order += [p for p in by_level if p.purpose == DEFAULT and p.connector == 0]
         own = first_said(order, second, since)
-        limits = [(from_ma(ceiling), 0)] + [limit for limit in (own, station) if limit]
-        current, phases = min(limits)
-        phases = min([phases or fitted] + [p for _, p in limits if p])
-        total += current * phases if watts else current
-    if station and len(ceilings) > 1:
-        total = min(total, station[0] * (station[1] or fitted) if watts else station[0])
+        total += quantity([(from_ma(ceilings[connector]), 0), own, station], watts, fitted)
+    if 0 in ceilings:
+        total = min(total, quantity([(from_ma(ceilings[0]), 0), station], watts, fitted))
     return total // (6 if watts else 1380)
 
 
 @settings(max_examples=400, deadline=None)
 @given(
     st.lists(profiles(), max_size=7).map(installed),
-    st.sampled_from([{1: 32_000}, {2: 16_000}, {1: 32_000, 2: 20_000}]),
+    st.sampled_from([{1: 32_000}, {2: 16_000}, {0: 40_000, 1: 32_000, 2: 20_000}, {0: 16_000, 1: 16_000}]),
     st.dictionaries(st.sampled_from([1, 2]), st.integers(NOW - 300, NOW)),
     st.booleans(),
     st.sampled_from([1, 3]),

@@ -139,7 +139,7 @@ def test_the_lowest_of_all_purposes_counts():
 
 def test_connector_zero_is_the_sum_below_the_limit_of_the_station():
     # §5.7, errata 3.30; trap 33
-    both = {1: 32_000, 2: 16_000}
+    both = {0: 63_000, 1: 32_000, 2: 16_000}
     first = profile(1, 1, DEFAULT, periods=(0, 100, 0))
     assert limits([], ceilings=both) == [(0, 480)]
     assert limits([first], ceilings=both) == [(0, 260)]
@@ -147,6 +147,10 @@ def test_connector_zero_is_the_sum_below_the_limit_of_the_station():
     station = profile(2, 0, STATION, start=T, duration=60, periods=(0, 200, 0))
     assert limits([first, station], ceilings=both) == [(0, 200), (60, 260)]
     assert limits([first, station], ceilings=both, watts=True) == [(0, 138_000), (60, 179_400)]
+    both[0] = 25_000  # what the supply can give to both together
+    assert limits([first, station], ceilings=both) == [(0, 200), (60, 250)]
+    only = profile(1, 1, DEFAULT, periods=(0, 100, 1))
+    assert steps([only], ceilings=both, watts=True) == [(0, 133_400, 0)], "no number of phases is that of all"
 
 
 def test_nothing_comes_of_a_profile_that_is_over():

@@ -90,6 +90,8 @@ class SmartChargingProfile:
         """Returns (ChargingSchedulePeriod list, seconds that it covers)."""
         schedules = self._station.schedules
         ceilings = {c.number: c.evse.limits.get("supply") for c in self._station.connectors if n in (0, c.number)}
+        if n == 0:
+            ceilings[0] = self._settings.get("MaxCurrent")
         steps = composite(
             schedules.profiles, ceilings, schedules.begun, start, end, watts, self._settings.get("Phases")
         )
