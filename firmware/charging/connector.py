@@ -14,8 +14,9 @@ from firmware.charging.transaction import Grant, Transaction
 from firmware.kernel.signal import Signal
 from firmware.store.settings import UnknownSetting
 
-# A vehicle needs about a second from the pilot's PWM to state C.
-_SETTLE_MS = const(2_000)
+# A vehicle needs about a second from the pilot's PWM to state C and may take two; then its C is debounced (500 ms) and
+# the contactor closes.
+_SETTLE_MS = const(3_000)
 
 # How long the begin or the end of a transaction waits for a fresh look at the meter.
 _READ_MS = const(700)

@@ -305,7 +305,7 @@ async def test_suspended_words():
     assert bench.word == "SuspendedEVSE"
     bench.evse.limits.set("schedule", 16_000)
     bench.evse.tick()
-    await bench.run(1_500)
+    await bench.run(2_500)
     assert bench.word == "SuspendedEVSE"  # the vehicle may still answer
     await bench.run(1_000)
     assert bench.word == "SuspendedEV"
@@ -313,14 +313,26 @@ async def test_suspended_words():
     assert bench.words[-4:] == ["SuspendedEV", "SuspendedEVSE", "SuspendedEV", "Charging"]
 
 
+async def test_a_vehicle_that_takes_two_seconds_is_not_suspended():
+    """Its C counts half a second later, when it has been debounced."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    await bench.station.swipe("CARD")
+    await bench.run(2_600)
+    bench.evse.set_state("C")
+    await bench.run(500)
+    assert bench.words == ["Preparing", "Charging"]
+
+
 async def test_vehicle_that_does_not_want_to_charge():
     bench = Bench()
     await bench.run()
     bench.plug()
     await bench.station.swipe("CARD")
-    await bench.run(2_000)
+    await bench.run(2_800)
     assert bench.word == "Preparing"
-    await bench.run(1_000)
+    await bench.run(1_500)
     assert bench.word == "SuspendedEV"
 
 
