@@ -6,7 +6,7 @@ TOOLS := $(VENV)/.tools-ready
 DEVELOPMENT := $(VENV)/.development-ready
 TYPINGS := build/typings
 
-.PHONY: run test lint bench image flash clean
+.PHONY: run test soak lint bench image flash clean
 
 run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end by itself with a verdict)
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
@@ -14,6 +14,9 @@ run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end
 test: lint  ## lint, then the whole suite on CPython and on MicroPython
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage report
+
+soak: $(TOOLS)  ## 30 days of sessions with 200 power cuts, in virtual time (SOAK="DAYS CUTS SEED")
+	MICROPYPATH=.frozen:.:lib:tests/unit $(BIN)/micropython -X heapsize=16M tests/soak.py $(or $(SOAK),30 230 1)
 
 lint: $(DEVELOPMENT) $(TYPINGS)
 	$(BIN)/ruff check .

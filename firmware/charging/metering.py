@@ -226,16 +226,16 @@ class Metering:
     def _follow(self, transaction):
         """The register has moved on: keep where it is for the case that the power goes."""
         wh = self._register.wh
-        if wh is None or wh <= transaction.wh:
-            return
-        transaction.wh = wh
+        if wh is not None and wh > transaction.wh:
+            transaction.wh = wh
         now = self._clock.ms()
         old = now - self._saved_ms >= self._settings.get("RunningStateInterval") * 1000
-        if wh - self._saved_wh >= _SAVE_WH or old:
-            self._saved_wh = wh
+        # A vehicle that draws nothing has its time kept all the same: it is the clock's floor after a power cut.
+        if transaction.wh - self._saved_wh >= _SAVE_WH or old:
+            self._saved_wh = transaction.wh
             self._saved_ms = now
             try:
-                self._journal.running.save(self._number, transaction.number, wh, self._clock.now())
+                self._journal.running.save(self._number, transaction.number, transaction.wh, self._clock.now())
             except OSError as exc:
                 self._log.error(self._area, "running state is not kept: %s", exc)
 

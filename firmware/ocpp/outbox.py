@@ -174,9 +174,16 @@ class Outbox:
             self._unsaved = True
             if self._journal.is_durable(record.seq):
                 self.save()
-            self._journal.release(self._next)
+            self._release()
             self.delivered.emit(record, response)
             self.changed.emit(self.length)
+
+    def _release(self):
+        try:
+            self._journal.release(self._next)
+        except OSError as exc:
+            # Nothing is wrong with the delivery: there will be other occasions to make room.
+            self._log.error("outbox", "journal not released: %s", exc)
 
     def _appended(self, seq):
         self.changed.emit(self.length)

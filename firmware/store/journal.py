@@ -35,7 +35,7 @@ class Journal:
 
     `settings` gives JournalBatch and JournalBatchSeconds. `next_seq_floor` must lie above every sequence number that a
     reader has acknowledged: samples are delivered before they are durable, and their numbers must not come again.
-    Opening the journal tells the clock the newest time in it, as a floor. Beyond `max_bytes` samples are thinned.
+    Opening the journal tells the clock the newest time known, as a floor. Beyond `max_bytes` samples are thinned.
 
     `appended(seq)` is emitted for each new fact, `flushing()` before waiting ones are written: who delivers records
     that are not durable yet makes the place they have reached durable there, or they would be delivered twice.
@@ -59,12 +59,12 @@ class Journal:
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on
-        clock.set_floor(self._recover())
+        self.running = RunningState(path + "/running")
+        clock.set_floor(max(self._recover(), self._last_running_time()))
         self._boot_synchronised = clock.synchronised
         self._rebase_needed = False  # something was written in this power-on before the clock was known
         self._boot = self._log.next_seq
         self._append(BOOT, records.boot_payload(self._time()), False)
-        self.running = RunningState(path + "/running")
         self._reserve.fill()
 
     # -- writing
@@ -285,6 +285,14 @@ class Journal:
         if self._log.damaged:
             self._report.error("journal", "damaged segments: %s", sorted(self._log.damaged))
         return newest
+
+    def _last_running_time(self):
+        """Returns a time not before the newest sample of the open transactions, which may have been delivered and lost.
+
+        Between two savings of the running state, RunningStateInterval passes at most.
+        """
+        saved = [t for tx, _, t in self.running.load().values() if tx in self._open]
+        return max(saved) + self._settings.get("RunningStateInterval") if saved else 0
 
     def _decode(self, item):
         try:

@@ -18,9 +18,9 @@ _NO_POWER = -5
 class RamFlash:
     """`cut_after(n)` lets n more programs and erases happen; the next one fails, torn in the middle if so wished."""
 
-    def __init__(self, blocks=64, image=None):
+    def __init__(self, blocks=64, image=None, data=None):
         self._blocks = blocks
-        self.data = bytearray(image) if image else bytearray(b"\xff" * (blocks * _ERASE))
+        self.data = data or bytearray(image or b"\xff" * (blocks * _ERASE))
         self._left = None
         self._torn = False
         self.off = False
@@ -31,9 +31,9 @@ class RamFlash:
         self._torn = torn
 
     def restarted(self):
-        """Returns the flash of the next power-on: a copy, so that files of the dead one stay dead, whenever the garbage
-        collector finds them."""
-        return RamFlash(self._blocks, self.data)
+        """Returns the flash of the next power-on. Files that a power cut left open stay in the dead one, whenever the
+        garbage collector finds them."""
+        return RamFlash(self._blocks, data=self.data)
 
     def clear_counters(self):
         self.erases = self.programs = self.programmed = self.reads = 0
