@@ -123,10 +123,11 @@ class Reader:
                 containers.pop()
             else:
                 item = self.value if token == "value" else [] if token == "[" else {}
-                if type(containers[-1]) is list:
-                    containers[-1].append(item)
+                container = containers[-1]
+                if isinstance(container, list):
+                    container.append(item)
                 else:
-                    containers[-1][key] = item
+                    container[key] = item
                 if token != "value":
                     containers.append(item)
         return root
