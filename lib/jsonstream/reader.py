@@ -127,7 +127,7 @@ class Reader:
                 if isinstance(container, list):
                     container.append(item)
                 else:
-                    container[key] = item
+                    container[key] = item  # type: ignore[index]  # inferred as a mere collection
                 if token != "value":
                     containers.append(item)
         return root
