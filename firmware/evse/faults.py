@@ -48,7 +48,7 @@ class Fault:
 
 # The worst first. Voltages come from a meter that is read about once a second; their debounce spans several readings.
 TABLE = (
-    Fault("emergency_stop", "EVSE EMERGENCY_STOP", "Emergency stop pressed", 15, "unplug"),
+    Fault("emergency_stop", "EVSE EMERGENCY_STOP", "Emergency stop pressed", 0, "unplug"),
     Fault("contactor_welded", "EVSE F1", "Contactor closed although switched off", 250, "unplug"),
     Fault("rcd_tripped", "EVSE F3", "DC residual current", 50, "retry"),
     Fault("rcd_test_failed", "EVSE F3", "RCD self-test failed", 0, "retry"),

@@ -18,6 +18,7 @@ EXAMPLES = int(os.environ.get("CIRCUIT_EXAMPLES", "60"))
 
 # From the cause to the open contacts: three samples, a tick that was held for 60 ms, and the contactor itself.
 OPEN_MS = 160
+BUTTON_MS = 60  # the button's own debouncing, two polls
 # B is not believed for 550 ms after a change of duty cycle.
 BLANKED_MS = 560 + OPEN_MS
 
@@ -88,7 +89,7 @@ class Truth:
         good = {
             "vehicle in C": (outlet.vehicle.state == "C" and not outlet.faults & {"cp_short", "pe_open"}, OPEN_MS),
             "no residual current": (not outlet.rcd.fault, OPEN_MS),
-            "no emergency stop": (not outlet.pressed["emergency"], OPEN_MS),
+            "no emergency stop": (not outlet.pressed["emergency"], BUTTON_MS + OPEN_MS),
             "plug locked": (outlet.lock.locked, 300 + OPEN_MS),
             "diode": (not pilot.diode_shorted or not 0 < pilot.duty < 10_000, 200 + OPEN_MS),
         }
