@@ -3,7 +3,7 @@
 
     pages     CRC-32 of the rest, number of records, records in ascending order of the CRC-32 of their keys
     table     the first three bytes of the hash of each page's first record
-    footer    64 bytes: magic, sizes, counts, CRC-32 of the table, the owner's data, CRC-32
+    footer    63 bytes: magic, sizes, counts, CRC-32 of the table, the owner's data, CRC-32
 
 The table is all that is kept in RAM. Hashes are spread evenly, so that three bytes of one tell the page whatever the
 keys look like: records that share these bytes go into the same page, or fill pages of their own.
