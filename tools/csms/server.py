@@ -133,7 +133,7 @@ class CentralSystem:
         future = asyncio.run_coroutine_threadsafe(self._conversation(station).call(action, payload), self._loop)
         try:
             return future.result(timeout)
-        except CancelledError:
+        except (CancelledError, ConnectionClosed):
             raise ConnectionError(f"the connection went away during {action}") from None
         finally:
             future.cancel()
