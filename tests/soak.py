@@ -1,4 +1,4 @@
-"""The long soak, by hand: `make soak`, or `micropython tests/soak.py DAYS CUTS SEED` with tests/unit and lib on the path."""
+"""The long soak, by hand: `micropython tests/soak.py DAYS CUTS SEED`, as `make soak` calls it."""
 
 import asyncio
 import sys

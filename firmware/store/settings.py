@@ -137,6 +137,21 @@ class Settings:
         self._save()
         self._forget(names)
 
+    def forget(self, names):
+        """Forgets the stored values of some settings. Raises UnknownSetting, OSError."""
+        names = [self.setting(name).name for name in names]
+        names = [name for name in names if name in self._stored]
+        if not names:
+            return
+        stored = self._stored
+        self._stored = {name: text for name, text in stored.items() if name not in names}
+        try:
+            self._save()
+        except OSError:
+            self._stored = stored
+            raise
+        self._forget(names)
+
     def _replace(self, new):
         old = {name: self._stored.get(name) for name in new}
         self._stored.update(new)

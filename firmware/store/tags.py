@@ -48,6 +48,11 @@ class TagList:
             return None  # such a text is in no list
         return decode(record)[1] if record else None
 
+    def entries(self):
+        """Yields (token in lower case, TagEntry) of the whole list, which must not be changed meanwhile."""
+        for record in self._file.records():
+            yield decode(record)
+
     def replacing(self, version, entries):
         """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order.
 
