@@ -16,6 +16,7 @@ from firmware.kernel.clock import Clock
 from firmware.kernel.log import Log, level_of
 from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
+from firmware.maintenance.health import Health
 from firmware.ocpp.connection import Connection
 from firmware.ocpp.large import Spool
 from firmware.ocpp.outbox import sequence_floor
@@ -128,6 +129,7 @@ class App:
         if fault:
             self.log.warning("app", "started after: %s", fault)
             self.station.raise_fault(fault)
+        self.health = Health(storage, self.clock, self.log, self.supervisor, (self.journal, self.history), fault)
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
 
     def _build_link(self, storage):
@@ -154,6 +156,7 @@ class App:
         for name, run, heartbeat_ms in self.station.tasks():
             add(name, run, heartbeat_ms)
         add("wifi", self.uplink.run, _UPLINK_HEARTBEAT_MS)
+        add("health", self.health.run)
         for i, reader in enumerate(self.readers):
             add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
         for name, run, heartbeat_ms in self.link.tasks():

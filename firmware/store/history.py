@@ -61,6 +61,11 @@ class History:
         """Yields all Rows, oldest first."""
         return self._rows_from(0)
 
+    @property
+    def wear(self):
+        """(commits, bytes written) of this power-on."""
+        return self._log.commits, self._log.bytes_written
+
     def csv(self):
         """Yields the history as lines of CSV (RFC 4180), the head first."""
         yield _CSV_HEAD

@@ -178,6 +178,11 @@ class Journal:
         """The sequence number that the next record will have at least."""
         return self._log.next_seq
 
+    @property
+    def wear(self):
+        """(commits, bytes written) of this power-on."""
+        return self._log.commits, self._log.bytes_written
+
     # -- making room
 
     def release(self, seq):

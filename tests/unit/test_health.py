@@ -1,0 +1,39 @@
+# interpreters: micropython
+"""The station's own figures, against a real file system and journal."""
+
+import asyncio
+
+from flash import format_flash, mounted
+from harness import FakeClock, settle
+from test_journal_power import READING
+
+from firmware.kernel.log import Log
+from firmware.kernel.tasks import Supervisor
+from firmware.maintenance.health import Health
+from firmware.store.history import History
+from firmware.store.journal import Journal
+from firmware.store.registry import SETTINGS
+from firmware.store.settings import Settings
+
+
+async def test_figures_follow_what_happens():
+    with mounted(format_flash(64)) as path:
+        clock = FakeClock()
+        log = Log(clock)
+        journal = Journal(path + "/journal", clock, log, Settings(path + "/settings", SETTINGS))
+        health = Health(path, clock, log, Supervisor(clock, log), (journal, History(path + "/history")), "watchdog")
+        before = health.snapshot()
+        assert before["flash_used"] + before["flash_free"] == 64 * 4096 and before["commits"] == 0
+        tx = journal.next_tx()
+        journal.begin(tx, 1, "TAG", 100)
+        for _ in range(500):
+            journal.sample(tx, 1, "periodic", READING)
+        clock.advance(5_000)
+        after = health.snapshot()
+        assert after["flash_used"] > before["flash_used"] and after["uptime"] == 5
+        assert after["commits"] == 1 + 500 // 20 and after["bytes_written"] > 500 * 40
+        task = asyncio.create_task(health.run(lambda: None))
+        await clock.run_for(3 * 86_400_000)
+        task.cancel()
+        await settle()
+        assert len([line for line in log.lines() if "started by watchdog" in line[3]]) == 3
