@@ -60,6 +60,7 @@ class StationLink:
         self._sending = False
         self._heartbeat_ms = None  # when the next one is due
         self._boot_asked = False
+        self.booted = False  # the back-end has accepted the station on this very connection
         self._waker = Waker(clock)
         self._notifier = Waker(clock)
         self._firmware = None
@@ -265,6 +266,7 @@ class StationLink:
         status, interval_s = response["status"], response["interval"]
         self._log.info("ocpp", "%s, interval %d s", status, interval_s)
         self._registration.answered(status, interval_s, identity)
+        self.booted = status == ACCEPTED
         if status != REJECTED:
             self._set_clock(response)
         if status == ACCEPTED:
@@ -368,6 +370,7 @@ class StationLink:
                 if self._firmware:
                     self._firmware.accepted()
         else:
+            self.booted = False
             self._outbox.pause()
             self._statuses.pause()
             self._posts = []

@@ -344,6 +344,18 @@ async def test_trigger_of_a_boot_once_accepted_is_rejected():
     assert await bench.status_of("TriggerMessage", requestedMessage="BootNotification") == "Rejected"
 
 
+async def test_trigger_of_a_boot_after_a_reconnect_is_followed():
+    # trap 8: a central system that was restarted waits for it, and errata 3.35 ends the refusal there
+    bench = await LinkBench().accepted()
+    bench.connection.set(False)
+    bench.connection.set(True)
+    await bench.run(1_000)
+    assert "BootNotification" not in bench.peer.actions()
+    assert await bench.status_of("TriggerMessage", requestedMessage="BootNotification") == "Accepted"
+    assert "BootNotification" in bench.peer.actions()
+    assert await bench.status_of("TriggerMessage", requestedMessage="BootNotification") == "Rejected"
+
+
 async def test_triggered_meter_values_carry_the_running_transaction():
     # errata 3.46
     bench = await charging(await LinkBench().accepted())

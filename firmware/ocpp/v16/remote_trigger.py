@@ -9,7 +9,7 @@ def idle(message):
 
 
 class RemoteTriggerProfile:
-    """`link` sends: post(action, payload), boot_now(), heartbeat_now(), post_status(n), post_meter_values(n).
+    """`link` is the StationLink, which sends.
 
     `transfer_status(message)` returns the payload of a status message of transfers; None: the profile is switched off.
     """
@@ -34,8 +34,9 @@ class RemoteTriggerProfile:
         return {"status": "Accepted"}, after
 
     def _boot(self, connector):
-        # Once accepted, a second verdict would only confuse (errata 3.35).
-        return None if self._link.registration == "Accepted" else self._link.boot_now
+        # Once accepted, a second verdict would only confuse; until a reconnect: a back-end that has been restarted
+        # may know nothing of the station, which has no reason of its own to say it again (errata 3.35).
+        return None if self._link.booted else self._link.boot_now
 
     def _heartbeat(self, connector):
         return self._link.heartbeat_now
