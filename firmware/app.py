@@ -91,6 +91,9 @@ class App:
         facts.update(factory or {})
         self.settings = Settings(storage + "/settings", SETTINGS, facts, provision, self.log)
         self.settings.fit(self.board.parts)
+        if "lock" not in self.board.parts:
+            # What can be locked nowhere is always reported as false (OCPP 1.6 errata 3.84).
+            self.settings.declare("UnlockConnectorOnEVSideDisconnect", default=False, access="r", who="")
         self.settings.changed.connect(self._setting_changed)
         for name in ("MaxCurrent", "LogLevel"):
             self._setting_changed(name)

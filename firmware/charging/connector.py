@@ -235,7 +235,8 @@ class Connector:
 
     def _unplugged(self):
         transaction = self.transaction
-        unlock = self._option("UnlockConnectorOnEVSideDisconnect", True)
+        # A fixed cable is never locked, whatever the setting says.
+        unlock = self.evse.locked is None or self._settings.get("UnlockConnectorOnEVSideDisconnect")
         if transaction is None or transaction.stopping:
             if unlock:
                 self.owner = None

@@ -301,7 +301,9 @@ class Station:
         return True
 
     async def _reset(self, hard, by):
-        if not await self._until(lambda: not self.transactions(), _STOP_WAIT_MS):
+        for _ in range(1 + self._settings.get("ResetRetries")):
+            if await self._until(lambda: not self.transactions(), _STOP_WAIT_MS):
+                break
             self._log.error("station", "a transaction does not end, it will after the restart")
         try:
             self._journal.flush()

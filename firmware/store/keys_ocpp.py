@@ -200,7 +200,6 @@ SETTINGS = (
         "bool",
         True,
         "Unplugging at the vehicle unlocks the cable here",
-        part="lock",
     ),
     _core(
         "WebSocketPingInterval",

@@ -313,6 +313,18 @@ def test_configuration_changes_survive_and_say_what_they_need(station, csms):
     assert sound(csms)
 
 
+@pytest.mark.parametrize("cable, value, status", [("socket", "true", "Accepted"), ("fixed", "false", "Rejected")])
+def test_a_fixed_cable_is_never_unlocked_and_says_so(station, csms, cable, value, status):
+    # trap 27, errata 3.84, 3.85
+    station(config={"hw": {"cable": cable}})
+    key = "UnlockConnectorOnEVSideDisconnect"
+    (entry,) = csms.call("GetConfiguration", key=[key])["configurationKey"]
+    assert entry == {"key": key, "readonly": cable == "fixed", "value": value}
+    assert csms.call("ChangeConfiguration", key=key, value="false")["status"] == status
+    unlocked = csms.call("UnlockConnector", connectorId=1)["status"]
+    assert unlocked == ("NotSupported" if cable == "fixed" else "Unlocked")
+
+
 def test_heartbeats_come_while_the_queue_is_stuck(station, csms):
     # trap 12, §3.7: what is not of a transaction may be delivered immediately
     csms.policy.interval = 10

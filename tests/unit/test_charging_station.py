@@ -246,6 +246,21 @@ async def test_reset_stops_and_writes_first():
     await check_reset(False, "portal", "Reboot")
 
 
+async def test_reset_retries_wait_for_the_transaction_again():
+    """ResetRetries, OCPP 1.6 §9.1.21: a transaction whose end cannot be written is what makes a reset fail."""
+    for retries, waited_ms in ((0, 10_000), (2, 30_000)):
+        bench = Bench(ResetRetries=retries)
+        await bench.charging()
+        resets = []
+        bench.station.reset_requested.connect(lambda hard, by, resets=resets: resets.append(by))
+        bench.station.transactions = lambda: [1]
+        bench.station.request_reset(False, "csms")
+        await bench.run(waited_ms - 1_000)
+        assert resets == []
+        await bench.run(2_000)
+        assert resets == ["csms"]
+
+
 async def test_two_connectors_and_one_reader():
     """The last one plugged in is authorised, the other has to be replugged; the same card ends its own session."""
     bench = Bench(2)

@@ -183,6 +183,37 @@ async def test_change_configuration_statuses():
     assert bench.settings.get("LocalPreAuthorize") is True
 
 
+async def test_phase_rotation_names_the_connectors_that_there_are():
+    # §9.1.8
+    bench = await LinkBench(connectors=2).accepted()
+    (value,) = (await bench.ask("GetConfiguration", key=["ConnectorPhaseRotation"]))["configurationKey"]
+    assert value["value"] == "0.Unknown,1.Unknown,2.Unknown"
+    for text, status in (
+        ("0.RST,1.RST,2.RTS", "Accepted"),
+        ("0.RST,3.RST", "Rejected"),
+        ("1.RST,1.RTS", "Rejected"),
+        ("1.RSS", "Rejected"),
+        ("", "Accepted"),
+    ):
+        assert await bench.status_of("ChangeConfiguration", key="ConnectorPhaseRotation", value=text) == status
+
+
+async def test_a_security_profile_that_would_cut_the_link_is_refused():
+    # trap 40, white paper A05
+    bench = await LinkBench().accepted()
+
+    async def change(value):
+        return await bench.status_of("ChangeConfiguration", key="SecurityProfile", value=value)
+
+    assert await change("1") == "Rejected"  # there is no password yet
+    bench.settings.set("AuthorizationKey", "A" * 16, "installer")
+    assert await change("1") == "Accepted"
+    for value in ("0", "2", "3", "x"):  # lower; no TLS in the address; no client certificate; nonsense
+        assert await change(value) == "Rejected"
+    bench.settings.update({"CentralSystemUrl": "wss://host", "CentralSystemCaFile": "/ca.pem"}, "installer")
+    assert await change("2") == "Accepted"
+
+
 async def test_a_new_authorization_key_reconnects():
     # trap 40; that the answer goes out first is Connection's part
     bench = await LinkBench().accepted()

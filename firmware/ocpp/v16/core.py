@@ -3,7 +3,8 @@
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.v16.dispatch import is_off
 from firmware.ocpp.v16.measurands import is_fitted, resolve
-from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
+from firmware.ocpp.v16.station_keys import check_security_profile, fit_keys
+from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError, parse
 
 # Lists of measurands that a back-end may set (§3.16.4)
 MEASURAND_LISTS = ("MeterValuesAlignedData", "MeterValuesSampledData", "StopTxnAlignedData", "StopTxnSampledData")
@@ -20,6 +21,7 @@ class CoreProfile:
         self._station = station
         self._settings = settings
         self._log = log
+        fit_keys(settings, station)
         for name in MEASURAND_LISTS:
             settings.validators[name] = self._check_measurands
 
@@ -109,6 +111,8 @@ class CoreProfile:
         if row is None:
             return {"status": "NotSupported"}
         try:
+            if row.name == "SecurityProfile" and row.access == "rw":
+                check_security_profile(parse(row, payload["value"]), self._settings)
             needs = self._settings.set_text(row.name, payload["value"], "backend")
         except (InvalidValue, ReadOnlySetting) as exc:
             self._log.info("ocpp", "change refused: %s", exc)
