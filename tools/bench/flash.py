@@ -1,14 +1,14 @@
-"""What the store costs and bears: flash of a transaction, power cuts, messages that wait, the local list."""
+"""What the store costs and bears: flash of a transaction, power cuts, messages that wait."""
 
 from tools.bench import probes
-from tools.bench.report import Row, Section, count, kb, ms
+from tools.bench.report import Row, Section, count, kb
 
 COMMAND = "python -m tools.bench flash"
 _FLASH_BYTES = 2 << 20
 
 
 def measure(_):
-    return Section(_transaction() + _power_cuts() + _offline() + _local_list())
+    return Section(_transaction() + _power_cuts() + _offline())
 
 
 def _transaction():
@@ -70,35 +70,4 @@ def _offline():
             command=COMMAND,
             least=True,
         )
-    ]
-
-
-def _local_list():
-    found = probes.run("tag_list")
-    return [
-        Row(
-            "look-up in a local list of 10 000, block reads",
-            found["most_reads"],
-            20,
-            count,
-            anchor="10 000 tags: ABL manual",
-            note=f"the dearest of 200, half of them unknown; mean {found['reads']:.1f}",
-            command=COMMAND,
-        ),
-        Row(
-            "full update of 9 000 tags in the list, extra heap",
-            found["update_heap"],
-            32 * 1024,
-            kb,
-            note=f"while entries are taken in, 64-bit; {ms(found['update_ms'])}, {found['update_erases']} erases",
-            command=COMMAND,
-        ),
-        Row(
-            "one SendLocalList of 9 000, extra heap",
-            None,
-            32 * 1024,
-            kb,
-            note="not yet: the link takes messages of at most 64 KB",
-            command=COMMAND,
-        ),
     ]

@@ -46,9 +46,12 @@ of its answer, and `json.dumps(json.loads(text))`. The calls change nothing. The
 **Flash (flash).** A NOR flash in RAM under LittleFS2, blocks of 4096 bytes, program unit 32; a whole station with
 scripted EVSE and meter in virtual time. MicroOcpp's pattern is a JSON file of 470 bytes that is written ten times in
 each transaction and then removed. Power cuts: at every program and erase between power-on and the delivery of the last
-message, the operation left out or torn in the middle. Afterwards the station is started again, delivers, and the central
-system's record is judged: a message may come twice only if the cut has swallowed its answer, and then with the same
-content. Offline: begin, 48 samples and end of each transaction, queued, and delivered after a restart.
+message, the operation left out or torn in the middle. Afterwards the station is started again, delivers, and the
+record of the central system is judged: a message may come twice only if the cut has swallowed its answer, and then with
+the same content. Offline: begin, 48 samples and end of each transaction, queued, and delivered after a restart.
+
+**Local list (list).** Look-ups on the flash in RAM. The heap of an update on the 32-bit build as above, its time from
+the first byte sent to a real charger to the answer.
 
 **Boot (boot).** From the start of the host's process, interpreter included, compiling from source.
 """

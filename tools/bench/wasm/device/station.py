@@ -6,16 +6,17 @@ so that nothing of it is in the heap while the firmware runs.
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import random
 import time
+from binascii import b2a_base64
 
 import machine
 import network
-import uwebsockets
 from turns import Turns
-from uwebsockets.client import WebSocket
+from uwebsockets import transport
 
 from firmware.app import App
 from firmware.boards import simulated
@@ -32,11 +33,17 @@ from tools.sim.world.world import UART_METER, UART_READER, World
 
 _UNIX = 1_800_000_000
 _TOKEN = "04A1B2C3"
-_MAX_SIZE = 65536
 _STORAGE = "/data"
 _LOG_LINES = 200
+_PIECE = 10  # tokens
 
 _TEXT = 1
+_KEY = b"Sec-WebSocket-Key: "
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+)
 
 _mkdir = os.mkdir
 
@@ -63,19 +70,24 @@ class Backend:
         self._sent = []
         self._arrived = asyncio.Event()
         self._waiting = b""
+        self._stream = None  # yields the pieces of a message that is too long to be held here
 
-    async def connect(self, url, subprotocols, **_):
+    async def open(self, url, ssl, resolve):
+        """Stands for transport.open() of the WebSocket client; this object is the Transport as well."""
         if not self.here:
             raise OSError("nobody there")
-        self.closed = False
-        return WebSocket(self, subprotocols[0], b"", _MAX_SIZE)
+        self._waiting = b""
+        return self
 
     # What the WebSocket client sees.
 
     async def read(self):
         while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
+            self._waiting = next(self._stream, b"") if self._stream else b""
+            if not self._waiting:
+                self._stream = None
+                self._arrived.clear()
+                await self._arrived.wait()
         data, self._waiting = self._waiting[:1024], self._waiting[1024:]
         return data
 
@@ -84,16 +96,24 @@ class Backend:
         await asyncio.sleep(0)
 
     async def close(self):
-        self.closed = True
+        self._sent.clear()
 
     # What happens between turns.
 
     def work(self):
         """Answers what has been sent."""
         while self._sent:
+            if self._sent[0][:4] == b"GET ":
+                self._accept(self._sent.pop(0))
+                continue
             opcode, text = _unmasked(self._sent.pop(0))
             if opcode == _TEXT:
                 self._answer(json.loads(text), len(text))
+
+    def _accept(self, request):
+        key = request[request.find(_KEY) + len(_KEY) :].split(b"\r\n", 1)[0]
+        accept = b2a_base64(hashlib.sha1(key + _GUID).digest()).strip()
+        self._arrive(_ACCEPTED % accept)
 
     def _answer(self, message, size):
         if message[0] != 2:
@@ -117,12 +137,34 @@ class Backend:
         """Sends a CALL whose message id is its action; `answers` gets the size of the answer, or the CALLERROR."""
         self._post(json.dumps([2, action, action, payload]))
 
+    def send_local_list(self, count):
+        """Sends a SendLocalList of `count` tokens, made up piece by piece."""
+        self._stream = _local_list(count)
+        self._arrived.set()
+
     def _post(self, text):
         data = text.encode()
         size = len(data)
-        self._waiting += bytes((0x81, size)) if size < 126 else bytes((0x81, 126, size >> 8, size & 255))
+        head = bytes((0x81, size)) if size < 126 else bytes((0x81, 126, size >> 8, size & 255))
+        self._arrive(head + data)
+
+    def _arrive(self, data):
         self._waiting += data
         self._arrived.set()
+
+
+def _local_list(count):
+    """Yields one frame in pieces of about a kilobyte."""
+    head = b'[2,"SendLocalList","SendLocalList",{"listVersion":1,"updateType":"Full","localAuthorizationList":['
+    entry = b'{"idTag":"%08X","idTagInfo":{"status":"Accepted","expiryDate":"2030-01-01T00:00:00Z"}}'
+    tail = b"]}]"
+    size = len(head) + len(entry % 0) * count + count - 1 + len(tail)
+    yield bytes((0x81, 127)) + size.to_bytes(8, "big") + head
+    for first in range(0, count, _PIECE):
+        # The tokens are those of cards: spread, and in no order.
+        tokens = [number * 40503 % 65536 * 65536 + number for number in range(first, min(first + _PIECE, count))]
+        yield b",".join([entry % token for token in tokens]) + (b"," if first + _PIECE < count else b"")
+    yield tail
 
 
 def _unmasked(frame):
@@ -140,7 +182,7 @@ def _unmasked(frame):
 turns = Turns()
 time.board_clock = BoardClock(turns.us, lambda: _UNIX)
 backend = Backend()
-uwebsockets.connect = backend.connect
+transport.open = backend.open
 world = World(time.board_clock.ms, lambda name, fields: None)
 outlet = world.outlets[0]
 MeterBus(world.lines[UART_METER], world.timeline, world.outlets)
