@@ -79,6 +79,7 @@ async def test_local_authorize_offline_switched_off():
 
 async def test_unknown_tokens_offline():
     """§3.5.4: unknown ones may be allowed, listed ones that are not valid never."""
+    # trap 29
     bench = Bench(AllowOfflineTxForUnknownId=True, LocalAuthorizeOffline=False)
     bench.backend.online = False
     assert await verdict(bench, "STRANGER") == ("Accepted", "offline")
@@ -97,6 +98,7 @@ async def test_back_end_that_does_not_answer_counts_as_offline():
 
 async def test_verdicts_fill_the_cache_but_not_for_listed_tokens():
     """§3.5.1, §3.5.3."""
+    # trap 28
     bench = Bench()
     await verdict(bench, "STRANGER")
     assert bench.cache.get("stranger").status == "Invalid"
@@ -110,6 +112,7 @@ async def test_verdicts_fill_the_cache_but_not_for_listed_tokens():
 
 async def test_conflict_with_the_list_is_told():
     """§3.5.2: LocalListConflict."""
+    # trap 28
     bench = Bench()
     conflicts = []
     bench.station.list_conflict.connect(conflicts.append)

@@ -8,6 +8,7 @@ from firmware.store.records import SAMPLE
 
 def test_register_never_runs_backwards_while_it_counts():
     """OCPP 1.6 erratum 3.77."""
+    # trap 20
     register = Register()
     assert register.take(1_000, True) is None
     assert register.take(5, True) is None and register.wh == 1_000  # a glitch

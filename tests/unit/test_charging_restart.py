@@ -7,6 +7,7 @@ from firmware.store.records import BEGIN, END
 
 async def test_power_cut_ends_the_transaction():
     """OCPP 1.6 §4.10 PowerLoss; what the meter shows after the cut is what was delivered."""
+    # trap 20
     bench = Bench()
     transaction = await bench.charging()
     bench.meter.wh = 1_234
@@ -22,6 +23,7 @@ async def test_power_cut_ends_the_transaction():
 
 
 async def test_silent_meter_leaves_the_last_known_value():
+    # trap 20
     bench = Bench(RunningStateInterval=5)
     await bench.charging()
     bench.meter.wh = 1_500

@@ -88,6 +88,7 @@ async def test_silent_meter_delays_the_begin_by_less_than_a_second():
 
 async def test_connection_time_out_without_plug():
     """OCPP 1.6 errata 3.77, 3.89: counted from Preparing, then back to Available."""
+    # trap 19
     bench = Bench(ConnectionTimeOut=20)
     await bench.run()
     await bench.station.swipe("CARD")
@@ -102,6 +103,7 @@ async def test_connection_time_out_without_plug():
 
 async def test_connection_time_out_with_plug():
     """OCPP 1.6 erratum 3.20 (B6): Finishing while the cable is in, and Available after it."""
+    # trap 19
     bench = Bench(ConnectionTimeOut=20)
     await bench.run()
     bench.plug()
@@ -115,6 +117,7 @@ async def test_connection_time_out_with_plug():
 
 async def test_card_after_the_time_out_begins_a_new_usage():
     """OCPP 1.6 §4.9 F2."""
+    # trap 19
     bench = Bench(ConnectionTimeOut=20)
     await bench.run()
     bench.plug()
@@ -147,6 +150,7 @@ async def test_second_presentation_cancels_before_the_plug():
 
 async def test_same_card_stops_without_authorize():
     """OCPP 1.6 §4.1; tokens are case-insensitive (erratum 3.74)."""
+    # trap 16
     bench = Bench()
     transaction = await bench.charging()
     asked = len(bench.backend.asked)
@@ -216,6 +220,7 @@ async def test_end_is_written_once_although_the_flash_refuses_at_first():
 
 async def test_other_card_needs_authorize_and_the_same_parent():
     """OCPP 1.6 §3.10, §4.1."""
+    # trap 16
     bench = Bench()
     bench.backend.tokens["CARD"].parent = "FAMILY"
     transaction = await bench.charging()
@@ -256,6 +261,7 @@ async def test_fixed_cable_is_available_after_unplugging():
 
 async def test_cable_stays_locked_when_so_configured():
     """OCPP 1.6 §4.10: until the user presents the identifier."""
+    # trap 18
     bench = Bench(UnlockConnectorOnEVSideDisconnect=False)
     await bench.charging()
     bench.unplug_ev_side()
@@ -270,6 +276,7 @@ async def test_cable_stays_locked_when_so_configured():
 
 async def test_transaction_survives_ev_side_disconnect_when_so_configured():
     """OCPP 1.6 §4.9, §4.10: SuspendedEV, locked whatever the other key says, energy again after reconnecting."""
+    # trap 18
     bench = Bench(StopTransactionOnEVSideDisconnect=False)
     await bench.charging()
     bench.unplug_ev_side()
@@ -296,6 +303,7 @@ async def test_reconnecting_begins_a_new_usage():
 
 async def test_suspended_words():
     """OCPP 1.6 §4.9: SuspendedEVSE has precedence; B2 is SuspendedEV (erratum 3.55)."""
+    # trap 24
     bench = Bench()
     await bench.charging()
     bench.evse.set_state("B")
@@ -326,6 +334,7 @@ async def test_a_vehicle_that_takes_two_seconds_is_not_suspended():
 
 
 async def test_vehicle_that_does_not_want_to_charge():
+    # trap 24
     bench = Bench()
     await bench.run()
     bench.plug()
@@ -338,6 +347,7 @@ async def test_vehicle_that_does_not_want_to_charge():
 
 async def test_fault_returns_to_the_word_before_it():
     """OCPP 1.6 §4.9 I1-I8; a warning keeps the word and shows the fault."""
+    # trap 24
     bench = Bench()
     await bench.charging()
     bench.evse.raise_fault("overtemperature")

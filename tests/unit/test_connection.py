@@ -126,6 +126,7 @@ class Bench:
 
 
 def test_url_is_endpoint_and_identity():
+    # trap 7
     assert connection_url("ws://host/ocpp", "RDAM 123") == "ws://host/ocpp/RDAM%20123"
     assert connection_url("ws://host", "CP/1") == "ws://host/CP%2F1"
     assert connection_url("ws://host/ocpp/", "CP1") == "ws://host/ocpp/CP1"
@@ -214,6 +215,7 @@ async def test_errors_that_no_retry_can_mend_are_reported_too():
 
 
 async def test_wrong_subprotocol_is_closed():
+    # trap 7
     async with Bench({"subprotocol": None}) as bench:
         assert bench.sockets[0].closed_with == 1002
         assert bench.events == [("down", "back-end does not speak ocpp1.6")]
@@ -345,6 +347,7 @@ async def test_interval_0_sends_no_pings():
 
 async def test_half_open_link_is_noticed():
     """OCPP-J errata 3.11: a link whose other side is gone without a word must not stay "connected"."""
+    # trap 7
     async with Bench(WebSocketPingInterval=30) as bench:
         bench.sockets[0].answers_pings = False
         await bench.clock.run_for(45_000)

@@ -9,6 +9,12 @@ def test_every_generated_table_is_current():
         assert before == text, f"{path}: python -m tools.docs"
 
 
+def test_every_trap_has_a_test():
+    from tools.docs.ocpp_traps import TRAPS, tests_of_traps
+
+    assert {number for number, _ in TRAPS} == set(tests_of_traps())
+
+
 def test_every_message_of_ocpp_16_is_in_the_conformance_table():
     from tools.docs.ocpp_tables import _SENT, PROFILE_OF, known_messages
 

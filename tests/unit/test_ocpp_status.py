@@ -146,6 +146,7 @@ def test_a_status_that_was_not_acknowledged_is_sent_after_the_reconnect():
 
 
 def test_minimum_status_duration_delays_and_omits():
+    # trap 25
     bench = Bench(duration_s=5)
     bench.reporter.report_all()
     bench.sent()
@@ -194,6 +195,7 @@ def test_without_a_fault_there_are_no_empty_fields():
 
 
 def test_a_warning_keeps_the_status():
+    # trap 24
     assert error_code(Status("Charging", Fault("derated"))) == "HighTemperature"
 
 

@@ -79,6 +79,7 @@ async def test_call_and_its_result():
 
 
 async def test_one_call_at_a_time():
+    # trap 1
     bench = Bench()
     first, second = await bench.begin(), await bench.begin()
     assert len(bench.sent) == 1
@@ -89,6 +90,7 @@ async def test_one_call_at_a_time():
 
 
 async def test_null_is_an_empty_payload():
+    # trap 5
     bench = Bench()
     task = await bench.begin("StatusNotification", {"connectorId": 0, "errorCode": "NoError", "status": "Available"})
     await bench.receive([3, "id1", None])
@@ -99,6 +101,7 @@ async def test_null_is_an_empty_payload():
 
 
 async def test_callerror_is_raised_whatever_it_looks_like():
+    # trap 3
     for message, code, description, details in (
         ([4, "id1", "InternalError", "why", {"a": 1}], "InternalError", "why", {"a": 1}),
         ([4, "id1", "OccurrenceConstraintViolation", "", {}], "OccurrenceConstraintViolation", "", {}),
@@ -115,6 +118,7 @@ async def test_callerror_is_raised_whatever_it_looks_like():
 
 
 async def test_callerror_is_never_answered():
+    # trap 5
     bench = Bench()
     await bench.receive([4, "unknown", "InternalError", "", {}], [4], [3])
     assert bench.sent == []
@@ -129,6 +133,7 @@ async def test_answer_that_breaks_the_schema():
 
 
 async def test_unknown_answers_do_not_disturb_the_call():
+    # trap 1
     bench = Bench()
     task = await bench.begin()
     await bench.receive(
@@ -222,6 +227,7 @@ async def test_call_is_answered():
 
 
 async def test_calls_are_answered_while_ours_waits():
+    # trap 1
     bench = Bench()
     task = await bench.begin()
     await bench.receive(reset())
@@ -255,6 +261,7 @@ async def test_nothing_is_answered_while_silent():
 
 
 async def test_errors_of_the_call():
+    # trap 3
     for message, code in (
         ([2, "1", "Nonsense", {}], "NotImplemented"),
         ([2, "1", "Reset", {"type": "Firm"}], "PropertyConstraintViolation"),
@@ -341,6 +348,7 @@ async def test_flood_of_calls_is_slowed_down_not_lost():
 
 
 async def test_flood_while_a_handler_waits_for_the_back_end_does_not_lock_up():
+    # trap 1
     bench = Bench()
 
     async def ask():
@@ -369,6 +377,7 @@ async def test_answer_that_cannot_be_sent_ends_quietly():
 
 
 async def test_what_is_not_a_message_is_dropped():
+    # trap 5
     bench = Bench()
     task = await bench.begin()
     await bench.receive(
@@ -442,6 +451,7 @@ async def test_numbers_that_are_none():
 
 
 def test_message_ids_are_unique_across_power_ons():
+    # trap 2
     first, second = MessageIds(), MessageIds()
     ids = [first() for _ in range(50)] + [second() for _ in range(50)]
     assert len(set(ids)) == 100

@@ -35,6 +35,7 @@ def code_of(check, *args):
 
 
 def test_each_violation_has_its_code():
+    # trap 3
     schema = Schema()
     for code, action, payload in (
         ("NotImplemented", "Nonsense", {}),
@@ -91,6 +92,7 @@ def test_what_home_energy_managers_send_is_accepted():
 
 
 def test_received_extras_are_dropped_and_nulls_are_absent():
+    # trap 6
     payload = {"connectorId": 2.0, "requestedMessage": "Heartbeat", "vendor": {"x": 1}, "y": None}
     Schema().accept("TriggerMessage", payload)
     assert payload == {"connectorId": 2, "requestedMessage": "Heartbeat"}
@@ -101,6 +103,7 @@ def test_received_extras_are_dropped_and_nulls_are_absent():
 
 
 def test_received_times_may_have_fractions_and_offsets():
+    # trap 6
     for time in ("2026-11-21T01:02:03Z", "2026-11-21T01:02:03.123456Z", "2026-11-21T01:02:03+05:30"):
         Schema().accept("Heartbeat", {"currentTime": time}, True)
 
@@ -110,6 +113,7 @@ def test_received_decimals_may_have_more_digits_than_one():
 
 
 def test_nothing_is_sent_that_the_schema_does_not_have():
+    # trap 6
     schema = Schema()
     good = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
     schema.validate("StatusNotification", good)
@@ -136,6 +140,7 @@ def test_only_one_decimal_is_sent():
 
 
 def test_frequency_has_no_unit():
+    # trap 23
     value = {"timestamp": "2026-11-21T01:02:03Z", "sampledValue": [{"value": "50.0", "unit": "Hertz"}]}
     assert code_of(Schema().validate, "MeterValues", {"connectorId": 1, "meterValue": [value]}) == PROPERTY
 

@@ -50,6 +50,7 @@ def test_differential_update():
 
 
 def test_version_of_an_empty_list_is_0():
+    # trap 29
     tags = new_list()
     assert tags.version == 0 and len(tags) == 0
     tags.replace(5, [])
@@ -120,6 +121,7 @@ def test_an_unchanged_verdict_is_not_written_again():
 
 
 def test_full_cache_drops_what_is_not_valid_then_the_oldest():
+    # trap 28
     cache, clock = cache_of(most=5)
     for token, status in (("v1", "Accepted"), ("i1", "Invalid"), ("v2", "Accepted"), ("b1", "Blocked")):
         cache.put(token, TagEntry(status))

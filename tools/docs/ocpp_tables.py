@@ -8,6 +8,7 @@ import ocpp
 
 from firmware.ocpp.v16.dispatch import PROFILE_OF
 from firmware.store.registry import SETTINGS
+from tools.docs import ocpp_traps
 from tools.docs.pages import ROOT
 from tools.docs.settings_tables import allowed, value
 
@@ -94,4 +95,4 @@ def known_messages():
 
 
 PAGE = "ocpp.md"
-TABLES = {"messages": _messages, "keys": _keys}
+TABLES = {"messages": _messages, "traps": ocpp_traps.table, "keys": _keys}
