@@ -56,6 +56,8 @@ class Charger:
     Commands raise CommandFailed when the charger refuses them and ConnectionError when it does not run.
     """
 
+    program = "tools/sim/run.py"
+
     def __init__(self, url=None, identity="cp001", rate=1, keys=None, directory=None, config=None, on_event=None):
         self._temporary = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix="charger-"))
@@ -96,7 +98,7 @@ class Charger:
         """Switches the power on and waits for the control socket. Raises RuntimeError with what the process said."""
         config = self.directory / "config.json"
         config.write_text(json.dumps(self.config))
-        command = [micropython(), "tools/sim/run.py", "--config", str(config), "--state", str(self.state_directory)]
+        command = [micropython(), self.program, "--config", str(config), "--state", str(self.state_directory)]
         command += ["--control", f"127.0.0.1:{self.port}"]
         with open(self.directory / "output.log", "ab") as log:
             # Not a session of its own: its leader would take a UART's tty for its terminal, and die with it.
@@ -258,11 +260,13 @@ class Charger:
         return self._wait(find, timeout, name, fields)
 
     def wait_state(self, timeout=_EVENT_S, connector=1, **fields):
-        """Waits until the snapshot of a connector has these fields; returns it."""
+        """Waits until the snapshot of a connector has these fields; returns it. A callable value is asked."""
         deadline = time.monotonic() + timeout
         while True:
             snapshot = self.connector(connector)
-            if all(snapshot[key] == value for key, value in fields.items()):
+            if all(
+                wanted(snapshot[key]) if callable(wanted) else snapshot[key] == wanted for key, wanted in fields.items()
+            ):
                 return snapshot
             assert time.monotonic() < deadline, f"no state {fields}, but {snapshot}"
             time.sleep(0.02)
