@@ -35,8 +35,9 @@ is the most that was held at the end of any turn; a message counts there with it
 LittleFS allocates for open files is not in it: the build has another file system.
 
 **Scheduler and pilot (live).** A real process at the pace of real time, two connectors, for a minute. Loop gaps are
-taken by the firmware itself: how late each 20 ms period of the control task came, in whole milliseconds. A bare loop in
-another process tells what the host contributes. Latency is counted on the clock of the simulated board, from the
+taken by the firmware itself: how late each 20 ms period of the control task came, in whole milliseconds. What the
+process has waited for a CPU meanwhile, as the host's kernel counts it, is taken off; the figures with it are given too,
+and those of a bare loop in another process. Latency is counted on the clock of the simulated board, from the
 moment that the vehicle changes the pilot until the contactor's coil has been switched (1 ms later than it is). For
 0.2 s after the contactor has closed, C to B is not believed, as the coil disturbs the measurement; events come later.
 
