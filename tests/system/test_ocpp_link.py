@@ -110,13 +110,14 @@ def test_pending_is_silent_until_it_is_asked(station, csms):
 def test_rejected_neither_sends_nor_answers(station, csms):
     # trap 9: a station that answers while rejected is what MicroOcpp does
     csms.policy.registration = "Rejected"
-    csms.policy.interval = 30
-    station(wait=False, rate=10)
+    csms.policy.interval = 200
+    charger = station(wait=False, rate=10)
     csms.expect("BootNotification")
     with pytest.raises(TimeoutError):
         csms.call("GetConfiguration", timeout=1)
     assert [m.action for m in csms.calls] == ["BootNotification"]
     csms.policy.registration = "Accepted"
+    charger.clock(rate=200)
     csms.expect("BootNotification")
     csms.expect("StatusNotification", connectorId=1)
 
