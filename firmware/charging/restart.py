@@ -44,6 +44,9 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
         transaction.reason = reason
         try:
             journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=wh))
+        except OSError as exc:
+            log.error("restart", "sample is not kept: %s", exc)  # the end record has the value, too
+        try:
             transaction.close(journal, clock.now(), history)
         except OSError as exc:
             log.error("restart", "end of transaction %d is not kept: %s", begin.tx, exc)

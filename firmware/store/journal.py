@@ -26,6 +26,9 @@ _RESERVE_BLOCKS = 10  # a segment's copy, and some records
 # Rewriting a segment takes about as long as eight erases: not more of them than this in one call.
 _MAX_THINNINGS = 3
 
+# A transaction begins only where it can end, and a sample is worth less than that.
+_NEEDS_RESERVE = (BEGIN, SAMPLE)
+
 # Power-ons without a known time whose clock difference is remembered; each takes a search through the journal.
 _MAX_DELTAS = 8
 
@@ -206,8 +209,8 @@ class Journal:
     # -- inside
 
     def _append(self, kind, payload, durable):
-        if kind == SAMPLE and not self._reserve.whole:
-            raise OSError(ENOSPC)  # what is left is for beginnings, ends and events
+        if kind in _NEEDS_RESERVE and not self._reserve.whole and not (kind == BEGIN and self._restore_reserve()):
+            raise OSError(ENOSPC)  # what is left is for ends and events
         try:
             seq = self._log.append(kind, payload, durable)
         except OSError as exc:
@@ -224,17 +227,32 @@ class Journal:
     def _append_to_full_flash(self, kind, payload, durable):
         """Makes room and appends; raises OSError when there is none to make."""
         self._reserve.give()
-        won = self._thin(self._log.size() - 1)
-        if won or kind != SAMPLE:
-            seq = self._log.append(kind, payload, durable)
+        try:
+            won = self._thin(self._log.size() - 1)
+            if not won and kind in _NEEDS_RESERVE:
+                raise OSError(ENOSPC)
+            return self._log.append(kind, payload, durable)
+        finally:
+            self._tell_exhaustion()
             self._reserve.fill()
-            if not self._exhaustion_told:
-                self._exhaustion_told = True
-                self._report.error("journal", "flash full")
-                self.event("MemoryExhaustion", "flash full")
-            return seq
+
+    def _restore_reserve(self):
+        """Makes the reserve whole again if there is room or some to win; returns True when it is."""
+        self._thin(self._log.size() - 1)
         self._reserve.fill()
-        raise OSError(ENOSPC)
+        return self._reserve.whole
+
+    def _tell_exhaustion(self):
+        """Records, once, that the flash was full."""
+        if self._exhaustion_told:
+            return
+        self._exhaustion_told = True
+        self._report.error("journal", "flash full")
+        payload = records.event_payload(self._time(), "MemoryExhaustion", "flash full")
+        try:
+            self.appended.emit(self._log.append(EVENT, payload, True))
+        except OSError as exc:
+            self._report.error("journal", "MemoryExhaustion is not kept: %s", exc)
 
     def _thin(self, target):
         """Thins segments, as many as one call may, until the journal has at most `target` bytes; returns bytes won."""

@@ -3,6 +3,7 @@
 Same parameters as the board's file system: erase block 4096, program unit 32 bytes. Programming can only clear bits.
 """
 
+import gc
 import os
 
 import vfs
@@ -103,6 +104,7 @@ class mounted:
 
     def __exit__(self, kind, value, trace):
         cut = self._flash.off
+        gc.collect()  # abandoned generators have files open, which must not outlive their file system
         try:
             vfs.umount(_POINT)
         except OSError:

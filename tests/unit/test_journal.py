@@ -278,3 +278,19 @@ def test_who_delivers_from_ram_hears_of_every_writing():
     assert told == [seq + 1] and station.journal.is_durable(seq)
     station.journal.flush()
     assert len(told) == 1
+
+
+def test_after_a_power_cut_no_time_runs_behind_samples_that_were_delivered():
+    # without a known time: the newest sample was delivered from RAM, the journal has never seen it
+    station = Station()
+    tx = station.session(samples=0, end=False)
+    station.clock.advance(600_000)
+    station.journal.running.save(1, tx, 1500, station.clock.now())
+    station.clock.advance(100_000)
+    sampled_at = station.clock.now()
+    station.journal.sample(tx, 1, "periodic", READING)
+    station.start(FakeClock(synchronised=False))
+    assert sampled_at <= station.clock.now() <= sampled_at + 120
+    station.journal.end(tx, 1, None, 2000, "PowerLoss")
+    station.start(FakeClock(synchronised=False))  # what has ended needs no margin
+    assert station.clock.now() <= sampled_at + 120
