@@ -18,12 +18,17 @@ from firmware.store.settings import UnknownSetting
 # the contactor closes.
 _SETTLE_MS = const(3_000)
 
-# How long the begin or the end of a transaction waits for a fresh look at the meter.
+# How long a transaction waits for a fresh look at the meter. The begin stands between a user and the pilot's PWM; the
+# end waits for other meters on the same line and for a second try, as it is what the user pays.
 _READ_MS = const(700)
+_LAST_READ_MS = const(2_500)
 
 # IEC 61851-1 table A.6 seq. 10: a vehicle has 3 s to stop drawing, and after 6 s the EVSE opens under load. The end
 # value covers what flows until then; for a contactor that is closed for longer than that, waiting is no use.
 _CURRENT_GONE_MS = const(7_000)
+
+# The coil is off, but the main contacts carry current until they have moved.
+_CONTACTS_OPEN_MS = const(50)
 
 _EV_SIDE = "EV side disconnected"  # the words of OCPP 1.6 §4.9
 
@@ -395,9 +400,11 @@ class Connector:
             drawing = self.evse.charging and not (self.metering.idle and self.metering.polled_at >= transaction.stop_ms)
             if drawing and now - transaction.stop_ms < _CURRENT_GONE_MS:
                 return False
-            transaction.quiet_ms = now
-            self.metering.request()
-        return self.metering.polled_at >= transaction.quiet_ms or now - transaction.quiet_ms >= _READ_MS
+            transaction.quiet_ms = now + _CONTACTS_OPEN_MS
+        if self.metering.polled_at >= transaction.quiet_ms:
+            return True
+        self.metering.request()  # again, if the poll under way began while current still flowed
+        return now - transaction.quiet_ms >= _LAST_READ_MS
 
     def _finish(self):
         transaction = self.transaction

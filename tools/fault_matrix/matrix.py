@@ -34,7 +34,8 @@ class Cell:
         if state == PAUSED:
             self.evse.limits.set("test", 0)
             bench.run(9_000)
-        bench.run(3_000)
+        # A vehicle that does not answer the pilot is given 3 s before it counts as suspended.
+        bench.run(4_000 if state == B2 else 3_000)
         assert self.word == _WORD_OF[state], self.word
         self.transaction = bench.station.transaction(n)
 
