@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.image import ROOT
 
-_TIMEOUT_S = 600
+_TIMEOUT_S = 120
 
 
 def mpremote(port: str, *commands: str) -> None:

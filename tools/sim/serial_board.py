@@ -46,6 +46,7 @@ class SerialBoard:
         self.port = os.ttyname(self._slave)
         self._child = None  # (pid, file descriptor of its console)
         self._at_prompt = False
+        self._interrupted = False  # Ctrl-C came and has not been passed on
         self._typed = b""  # what came for the REPL while a program ran
         self._seen = b""  # end of the child's output, to find the prompt in
         self._ended = False
@@ -107,6 +108,7 @@ class SerialBoard:
         self._at_prompt = False
         self._seen = b""
         self._typed = b""
+        self._interrupted = False
 
     def _kill(self):
         if self._child:
@@ -137,6 +139,7 @@ class SerialBoard:
             if not self._at_prompt and _PROMPT in self._seen:
                 self._at_prompt = True
                 os.write(console, self._typed)
+            self._interrupt(self._child[0])
             with self._written:
                 self._console += data
                 self._written.notify_all()
@@ -150,9 +153,16 @@ class SerialBoard:
         # While a program runs, a board's UART sees Ctrl-C at once and keeps what comes after it for the REPL.
         before, interrupt, after = data.rpartition(_CTRL_C)
         if interrupt:
-            os.kill(pid, signal.SIGINT)
             self._typed = b""
+            self._interrupted = True
+            self._interrupt(pid)
         self._typed = (self._typed + after)[-_UART_BUFFER:]
+
+    def _interrupt(self, pid):
+        """Passes Ctrl-C on. A process that has not written anything yet is still starting, and would die of it."""
+        if self._interrupted and self._seen and not self._at_prompt:
+            self._interrupted = False
+            os.kill(pid, signal.SIGINT)
 
     def _restart(self, code):
         """The interpreter has ended: by machine.reset(), or by Ctrl-D in the raw REPL, a soft reset."""
