@@ -24,11 +24,14 @@ class Watch:
         evses = self.bench.evses
         self.past.append((total, [evse.offered_ma if evse.charging else 0 for evse in evses]))
         del self.past[: -FOLLOWS_S * 1000 // STEP_MS]
-        could_flow = 0
-        for i, evse in enumerate(evses):
-            if evse.charging:
-                could_flow += max(offers[i] for _, offers in self.past)
-        assert could_flow <= max(total for total, _ in self.past), self.past
+        followed = [0] * len(evses)
+        for i in range(len(evses)):
+            # A vehicle follows a lower offer late; what was offered before its contactor last opened is over.
+            for _, offers in reversed(self.past):
+                if not offers[i]:
+                    break
+                followed[i] = max(followed[i], offers[i])
+        assert sum(followed) <= max(total for total, _ in self.past), self.past
 
 
 actions = st.one_of(
@@ -67,7 +70,7 @@ async def play(script):
             watch.look(total * 100)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)  # the same examples everywhere
 @given(st.lists(actions, max_size=14))
 def test_what_could_flow_is_never_more_than_the_station_has(script):
     asyncio.run(play(script))
