@@ -113,6 +113,7 @@ def test_rejected_neither_sends_nor_answers(station, csms):
     csms.policy.interval = 200
     charger = station(wait=False, rate=10)
     csms.expect("BootNotification")
+    charger.expect("boot", status="Rejected")  # it has read the verdict
     with pytest.raises(TimeoutError):
         csms.call("GetConfiguration", timeout=1)
     assert [m.action for m in csms.calls] == ["BootNotification"]
