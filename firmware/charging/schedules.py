@@ -24,8 +24,9 @@ from firmware.charging.status import RUNNING
 from firmware.evse.limits import MAX_PILOT_MA, MIN_PILOT_MA
 from firmware.store.settings import UnknownSetting
 
-# A vehicle has 5 s to draw less (IEC 61851-1 table A.6 seq. 7); until then nobody else may have what it gives up.
-_YIELD_MS = const(6_000)
+# A vehicle has 5 s to draw less once its pilot says so (IEC 61851-1 table A.6 seq. 7); until then nobody else may have
+# what it gives up.
+_FOLLOW_MS = const(6_000)
 
 
 class Schedules:
@@ -43,16 +44,18 @@ class Schedules:
         self._store = store
         self.begun = {}
         self._phases = {}  # connector -> phases that a profile has asked for
-        self._yielding = {}  # connector -> (mA, ms): it may draw as much until then
+        self._offered = {}  # connector -> mA that its pilot signalled when last looked at
+        self._following = {}  # connector -> (mA, ms): its vehicle may still draw as much until then
         self._change = None  # Unix seconds of the next change
-        self._change_ms = None  # when the first connector has yielded
+        self._change_ms = None  # when the first vehicle has followed
         self.profiles = self._load()
         for connector in connectors:
             if connector.transaction:
                 age_ms = clock.ms() - connector.transaction.begin_ms
                 self.begun[connector.number] = clock.now() - age_ms // 1000
             if len(connectors) > 1:
-                connector.evse.contactor_changed.connect(self._contactor_changed)
+                connector.evse.contactor_changed.connect(self._evse_changed)
+                connector.evse.pilot_changed.connect(self._evse_changed)
         transaction_changed.connect(self._transaction_changed)
         clock.changed.connect(self._clock_changed)
         self.apply()
@@ -184,36 +187,46 @@ class Schedules:
     def _share(self, total, leasts):
         """Divides `total` mA (None: no limit) among the connectors in use, the oldest transaction first.
 
-        What one connector has to give up only goes to another when its vehicle has had the time to follow.
+        What one connector has to give up only goes to another when its pilot has said so and its vehicle has had the
+        time to follow.
         """
-        self._change_ms = None
         users = []
         if total is not None and len(self._connectors) > 1:
-            users = [c for c in self._connectors if c.evse.charging or _may_charge(c)]
+            users = [c for c in self._connectors if c.evse.charging or c.evse.offered_ma or _may_charge(c)]
         for connector in self._connectors:
             if connector not in users:
                 _set(connector.evse.limits, "station", total)
-        if not users:
-            self._yielding = {}
-            return
         users.sort(key=lambda c: (c.transaction is None, c.transaction.number if c.transaction else 0))
         shares = split(total, [(leasts[c.number], _ceiling(c.evse.limits)) for c in users])
-        now = self._clock.ms()
-        self._yielding = {n: held for n, held in self._yielding.items() if held[1] > now}
-        taken = {}
-        for connector, share in zip(users, shares):
-            n, offered = connector.number, connector.evse.offered_ma
-            if connector.evse.charging and offered > share and offered > self._yielding.get(n, (0, 0))[0]:
-                self._yielding[n] = (offered, now + _YIELD_MS)
-            taken[n] = max(min(share, offered), self._yielding.get(n, (0, 0))[0])
-        free = total - sum(taken.values())
-        for connector, share in zip(users, shares):
-            more = max(0, share - taken[connector.number])
+        free = total
+        taken = []
+        self._watch_offers()
+        for connector in users:
+            held = self._following.get(connector.number, (0, 0))[0]
+            taken.append(max(connector.evse.offered_ma, held))
+            free -= taken[-1]
+        for connector, share, held in zip(users, shares, taken):
+            more = max(0, share - held)
             given = min(more, max(0, free))
             free -= given
             _set(connector.evse.limits, "station", share - more + given)
-        for _, until in self._yielding.values():
-            self._change_ms = until if self._change_ms is None else min(self._change_ms, until)
+
+    def _watch_offers(self):
+        """Notes which vehicles have been offered less a moment ago, and when the first of them has followed."""
+        now = self._clock.ms()
+        self._change_ms = None
+        for connector in self._connectors:
+            n, evse = connector.number, connector.evse
+            before, offered = self._offered.get(n, 0), evse.offered_ma
+            level, until = self._following.pop(n, (0, 0))
+            if offered < before:
+                level, until = max(level, before), now + _FOLLOW_MS
+            self._offered[n] = offered
+            # A vehicle without voltage begins anew with what its pilot says then.
+            if until > now and (evse.charging or offered):
+                self._following[n] = (level, until)
+                if self._change_ms is None or until < self._change_ms:
+                    self._change_ms = until
 
     # -- what happens
 
@@ -234,9 +247,8 @@ class Schedules:
             self.begun[n] += delta
         self.apply()
 
-    def _contactor_changed(self, evse, closed):
-        if not closed:
-            self.apply()
+    def _evse_changed(self, *_):
+        self.apply()
 
 
 def _bound(profile, connector, transaction):

@@ -25,7 +25,8 @@ _TICK_MS = 20
 class ScriptedEvse:
     """An EVSE without physics: a vehicle in state C is supplied 20 ms after all wishes allow it."""
 
-    def __init__(self, socket=True):
+    def __init__(self, clock, socket=True):
+        self._clock = clock
         self.state = "A"
         self.cable_ma = None if socket else 32_000
         self.locked = False if socket else None
@@ -34,6 +35,8 @@ class ScriptedEvse:
         self.limits.set("supply", 32_000)
         self.phases = 3
         self.offered_ma = 0
+        self.duty_interval_ms = 0  # between one offer and another one; withdrawing does not wait
+        self._next_duty_ms = 0
         self.charging = False
         self.duty = 10_000
         self.permitted = self.held = False
@@ -111,7 +114,11 @@ class ScriptedEvse:
         charging = offer > 0 and self.vehicle_ready
         if self.locked is not None and self.lock_works:
             self.locked = self.held and self.cable_ma is not None
+        now_ms = self._clock.ms()
+        if offer and self.offered_ma and now_ms < self._next_duty_ms:
+            offer = self.offered_ma
         if offer != self.offered_ma:
+            self._next_duty_ms = now_ms + self.duty_interval_ms
             self.offered_ma = offer
             self.pilot_changed.emit(self)
         if charging != self.charging:
@@ -183,7 +190,7 @@ class Bench:
         for name, value in settings.items():
             self.settings.set(name, value, "system")
         self.journal = Journal(self.folder, self.clock, self.log, self.settings)
-        self.evses = [ScriptedEvse(socket) for _ in range(connectors)]
+        self.evses = [ScriptedEvse(self.clock, socket) for _ in range(connectors)]
         self.meters = meters or [ScriptedMeter() for _ in range(connectors)]
         self.tags = TokenTable()
         self.cache = TokenTable()

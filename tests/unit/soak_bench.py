@@ -207,7 +207,7 @@ class Soak:
         history.repair(journal)
         tags = TagList(path + "/tags")
         cache = AuthCache(path + "/cache", clock)
-        self.evse = ScriptedEvse()
+        self.evse = ScriptedEvse(clock)
         self.station = Station(
             clock, log, settings, journal, tags, cache, [self.evse], [self.meter], history,
             state=StateFile(path + "/station"),
