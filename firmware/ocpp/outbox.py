@@ -40,7 +40,7 @@ def sequence_floor(state):
 class Outbox:
     """The transaction message queue (OCPP 1.6 §3.7, §3.7.1).
 
-    `state` is a StateFile, `facts` builds messages (`message(record, transaction_id)`, None: nothing to send) and
+    `state` is a StateFile, `facts` builds messages (`await message(record, transaction_id)`, None: nothing to send) and
     `call` is `async call(action, payload)`, raising CallError or OSError (no answer, no link).
     `delivered(record, response)` is emitted when a message has been acknowledged, and that is as durable as the record;
     `changed(length)` when the queue has grown or shrunk.
@@ -108,7 +108,7 @@ class Outbox:
     async def _deliver(self, record):
         """Delivers one record, as often as it takes; returns False when delivery was paused before."""
         transaction_id = self.transaction_id(record.tx)
-        message = self._facts.message(record, UNKNOWN_TRANSACTION if transaction_id is None else transaction_id)
+        message = await self._facts.message(record, UNKNOWN_TRANSACTION if transaction_id is None else transaction_id)
         response = None
         while message:
             if not await self._may_send():

@@ -1,5 +1,8 @@
 """Session facts as messages (OCPP 1.6 §3.16, §4.7, §4.8, §4.10; errata 3.14, 3.16, 3.18, 3.91)."""
 
+import asyncio
+
+from harness import run
 from ocpp_bench import TOKEN, Bench, reading
 
 from firmware.ocpp.v16.measurands import Look
@@ -9,7 +12,7 @@ REGISTER = "Energy.Active.Import.Register"
 
 
 def messages(bench, transaction_id=7):
-    return [m for m in (bench.facts.message(r, transaction_id) for r in bench.journal.read()) if m]
+    return [m for m in (run(bench.facts.message(r, transaction_id)) for r in bench.journal.read()) if m]
 
 
 def stop_of(bench, reason="Local", samples=0, context="periodic", token=TOKEN):
@@ -163,7 +166,7 @@ def test_an_interval_counts_from_the_sample_before():
     # After a restart the one before is found in the journal.
     bench.facts._registers.clear()
     last = [r for r in bench.journal.read() if r.kind == SAMPLE][-1]
-    assert bench.facts.message(last, 7)[1]["meterValue"][0]["sampledValue"][0]["value"] == "50"
+    assert run(bench.facts.message(last, 7))[1]["meterValue"][0]["sampledValue"][0]["value"] == "50"
 
 
 def test_no_transaction_ends_before_it_began():
@@ -188,3 +191,25 @@ def test_security_events_wait_for_nobody():
     bench = Bench()
     bench.journal.event("StartupOfTheDevice")
     assert messages(bench) == []
+
+
+async def test_others_run_while_a_long_transaction_is_read():
+    bench = Bench()
+    bench.settings.set("StopTxnSampledData", [REGISTER])
+    tx = bench.begin()
+    for i in range(400):
+        bench.sample(tx, 1001 + i)
+    bench.end(tx, 2000)
+    end = [r for r in bench.journal.read() if r.kind == END][0]
+    turns = [0]
+
+    async def others():
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    _, payload = await bench.facts.message(end, 7)
+    task.cancel()
+    assert len(payload["transactionData"]) > 10
+    assert turns[0] >= 2 * 400 // 16  # it is read twice

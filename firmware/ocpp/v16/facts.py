@@ -4,6 +4,8 @@ A message is built when it is delivered, so that it carries the transactionId th
 errata 3.18) and the measurands that are configured by then.
 """
 
+import asyncio
+
 from micropython import const
 
 from firmware.kernel.clock import iso8601
@@ -13,6 +15,8 @@ from firmware.store.journal import BEGIN, END, SAMPLE
 
 # A transactionData of about 25 KB of JSON; the middle of longer ones is thinned (errata 3.14).
 _MAX_SAMPLED_VALUES = const(240)
+
+_PAUSE_AFTER = const(16)  # records that are read before others run: about a kilobyte
 
 # meterStart of a meter that could not be read: recognisably no register value.
 _UNREADABLE = const(-1)
@@ -26,17 +30,19 @@ class Facts:
         self._settings = settings
         self._registers = {}  # (connector, context) -> (tx, Wh), what Energy.Active.Import.Interval counts from
 
-    def message(self, record, transaction_id):
+    async def message(self, record, transaction_id):
         """Returns (action, payload) of a record, or None when nothing is to be said about it.
+
+        That may mean to read a whole transaction, however long it was; others run meanwhile.
 
         `transaction_id` is the back-end's number of the record's transaction, -1 when it never gave one.
         """
         if record.kind == BEGIN:
             return "StartTransaction", _start(record)
         if record.kind == END:
-            return "StopTransaction", self._stop(record, transaction_id)
+            return "StopTransaction", await self._stop(record, transaction_id)
         if record.kind == SAMPLE and record.context not in ("begin", "end"):
-            return self._sample(record, transaction_id)
+            return await self._sample(record, transaction_id)
         return None
 
     def meter_values(self, connector, context, t, look, transaction_id=None):
@@ -50,14 +56,14 @@ class Facts:
             payload["transactionId"] = transaction_id
         return "MeterValues", payload
 
-    def _sample(self, record, transaction_id):
-        look = Look(record.reading, record.offered_ma, self._register_before(record))
+    async def _sample(self, record, transaction_id):
+        look = Look(record.reading, record.offered_ma, await self._register_before(record))
         # Outside a transaction no transactionId is sent at all (errata 3.16).
         return self.meter_values(
             record.connector, record.context, record.t, look, transaction_id if record.tx else None
         )
 
-    def _register_before(self, record):
+    async def _register_before(self, record):
         """Returns the register (Wh) at the sample of the same context before this one; at the begin for the first."""
         if not record.tx or INTERVAL not in self._settings.get("MeterValuesAlignedData") + self._settings.get(
             "MeterValuesSampledData"
@@ -67,22 +73,23 @@ class Facts:
         tx, before = self._registers.get(key, (None, None))
         if tx != record.tx:  # the first of a transaction, or the first since the restart
             before = None
-            for earlier in self._journal.transaction(record.tx):
+            for n, earlier in enumerate(self._journal.transaction(record.tx)):
                 if earlier.seq >= record.seq:
                     break
+                await _breathe(n)
                 before = _register_at(earlier, record.context, before)
         if record.reading.energy_wh is not None:
             self._registers[key] = (record.tx, record.reading.energy_wh)
         return before
 
-    def _stop(self, record, transaction_id):
+    async def _stop(self, record, transaction_id):
         t = max(record.t, self._begin_t(record))
         payload = {"transactionId": transaction_id, "meterStop": _wh(record), "timestamp": iso8601(t)}
         if record.reason != "Local":  # which is what an absent reason means (§4.10)
             payload["reason"] = record.reason
         if record.token:
             payload["idTag"] = record.token
-        data = self._transaction_data(record)
+        data = await self._transaction_data(record)
         if data:
             payload["transactionData"] = data
         return payload
@@ -93,7 +100,7 @@ class Facts:
             return record.t if record.kind == BEGIN else end.t
         return end.t
 
-    def _transaction_data(self, end):
+    async def _transaction_data(self, end):
         """Returns the MeterValue elements of a transaction, [] when both StopTxn lists are empty (§3.16.5).
 
         The first and the last are never dropped. Where the middle is too long it is thinned evenly (errata 3.14, 3.91).
@@ -107,7 +114,8 @@ class Facts:
 
         first = last = None
         count = 0
-        for record in self._journal.transaction(end.tx):
+        for n, record in enumerate(self._journal.transaction(end.tx)):
+            await _breathe(n)
             if record.kind == BEGIN:
                 first = _Edge(record)
             elif record.kind == SAMPLE and record.context == "begin":
@@ -121,7 +129,8 @@ class Facts:
         data = [_meter_value(first, "begin", edges, None)] if first else []
         previous = {"periodic": first and first.reading.energy_wh, "clock": first and first.reading.energy_wh}
         position = 0
-        for record in self._journal.transaction(end.tx) if count else ():
+        for n, record in enumerate(self._journal.transaction(end.tx) if count else ()):
+            await _breathe(n)
             if record.kind != SAMPLE or not middle.get(record.context):
                 continue
             position += 1
@@ -137,6 +146,12 @@ class Facts:
         # Three phases to an item is the worst case.
         by_size = _MAX_SAMPLED_VALUES // (3 * items)
         return max(0, min(by_size, self._settings.get("StopTransactionMaxMeterValues")) - 2)
+
+
+async def _breathe(n):
+    """Lets others run after every few of the records that are counted by `n`."""
+    if n % _PAUSE_AFTER == _PAUSE_AFTER - 1:
+        await asyncio.sleep(0)
 
 
 def _step(count, room):
