@@ -40,7 +40,7 @@ class Access:
         """What needs no authorisation because it is the token's own (OCPP 1.6 §4.1)."""
         for connector in served:
             transaction = connector.transaction
-            if transaction and same_token(token, transaction.token):
+            if transaction and same_token(token, transaction.token) and not connector.vacated:
                 return self._stop_own(connector, token)
         for connector in served:
             if connector.is_owner(token):

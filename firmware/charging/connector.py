@@ -92,7 +92,7 @@ class Connector:
         """IDLE, WAITING, RUNNING or DONE."""
         if self.transaction and not self.transaction.stopping:
             return RUNNING
-        if (self._done or self.transaction) and self._cable_in():
+        if self._done and self._cable_in():
             return DONE
         return WAITING if self.grant or self.evse.connected else IDLE
 
@@ -116,13 +116,18 @@ class Connector:
     def startable(self):
         """True when a user could begin here: in service, healthy, and nobody else's turn."""
         return (
-            self.transaction is None
+            (self.transaction is None or self.vacated)
             and self.grant is None
             and not self.claimed
             and self.owner is None
-            and self.operative
+            and self._availability.operative(self.number)
             and not self.faulted
         )
+
+    @property
+    def vacated(self):
+        """True when the transaction only waits for its meter, and its plug is gone: the place is the next user's."""
+        return self.transaction is not None and self.session in (IDLE, WAITING)
 
     @property
     def used_up(self):

@@ -174,6 +174,23 @@ async def test_energy_before_the_meter_answers_for_the_first_time_is_nobodys():
     assert bench.transaction.wh == 50
 
 
+async def test_end_waits_for_a_meter_that_is_slow():
+    """Two meters on one line: the last energy of one session was billed to the next (found by random power cuts)."""
+    bench = Bench()
+    transaction = await bench.charging()
+    read = bench.meter.read
+
+    async def slow():
+        await bench.clock.sleep_ms(1_200)
+        return await read()
+
+    bench.meter.read = slow
+    bench.unplug()
+    bench.meter.wh += 6  # what flowed since the last look
+    await bench.run(4_000)
+    assert bench.transaction is None and transaction.wh == bench.meter.wh
+
+
 async def test_station_without_meter():
     bench = Bench(meters=[None])
     await bench.charging()

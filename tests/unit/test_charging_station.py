@@ -332,6 +332,37 @@ async def test_card_shown_twice_while_it_is_checked():
     assert bench.transaction and bench.backend.asked == ["CARD"]
 
 
+async def test_place_is_free_once_the_plug_is_gone():
+    """The transaction may wait for its meter for seconds; what is Available is so for every card, and for a plug."""
+    for card in ("CARD", "OTHER"):
+        for plug_first in (False, True):
+            bench = Bench()
+            old = await bench.charging()
+            bench.meter.fails = True
+            bench.unplug()
+            assert bench.word == "Available" and old.stopping
+            if plug_first:
+                bench.plug()
+                assert bench.word == "Preparing"
+            assert await bench.station.swipe(card) == "start"
+            if not plug_first:
+                bench.plug()
+            await bench.run(15_000)
+            assert bench.transaction is not old and bench.transaction.token == card
+            assert bench.words[2:4] == ["Available", "Preparing"] and "Finishing" not in bench.words
+            assert [tx for tx, _, _ in bench.ends()] == [old.number]
+
+
+async def test_no_card_starts_where_the_connector_is_about_to_be_unavailable():
+    bench = Bench()
+    await bench.charging()
+    assert bench.station.change_availability(1, False) == "scheduled"
+    bench.unplug()
+    assert await bench.station.swipe("CARD") == "refused"
+    await bench.run(1_000)
+    assert bench.word == "Unavailable"
+
+
 async def test_reswipe_guard():
     """Matrix C5.3."""
     bench = Bench(ReswipeGuard=30)
