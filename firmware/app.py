@@ -102,7 +102,7 @@ class App:
         self.settings.changed.connect(fitting.changed)
         fit_meters(self.board, self.settings, self.log)
         self.meters = self.board.meters
-        floor = sequence_floor(outbox_state(storage))
+        floor = sequence_floor(outbox_state(storage, self.log))
         self.journal = Journal(storage + "/journal", self.clock, self.log, self.settings, floor)
         self.tags = TagList(storage + "/tags", self.settings.get("LocalAuthListMaxLength"))
         self.cache = AuthCache(storage + "/cache", self.clock)
@@ -119,9 +119,9 @@ class App:
             self.evses,
             self.meters,
             self.history,
-            StateFile(storage + "/station"),
-            Slots(storage + "/profiles"),
-            Slots(storage + "/reserved"),
+            StateFile(storage + "/station", self.log),
+            Slots(storage + "/profiles", self.log),
+            Slots(storage + "/reserved", self.log),
         )
         if len(self.evses) > 1:
             self.station.schedules.apply()  # the connectors share the supply
@@ -132,7 +132,8 @@ class App:
         if fault:
             self.log.warning("app", "started after: %s", fault)
             self.station.raise_fault(fault)
-        self.health = Health(storage, self.clock, self.log, self.supervisor, (self.journal, self.history), fault)
+        writers = (self.journal, self.history, self.cache, self.settings)
+        self.health = Health(storage, self.clock, self.log, self.supervisor, writers, fault)
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
 
     def _build_link(self, storage):

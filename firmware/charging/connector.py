@@ -394,6 +394,7 @@ class Connector:
         self.grant = None
         self.transaction = transaction
         self.metering.begin(transaction)
+        transaction.enter(self._history)
         self._log.info(self._area, "transaction %d begins at %d Wh", number, wh)
         self.update()
         self.transaction_changed.emit("start", transaction)

@@ -29,7 +29,7 @@ class Station:
 
     `evses` and `meters` are in the order of the connectors; a meter may be None (none fitted). `state` is a
     store.StateFile for what must survive a restart, `profiles` and `reserved` each a store.Slots for charging profiles
-    and reservations (None: nothing survives). `history` has add(transaction) or is None.
+    and reservations (None: nothing survives). `history` has began(transaction) and ended(transaction), or is None.
 
     backend    None, or an object with: online (registered and link up), may_start (registration allows charging),
                async authorize(token) -> TokenInfo, raises OSError when out of reach. None: list, cache decide.

@@ -44,18 +44,29 @@ class Transaction:
         """True from the decision to stop until the end record is written."""
         return self.reason is not None
 
+    def enter(self, history):
+        """Writes the row of the charge history, or what is still to be written of it. Nothing depends on that."""
+        if history is None:
+            return
+        try:
+            if self.end_t is None:
+                history.began(self)
+            else:
+                history.ended(self)
+        except OSError:
+            pass  # the journal has it, from which the history is repaired
+
     def close(self, journal, t, history=None):
-        """Writes the end record and then the row of the charge history.
+        """Writes the end record and then the rest of the row in the charge history.
 
         Raises OSError when the end record could not be written, and only then: it must be there exactly once.
         """
         journal.end(self.number, self.connector_id, self.stop_token, self.wh, self.reason)
         self.end_t = t
-        if history is not None:
-            try:
-                history.add(self)
-            except OSError:
-                pass  # the journal has it, from which the history is repaired
+        for begin in journal.transaction(self.number):
+            self.begin_t = begin.t  # the clock may have been learned meanwhile
+            break
+        self.enter(history)
 
 
 class Grant:

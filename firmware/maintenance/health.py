@@ -5,38 +5,49 @@ import os
 
 from micropython import const
 
-_DAY_MS = const(86_400_000)
+from firmware.store.statefile import StateFile
+from firmware.store.wear import Wear
+
 _FIRST_MS = const(60_000)  # when everything has settled after the start
+_HOUR_MS = const(3_600_000)
+_DAY = const(24)  # hours
+
+# What a block of NOR flash bears; LittleFS spreads the erases over all of them.
+_BLOCK_ERASES = const(100_000)
 
 
 class Health:
-    """Figures of this power-on. `supervisor` is kernel.tasks.Supervisor, `logs` have `wear` (store Journal, History).
-
-    `cause` says why the station was started, for a person.
+    """Figures of this station. `supervisor` is kernel.tasks.Supervisor; `writers` have a `wear` (store.wear.Wear): all
+    that write more than now and then. `cause` says why the station was started, for a person.
     """
 
-    def __init__(self, storage, clock, log, supervisor, logs, cause=""):
+    def __init__(self, storage, clock, log, supervisor, writers, cause=""):
         self._storage = storage
         self._clock = clock
         self._log = log
         self._supervisor = supervisor
-        self._logs = logs
+        self._writers = writers
         self._cause = cause
+        self._state = StateFile(storage + "/wear", log)
+        self._before = self._state.load() or (0, 0)  # what earlier power-ons wrote
 
     def snapshot(self):
         """Returns {name: value}; raises OSError when the flash cannot be looked at.
 
         flash_used, flash_free in bytes (LittleFS looks through all its blocks for them: not more than now and then);
-        commits, bytes_written of journal and history; gap_ms: lateness of the control task, 99.9 % and worst;
+        erases and bytes programmed of all power-ons, by estimate (store.wear), and the share of the flash's life that
+        they have taken, in millionths; gap_ms: lateness of the control task, 99.9 % and worst;
         restarts {task: count} of those that had any; heap_used, heap_free in bytes; uptime in s; started: why.
         """
         _, block, total, free = os.statvfs(self._storage)[:4]
         gaps = self._supervisor.gaps
+        erases, programmed = self._written()
         return {
             "flash_used": (total - free) * block,
             "flash_free": free * block,
-            "commits": sum([log.wear[0] for log in self._logs]),
-            "bytes_written": sum([log.wear[1] for log in self._logs]),
+            "erases": erases,
+            "programmed": programmed,
+            "worn_ppm": erases * 1_000_000 // (total * _BLOCK_ERASES),
             "gap_ms": (gaps.p999_ms, gaps.max_ms),
             "restarts": {name: restarts for name, _, restarts, _ in self._supervisor.tasks() if restarts},
             "heap_used": gc.mem_alloc(),
@@ -46,12 +57,25 @@ class Health:
         }
 
     async def run(self, beat):
-        """Logs the figures a minute after the start and then once a day."""
-        wait_ms = _FIRST_MS
+        """Logs the figures a minute after the start and then once a day; keeps those of the flash every hour."""
+        await self._clock.sleep_ms(_FIRST_MS)
+        hours = 0
         while True:
-            await self._clock.sleep_ms(wait_ms)
-            wait_ms = _DAY_MS
-            self._tell()
+            if hours % _DAY == 0:
+                self._tell()
+            hours += 1
+            try:
+                self._state.save(self._written())
+            except OSError as exc:
+                self._log.error("health", "wear is not kept: %s", exc)
+            await self._clock.sleep_ms(_HOUR_MS)
+
+    def _written(self):
+        """Returns (erases, bytes programmed) of all power-ons."""
+        wear = Wear(*self._before)
+        for writer in self._writers:
+            wear += writer.wear
+        return wear.erases, wear.programmed
 
     def _tell(self):
         try:
@@ -59,7 +83,10 @@ class Health:
         except OSError as exc:
             self._log.error("health", "%s", exc)
             return
-        for group in (("flash_used", "flash_free", "commits", "bytes_written"), ("heap_used", "heap_free", "gap_ms")):
+        for group in (
+            ("flash_used", "flash_free", "erases", "programmed", "worn_ppm"),
+            ("heap_used", "heap_free", "gap_ms"),
+        ):
             self._log.info("health", "%s", ", ".join(["%s %s" % (name, figures[name]) for name in group]))
         self._log.info("health", "up %d s, started by %s", figures["uptime"], figures["started"] or "power-on")
         if figures["restarts"]:

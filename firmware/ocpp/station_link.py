@@ -32,9 +32,9 @@ _MAX_POSTS = const(16)
 _DRAIN_STEP_MS = const(50)
 
 
-def outbox_state(storage):
+def outbox_state(storage, log=None):
     """Returns the StateFile of the outbox in the directory `storage`; see outbox.sequence_floor()."""
-    return StateFile(storage + "/outbox")
+    return StateFile(storage + "/outbox", log)
 
 
 class StationLink:
@@ -52,7 +52,7 @@ class StationLink:
         self._settings = settings
         self._clock = clock
         self._log = log
-        self._registration = Registration(StateFile(storage + "/registered"), settings, clock)
+        self._registration = Registration(StateFile(storage + "/registered", log), settings, clock)
         self._facts = Facts(journal, settings)
         self._outbox = Outbox(journal, outbox_state(storage), settings, clock, log, self._facts, self.call)
         self._statuses = StatusReporter(station, settings, clock, self._notice)

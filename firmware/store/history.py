@@ -1,101 +1,249 @@
-"""Charge history: one row for each ended transaction, the newest thousands of them, for the portal and for export."""
+"""Charge history: one row of fixed size for each transaction, the newest thousands, for the portal and for export.
 
+The row of a transaction that goes on is a small file of its connector, which costs next to nothing to write. At the end
+the whole row is added to the others. What a power cut kept from being written is repaired from the journal.
+"""
+
+import binascii
+import os
+import struct
 from collections import namedtuple
 
-from flashlog import FlashLog
 from micropython import const
 
 from firmware.kernel.clock import iso8601
-from firmware.store.packing import pack, unpack
-from firmware.store.records import BEGIN
+from firmware.store.records import BEGIN, END
+from firmware.store.wear import Wear
 
-_ROW = const(1)
-_SEGMENT_BYTES = const(16384)
-_SEGMENTS = const(11)  # a row takes at most 70 bytes: at least 2 300 rows in ten closed segments
+ROW_BYTES = const(64)
+_FORMAT = "<IBB20sIIII16s2x"
+_CHECK_BYTES = const(4)
+_TOKEN_BYTES = const(20)
+_REASON_BYTES = const(16)
 
+_ROWS = const(256)  # in a file
+_FILES = const(9)  # the newest one is being filled: at least 2048 rows
+_ROWS_AT_ONCE = const(16)  # that are read
+_SUFFIX = ".rows"
+_GOING_ON = ".row"
+
+# end_t, end_wh and reason are None while the transaction goes on.
 Row = namedtuple("Row", ("number", "connector", "token", "begin_t", "end_t", "begin_wh", "end_wh", "reason"))
 
 _CSV_HEAD = "transaction,connector,token,begin,end,begin_wh,end_wh,energy_wh,reason\r\n"
 
 
 class History:
-    """The rows in the directory `path`, oldest first."""
+    """The rows in the directory `path` (made when it is not there): those that have ended, then those that go on."""
 
     def __init__(self, path):
-        self._log = FlashLog(path, _SEGMENT_BYTES)
+        self._path = path
+        self.wear = Wear()
+        try:
+            os.mkdir(path)
+        except OSError:
+            pass  # it is there, or what follows says why it cannot be
+        names = os.listdir(path)
+        self._files = sorted([int(name[: -len(_SUFFIX)], 16) for name in names if name.endswith(_SUFFIX)])
+        self._going_on = {}  # connector -> Row
+        for name in names:
+            if name.endswith(_GOING_ON):
+                with open(path + "/" + name, "rb") as f:
+                    row = _decode(f.read(ROW_BYTES))
+                if row:
+                    self._going_on[row.connector] = row
 
-    def add(self, transaction):
-        """Adds the row of a transaction that has ended (charging.transaction.Transaction). Raises OSError."""
-        self._add(
-            Row(
-                transaction.number,
-                transaction.connector_id,
-                transaction.token,
-                transaction.begin_t,
-                transaction.end_t,
-                transaction.begin_wh,
-                transaction.wh,
-                transaction.reason,
-            )
-        )
+    # -- writing
+
+    def began(self, transaction):
+        """Writes the row of a transaction (charging.transaction.Transaction) that has begun. Raises OSError."""
+        self._begin(_row_of(transaction))
+
+    def ended(self, transaction):
+        """Writes the whole row of a transaction that has ended. Raises OSError."""
+        self._end(_row_of(transaction))
 
     def repair(self, journal):
-        """Adds the row of the transaction that ended last when the power went between its end and its row.
+        """Writes what a power cut, or a flash that was full, kept from being written: the journal knows.
 
-        To be called after a start, before a transaction ends. However long the journal is, this reads a segment of the
-        history and the begin of that transaction. Raises OSError.
+        To be called after a start, before a transaction begins or ends. However long the journal is, this reads a few
+        rows and transactions. Raises OSError.
         """
-        end = journal.last_end
-        newest = 0
-        for row in self._rows_from((self._log.segments() or (0,))[-1]):
-            newest = row.number
+        newest = self._newest()
+        begins = {begin.tx: begin for begin in journal.open_transactions()}
+        for row in list(self._going_on.values()):
+            if row.number == newest:
+                self._forget(row)  # the power went between the two
+            elif row.number not in begins:
+                self._end(_from_journal(journal, row.number) or row)
+                newest = row.number
         # Rows are written in the order of the ends.
-        if end is None or newest == end.tx:
-            return
-        for begin in journal.transaction(end.tx):
-            if begin.kind == BEGIN:
-                self._add(Row(end.tx, end.connector, begin.token, begin.t, end.t, begin.wh, end.wh, end.reason))
-            return
+        if journal.last_end and journal.last_end.tx not in (newest, self._newest()):
+            row = _from_journal(journal, journal.last_end.tx)
+            if row:
+                self._end(row)
+        for number in sorted(begins):
+            if number not in [row.number for row in self._going_on.values()]:
+                self._begin(_joined(begins[number], None))
+
+    # -- reading
 
     def rows(self):
         """Yields all Rows, oldest first."""
-        return self._rows_from(0)
-
-    @property
-    def wear(self):
-        """(commits, bytes written) of this power-on."""
-        return self._log.commits, self._log.bytes_written
+        for file in tuple(self._files):
+            for row in self._read(file):
+                yield row
+        for row in sorted(self._going_on.values()):
+            yield row
 
     def csv(self):
         """Yields the history as lines of CSV (RFC 4180), the head first."""
         yield _CSV_HEAD
         for row in self.rows():
-            yield "%d,%d,%s,%s,%s,%d,%d,%d,%s\r\n" % (
+            ended = row.end_t is not None
+            yield "%d,%d,%s,%s,%s,%d,%s,%s,%s\r\n" % (
                 row.number,
                 row.connector,
                 _quoted(row.token or ""),
                 iso8601(row.begin_t),
-                iso8601(row.end_t),
+                iso8601(row.end_t) if ended else "",
                 row.begin_wh,
-                row.end_wh,
-                row.end_wh - row.begin_wh,
-                row.reason,
+                row.end_wh if ended else "",
+                row.end_wh - row.begin_wh if ended else "",
+                row.reason or "",
             )
 
-    def _add(self, row):
-        self._log.append(_ROW, pack(tuple(row)))
-        segments = self._log.segments()
-        if len(segments) > _SEGMENTS:
-            self._log.release(segments[1])
+    # -- inside
 
-    def _rows_from(self, seq):
-        for _, kind, payload in self._log.read(seq):
-            try:
-                fields = unpack(payload)
-            except ValueError:
-                fields = ()
-            if kind == _ROW and len(fields) >= 8:
-                yield Row(*fields[:8])
+    def _begin(self, row):
+        self._going_on[row.connector] = row
+        with open(self._own_file(row), "wb") as f:
+            f.write(_encode(row))
+        self.wear.wrote(ROW_BYTES)
+
+    def _end(self, row):
+        last = self._files[-1] if self._files else 0
+        count = self._count(last) if self._files else _ROWS
+        fresh = count == _ROWS
+        if fresh:
+            last, count = last + 1, 0
+        with open(self._file(last), "wb" if fresh else "r+b") as f:
+            f.seek(count * ROW_BYTES)
+            f.write(_encode(row))
+        self.wear.wrote(ROW_BYTES, count * ROW_BYTES)
+        if fresh:
+            self._files.append(last)
+            if len(self._files) > _FILES:
+                os.remove(self._file(self._files.pop(0)))
+        if row.connector in self._going_on and self._going_on[row.connector].number == row.number:
+            self._forget(row)
+
+    def _forget(self, row):
+        self._going_on.pop(row.connector)
+        os.remove(self._own_file(row))
+
+    def _newest(self):
+        """Returns the number of the transaction that ended last, 0 when none has a row."""
+        for file in reversed(self._files):
+            for row in self._read(file, max(0, self._count(file) - 1)):
+                return row.number
+        return 0
+
+    def _read(self, file, first=0):
+        """Yields the intact Rows of a file, which is not open meanwhile."""
+        for place in range(first, self._count(file), _ROWS_AT_ONCE):
+            with open(self._file(file), "rb") as f:
+                f.seek(place * ROW_BYTES)
+                data = f.read(_ROWS_AT_ONCE * ROW_BYTES)
+            for at in range(0, len(data) - ROW_BYTES + 1, ROW_BYTES):
+                row = _decode(data[at : at + ROW_BYTES])
+                if row:
+                    yield row
+
+    def _count(self, file):
+        return min(os.stat(self._file(file))[6] // ROW_BYTES, _ROWS)
+
+    def _file(self, file):
+        return "%s/%06x%s" % (self._path, file, _SUFFIX)
+
+    def _own_file(self, row):
+        return "%s/%d%s" % (self._path, row.connector, _GOING_ON)
+
+
+def _row_of(transaction):
+    ended = transaction.end_t is not None
+    return Row(
+        transaction.number,
+        transaction.connector_id,
+        transaction.token,
+        transaction.begin_t,
+        transaction.end_t,
+        transaction.begin_wh,
+        transaction.wh if ended else None,
+        transaction.reason if ended else None,
+    )
+
+
+def _from_journal(journal, number):
+    """Returns the Row of a transaction that has ended, None when the journal has not all of it any more."""
+    begin = None
+    for record in journal.transaction(number):
+        if record.kind == BEGIN:
+            begin = record
+        elif record.kind == END and begin:
+            return _joined(begin, record)
+    return None
+
+
+def _joined(begin, end):
+    t, wh, reason = (end.t, end.wh, end.reason) if end else (None, None, None)
+    return Row(begin.tx, begin.connector, begin.token, begin.t, t, begin.wh, wh, reason)
+
+
+def _encode(row):
+    ended = row.end_t is not None
+    body = struct.pack(
+        _FORMAT,
+        row.number,
+        row.connector,
+        ended,
+        _text(row.token, _TOKEN_BYTES),
+        _number(row.begin_t),
+        _number(row.end_t),
+        _number(row.begin_wh),
+        _number(row.end_wh),
+        _text(row.reason, _REASON_BYTES),
+    )
+    return body + _check(body)
+
+
+def _decode(data):
+    """Returns the Row of its bytes, or None when they are not what was written."""
+    body = data[:-_CHECK_BYTES]
+    if data[-_CHECK_BYTES:] != _check(body):
+        return None
+    number, connector, ended, token, begin_t, end_t, begin_wh, end_wh, reason = struct.unpack(_FORMAT, body)
+    token = token.rstrip(b"\x00").decode()
+    if not ended:
+        return Row(number, connector, token, begin_t, None, begin_wh, None, None)
+    return Row(number, connector, token, begin_t, end_t, begin_wh, end_wh, reason.rstrip(b"\x00").decode())
+
+
+def _number(value):
+    return max(0, min(value or 0, 0xFFFFFFFF))
+
+
+def _check(body):
+    return struct.pack("<I", binascii.crc32(body))
+
+
+def _text(text, most):
+    """Returns at most `most` bytes of a text, whole characters only."""
+    data = (text or "").encode()
+    while len(data) > most:
+        text = text[:-1]
+        data = text.encode()
+    return data
 
 
 def _quoted(text):

@@ -15,6 +15,7 @@ from firmware.store.packing import pack, unpack
 from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
 from firmware.store.room import ENOSPC, Reserve, Thinning
 from firmware.store.running import RunningState
+from firmware.store.wear import Wear
 
 _SEGMENT_BYTES = 32768
 _FORMAT = 1
@@ -50,7 +51,8 @@ class Journal:
         self._report = log
         self.appended = Signal()
         self.flushing = Signal()
-        self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit)
+        self._wear = Wear()
+        self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self._wear.wrote)
         self._thinning = Thinning(self._log)
         self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS)
         self._max_bytes = max_bytes
@@ -62,7 +64,7 @@ class Journal:
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on
-        self.running = RunningState(path + "/running")
+        self.running = RunningState(path + "/running", log)
         clock.set_floor(max(self._recover(), self._last_running_time()))
         self._boot_synchronised = clock.synchronised
         self._rebase_needed = False  # something was written in this power-on before the clock was known
@@ -183,8 +185,8 @@ class Journal:
 
     @property
     def wear(self):
-        """(commits, bytes written) of this power-on."""
-        return self._log.commits, self._log.bytes_written
+        """What this power-on has cost the flash, with the running state."""
+        return self._wear + self.running.wear
 
     # -- making room
 

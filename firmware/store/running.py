@@ -6,8 +6,9 @@ from firmware.store.statefile import StateFile
 class RunningState:
     """Energy and time of the running transaction of each connector, all in one file of <= 128 bytes."""
 
-    def __init__(self, path):
-        self._file = StateFile(path)
+    def __init__(self, path, log=None):
+        self._file = StateFile(path, log)
+        self.wear = self._file.wear
         self._running = {row[0]: tuple(row[1:]) for row in self._file.load() or ()}
 
     def load(self):

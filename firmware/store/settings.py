@@ -47,7 +47,8 @@ class Settings:
         self._order = tuple(row.name for row in declarations)
         self._factory = factory or {}
         self._log = log
-        self._slots = Slots(path)
+        self._slots = Slots(path, log)
+        self.wear = self._slots.wear
         self._hidden = set()
         self._typed = {}  # name -> value that runs, for settings that have not their default
         self.validators = {}  # name -> function (typed value) that raises InvalidValue
@@ -260,10 +261,6 @@ class Settings:
 
     def _load(self):
         text = self._slots.load()
-        if self._slots.damaged and self._log:
-            self._log.error(
-                "settings", "a stored copy was damaged, %s", "last good one taken" if text else "defaults taken"
-            )
         if text is None:
             return None
         # A name that an earlier version spelled otherwise moves to today's; unknown ones stay as they are.

@@ -7,6 +7,8 @@ while a slot is <= 128 bytes), less than half of a temporary file and a rename.
 
 import binascii
 
+from firmware.store.wear import Wear
+
 _SUFFIXES = (".a", ".b")
 
 # A line with the generation before the document and one with the CRC-32 after it.
@@ -16,13 +18,16 @@ OVERHEAD = 8 + 1 + 1 + 8
 class Slots:
     """Keeps one text at `path`.a and `path`.b.
 
-    `damaged` is True after load() when a slot was there whose check failed, so that the text may be an older one.
+    `damaged` is True after load() when a slot was there whose check failed, so that the text may be an older one; that
+    is written to `log`.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, log=None):
         self._path = path
+        self._log = log
         self._generation = None  # of the newer slot; unknown before load()
         self.damaged = False
+        self.wear = Wear()
 
     def load(self):
         """Returns the newest text that passes its check, or None."""
@@ -41,6 +46,9 @@ class Slots:
                 self.damaged = self.damaged or bool(data)
             elif slot[0] > self._generation:
                 self._generation, newest = slot
+        if self.damaged and self._log:
+            name = self._path.rpartition("/")[2]
+            self._log.error("store", "%s damaged, %s", name, "last good copy taken" if newest else "begun anew")
         return newest
 
     def save(self, text):
@@ -51,6 +59,7 @@ class Slots:
         body = ("%08x\n" % generation).encode() + text.encode()
         with open(self._path + _SUFFIXES[generation % 2], "wb") as f:
             f.write(body + ("\n%08x" % binascii.crc32(body)).encode())
+        self.wear.wrote(len(body) + 9)
         self._generation = generation
 
 

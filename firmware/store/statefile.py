@@ -11,8 +11,9 @@ MAX_BYTES = 128
 class StateFile:
     """One JSON value of at most `MAX_BYTES` bytes including its check; power cuts leave the old or the new value."""
 
-    def __init__(self, path):
-        self._slots = Slots(path)
+    def __init__(self, path, log=None):
+        self._slots = Slots(path, log)
+        self.wear = self._slots.wear
 
     def load(self):
         """Returns the value saved last, or None when there is none (or none that passes its check)."""

@@ -8,6 +8,7 @@ from micropython import const
 from sortedfile import SortedFile
 
 from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry, decode, encode, is_removal, key_of
+from firmware.store.wear import Wear
 
 __all__ = ("AuthCache", "TagEntry", "TagList")
 
@@ -109,6 +110,7 @@ class AuthCache:
         self._path = path
         self._clock = clock
         self._most = most
+        self.wear = Wear()
 
     def __len__(self):
         return sum(1 for _ in self._records())
@@ -164,6 +166,7 @@ class AuthCache:
                         continue
                 f.write(_sealed(record))
             f.write(_sealed(new))
+            self.wear.wrote(f.tell())
         os.rename(self._path + _NEW, self._path)
 
     def _is_valid(self, record):

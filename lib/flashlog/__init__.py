@@ -26,23 +26,21 @@ class FlashLog:
     A segment is closed when it would grow beyond `segment_bytes`. Sequence numbers begin at 1, rise strictly and are
     never used again; `next_seq_floor` is a number known from elsewhere to be unused (records that were read by somebody
     before they were durable). `opening()` returns the payload for the head of a new segment; `flushing()` is called
-    before waiting records are written.
+    before waiting records are written, `wrote(count, before)` after `count` bytes were, behind `before` others.
 
     `damaged` holds the numbers of the segments in which something was found that is no record.
-    `commits` and `bytes_written` count what this object wrote.
     """
 
-    def __init__(self, path, segment_bytes=16384, next_seq_floor=0, opening=None, flushing=None):
+    def __init__(self, path, segment_bytes=16384, next_seq_floor=0, opening=None, flushing=None, wrote=None):
         self._path = path
         self._segment_bytes = segment_bytes
         self._opening = opening
         self._flushing = flushing
+        self._wrote = wrote
         self._pending = []  # records not on flash yet
         self._pending_bytes = 0
         self._chunk = (0, [], 0)  # what was read last: segment, its records, offset after them
         self.damaged = set()
-        self.commits = 0
-        self.bytes_written = 0
         self._segments = self._list()  # first sequence number of each segment, ascending; also its file name
         self._tail = None  # bytes in the last segment; None: nothing may be appended to it
         self.next_seq = max(1, next_seq_floor)
@@ -101,11 +99,11 @@ class FlashLog:
         if fresh:
             self._segments.append(base)
             self._tail = 0
+        if self._wrote:
+            self._wrote(len(data), self._tail)
         self._tail += len(data)
         self._pending = []
         self._pending_bytes = 0
-        self.commits += 1
-        self.bytes_written += len(data)
 
     def skip_to(self, seq):
         """Makes the next record's sequence number at least `seq`."""
@@ -194,8 +192,8 @@ class FlashLog:
                 for record in records:
                     if record[0] < limit and (record[1] == HEADER or keep(*record)):
                         written += f.write(encode(*record))
-        self.commits += 1
-        self.bytes_written += written
+        if self._wrote:
+            self._wrote(written, 0)
         return written
 
     # -- inside

@@ -213,7 +213,7 @@ class Bench:
         self.statuses = []  # (connector, word), in order
         self.events = []  # ("start" | "stop", transaction)
         self.checks = []
-        self.history = []  # transactions that got their row
+        self.history = []  # (event, transaction) of the rows that were written
         self.history_works = True
         self.station.status_changed.connect(lambda n, status: self.statuses.append((n, status.state)))
         self.station.transaction_changed.connect(lambda event, tx: self.events.append((event, tx)))
@@ -254,11 +254,17 @@ class Bench:
     def unplug_ev_side(self):
         self.evse.set_state("A")
 
-    def add(self, transaction):
+    def began(self, transaction):
         """The bench is the charge history, too."""
+        self._enter("began", transaction)
+
+    def ended(self, transaction):
+        self._enter("ended", transaction)
+
+    def _enter(self, event, transaction):
         if not self.history_works:
             raise OSError(28)
-        self.history.append(transaction)
+        self.history.append((event, transaction))
 
     async def run(self, ms=1_000):
         """Lets time pass, everything running."""

@@ -437,9 +437,10 @@ async def test_free_charging_waits_for_registration():
 async def test_history_gets_a_row_and_cannot_disturb():
     bench = Bench()
     transaction = await bench.charging()
+    assert bench.history == [("began", transaction)]
     await bench.station.swipe("CARD")
     await bench.run(1_000)
-    assert bench.history == [transaction] and transaction.end_t >= transaction.begin_t
+    assert bench.history[1:] == [("ended", transaction)] and transaction.end_t >= transaction.begin_t
     bench.history_works = False
     await bench.charging()
     await bench.station.swipe("CARD")

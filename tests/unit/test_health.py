@@ -20,10 +20,15 @@ async def test_figures_follow_what_happens():
     with mounted(format_flash(64)) as path:
         clock = FakeClock()
         log = Log(clock)
-        journal = Journal(path + "/journal", clock, log, Settings(path + "/settings", SETTINGS))
-        health = Health(path, clock, log, Supervisor(clock, log), (journal, History(path + "/history")), "watchdog")
+        settings = Settings(path + "/settings", SETTINGS)
+        journal = Journal(path + "/journal", clock, log, settings)
+
+        def new():
+            return Health(path, clock, log, Supervisor(clock, log), (journal, History(path + "/history")), "watchdog")
+
+        health = new()
         before = health.snapshot()
-        assert before["flash_used"] + before["flash_free"] == 64 * 4096 and before["commits"] == 0
+        assert before["flash_used"] + before["flash_free"] == 64 * 4096 and before["erases"] == 0
         tx = journal.next_tx()
         journal.begin(tx, 1, "TAG", 100)
         for _ in range(500):
@@ -31,9 +36,12 @@ async def test_figures_follow_what_happens():
         clock.advance(5_000)
         after = health.snapshot()
         assert after["flash_used"] > before["flash_used"] and after["uptime"] == 5
-        assert after["commits"] == 1 + 500 // 20 and after["bytes_written"] > 500 * 40
+        assert after["erases"] > 500 // 20 and after["programmed"] > 500 * 40
+        assert after["worn_ppm"] == after["erases"] * 1_000_000 // (64 * 100_000) > 0
         task = asyncio.create_task(health.run(lambda: None))
         await clock.run_for(3 * 86_400_000)
         task.cancel()
         await settle()
         assert len([line for line in log.lines() if "started by watchdog" in line[3]]) == 3
+        journal = Journal(path + "/journal", clock, log, settings)
+        assert new().snapshot()["erases"] >= after["erases"], "kept over a restart"

@@ -1,54 +1,117 @@
-"""Charge history: a row for every ended transaction, bounded, repaired from the journal."""
+"""Charge history: a row for every transaction, from its begin on, bounded, repaired from the journal."""
+
+import os
 
 from folder import fresh_folder
 from test_journal import Station
 
-from firmware.store.history import History
+from firmware.store.history import ROW_BYTES, History
 
 
-class Ended:
-    def __init__(self, number, token="TAG"):
+class Charge:
+    """What the history wants to know of a transaction."""
+
+    def __init__(self, number, token="TAG", connector=1):
         self.number = number
-        self.connector_id = 1
+        self.connector_id = connector
         self.token = token
         self.begin_t = 1_800_000_000
-        self.end_t = 1_800_003_600
+        self.end_t = None
         self.begin_wh = 1000
+        self.wh = 1000
+        self.reason = None
+
+    def end(self):
+        self.end_t = 1_800_003_600
         self.wh = 8000
         self.reason = "Local"
+        return self
+
+
+def new(path=None):
+    path = path or fresh_folder() + "/history"
+    history = History(path)
+    history.path = path
+    return history
+
+
+def whole(history, number, token="TAG"):
+    charge = Charge(number, token)
+    history.began(charge)
+    history.ended(charge.end())
+
+
+def bytes_in(path):
+    return sum([os.stat(path + "/" + name)[6] for name in os.listdir(path)])
 
 
 def test_rows_survive_and_become_csv():
-    path = fresh_folder() + "/history"
-    history = History(path)
-    history.add(Ended(7))
-    history.add(Ended(8, '=SUM("A")'))
-    lines = list(History(path).csv())
+    history = new()
+    whole(history, 7)
+    whole(history, 8, '=SUM("A")')
+    history.began(Charge(9))
+    lines = list(new(history.path).csv())
     assert lines[0].startswith("transaction,connector,token,")
     assert lines[1] == "7,1,TAG,2027-01-15T08:00:00Z,2027-01-15T09:00:00Z,1000,8000,7000,Local\r\n"
     assert lines[2].split(",")[2] == '"\'=SUM(""A"")"'
-    assert [row.end_wh for row in history.rows()] == [8000, 8000]
+    assert lines[3] == "9,1,TAG,2027-01-15T08:00:00Z,,1000,,,\r\n"  # it goes on
+    assert [row.end_wh for row in history.rows()] == [8000, 8000, None]
+
+
+def test_a_transaction_has_one_row_of_fixed_size_from_its_begin_on():
+    history = new()
+    charges = [Charge(number, "x" * number, connector) for connector, number in enumerate((3, 20, 25), 1)]
+    for count, charge in enumerate(charges, 1):
+        history.began(charge)
+        assert bytes_in(history.path) == count * ROW_BYTES
+    for charge in reversed(charges):
+        history = new(history.path)
+        history.ended(charge.end())
+        assert bytes_in(history.path) == len(list(history.rows())) * ROW_BYTES == 3 * ROW_BYTES
+    rows = list(new(history.path).rows())
+    assert [row.number for row in rows] == [25, 20, 3] and [row.reason for row in rows] == ["Local"] * 3
+    assert [len(row.token) for row in rows] == [20, 20, 3]
+
+
+def test_odd_values_have_a_row_too():
+    history = new()
+    charge = Charge(1, "\u00e9" * 20)
+    charge.begin_wh = 1 << 40
+    history.began(charge)
+    (row,) = new(history.path).rows()
+    assert (row.token, row.begin_wh) == ("\u00e9" * 10, 0xFFFFFFFF)
 
 
 def test_at_least_2000_rows_and_not_without_bound():
-    path = fresh_folder() + "/history"
-    history = History(path)
-    for number in range(1, 5001):
-        history.add(Ended(number, "x" * 20))
-    rows = [row.number for row in History(path).rows()]
-    assert rows[-1] == 5000 and 2000 <= len(rows) < 4000 and rows == list(range(rows[0], 5001))
+    history = new()
+    for number in range(1, 3001):
+        history.ended(Charge(number, "x" * 20).end())
+        if number % 500 == 0:
+            history = new(history.path)
+    rows = [row.number for row in new(history.path).rows()]
+    assert rows[-1] == 3000 and 2000 <= len(rows) < 2400 and rows == list(range(rows[0], 3001))
 
 
-def test_a_row_that_the_power_cut_took_comes_from_the_journal():
+def test_what_the_power_cut_took_comes_from_the_journal():
     station = Station()
     path = station.folder + "/history"
+    new(path).repair(station.journal)
     first = station.session(connector=1, end=False)
     second = station.session(connector=2)
-    History(path).repair(station.start())
-    History(path).repair(station.start())  # once is enough
-    assert [row.number for row in History(path).rows()] == [second]
+    for _ in range(2):  # once is enough
+        new(path).repair(station.start())
+        rows = {row.number: row for row in new(path).rows()}
+        assert sorted(rows) == [first, second] and len(list(new(path).rows())) == 2
+        assert rows[first].end_t is None and rows[second].end_wh is not None
     station.journal.end(first, 1, None, 2000, "PowerLoss")  # the older one ends later
-    History(path).repair(station.start())
-    rows = list(History(path).rows())
-    assert [row.number for row in rows] == [second, first]
-    assert (rows[1].token, rows[1].begin_wh, rows[1].end_wh, rows[1].reason) == ("04A1B2C3", 1000, 2000, "PowerLoss")
+    new(path).repair(station.start())
+    row = {row.number: row for row in new(path).rows()}[first]
+    assert (row.token, row.begin_wh, row.end_wh, row.reason) == ("04A1B2C3", 1000, 2000, "PowerLoss")
+
+
+def test_a_row_that_the_journal_has_forgotten_stays_as_it_is():
+    station = Station()
+    path = station.folder + "/history"
+    new(path).began(Charge(999))
+    new(path).repair(station.start())
+    assert [(row.number, row.end_t) for row in new(path).rows()] == [(999, None)]

@@ -10,7 +10,7 @@ import json
 
 from flash import cuts, mounted
 from harness import FakeClock, run, settle
-from test_history import Ended
+from test_history import Charge
 
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
@@ -107,6 +107,8 @@ async def transaction(power, central, promises):
     tx = journal.next_tx()
     journal.begin(tx, 1, "TAG", 1000)
     promises["begun"] = True
+    charge = Charge(tx)
+    power.history.began(charge)
     await settle()
     for i in range(_SAMPLES):
         central.up = not 7 <= i < 12
@@ -118,7 +120,7 @@ async def transaction(power, central, promises):
         promises["samples"] = i + 1 if journal.is_durable(seq) else promises.get("samples", 0)
     journal.end(tx, 1, "TAG", 2000, "Local")
     promises["ended"] = True
-    power.history.add(Ended(tx))
+    power.history.ended(charge.end())
     await settle(60)
     task.cancel()
 
@@ -129,6 +131,7 @@ async def aftermath(power, central):
     power.history.repair(journal)
     for begin in journal.open_transactions():
         journal.end(begin.tx, begin.connector, None, journal.running.load().get(1, (0, 1000))[1], "PowerLoss")
+        power.history.ended(Charge(begin.tx).end())
     task = power.start()
     while power.outbox.length:
         await settle()
@@ -152,6 +155,7 @@ def check(central, promises, power, saving, before):
     ends = [record.tx for record in power.journal.read() if record.kind == END]
     assert len(ends) == central.count("StopTransaction")
     assert len(ends) == len(set(ends))
+    assert [row.number for row in power.history.rows() if row.end_t is not None] == ends
     return bool(doubled)
 
 

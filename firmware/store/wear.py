@@ -1,0 +1,37 @@
+"""What writing costs the flash, by the rules that LittleFS follows: nothing on the board counts it.
+
+A closed file is never changed in place: where something is added, its last block is copied to an erased one. A file of
+up to 128 bytes lies in its directory, which takes in every change of a file and is copied when its block is full.
+"""
+
+from micropython import const
+
+BLOCK_BYTES = const(4096)
+_INLINE_BYTES = const(128)
+_ENTRY_BYTES = const(64)
+
+
+class Wear:
+    """Erases and bytes programmed, by estimate; `a + b` is the sum of two."""
+
+    def __init__(self, erases=0, programmed=0):
+        self.erases = erases
+        self.programmed = programmed
+        self._in_directory = 0  # bytes since it was copied
+
+    def __add__(self, other):
+        return Wear(self.erases + other.erases, self.programmed + other.programmed)
+
+    def wrote(self, count, before=0):
+        """`count` bytes were written with one commit, behind the `before` bytes of a file that stay."""
+        entry = _ENTRY_BYTES
+        if before + count > _INLINE_BYTES:
+            count += before % BLOCK_BYTES
+            self.erases += -(-count // BLOCK_BYTES)
+            self.programmed += count
+        else:
+            entry += count
+        self.programmed += entry
+        self._in_directory += entry
+        self.erases += self._in_directory // BLOCK_BYTES
+        self._in_directory %= BLOCK_BYTES
