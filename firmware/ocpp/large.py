@@ -5,20 +5,18 @@ that the link lives on, and refused by a CALLERROR: its beginning, which names t
 """
 
 import asyncio
-import io
 import os
 
 from jsonstream import JsonError, Reader
 from micropython import const
 
 from firmware.ocpp.errors import FORMATION_VIOLATION, CallError
-from firmware.ocpp.message import MAX_DEPTH
+from firmware.ocpp.message import HEAD, MAX_DEPTH
 from firmware.store.room import free_bytes
 
 # Lists that may be longer than what fits into RAM: they are handed over as an ItemsOnFlash.
 STREAMED = {"SendLocalList": "localAuthorizationList"}
 
-_HEAD = const(512)  # bytes kept in RAM: an id of 36 characters takes at most 216, an action 50
 _SHOWN = const(80)  # characters in a log or trace
 _SEGMENT = const(65536)  # bytes: files are dropped one by one while they are read for the last time
 _ROOM = const(65536)  # bytes asked for at once, when the message grows beyond what it has announced
@@ -96,8 +94,8 @@ class LargeMessage:
     def write(self, data):
         """Takes the next bytes. Raises OSError when it takes too long."""
         self._spool.check_time(self._deadline_ms)
-        if len(self.head) < _HEAD:
-            self.head += bytes(data[: _HEAD - len(self.head)])
+        if len(self.head) < HEAD:
+            self.head += bytes(data[: HEAD - len(self.head)])
         if not self.fault and self.size + len(data) > self._granted:
             self.grant(self.size + max(len(data), _ROOM))
         if not self.fault:
@@ -153,18 +151,6 @@ class LargeMessage:
         self._segments = 0
         self._spool.forget(self)
 
-    def envelope(self):
-        """Returns (message type, id, action or None) as far as the beginning tells. Raises ValueError."""
-        reader = Reader(io.BytesIO(self.head), max_token=_HEAD)
-        found = []
-        if reader.next() != "[":
-            raise JsonError("not a JSON list")
-        while len(found) < (3 if found and found[0] == 2 else 2):
-            if reader.next() != "value":
-                raise JsonError("not an OCPP-J message")
-            found.append(reader.value)
-        return found[0], found[1], found[2] if len(found) > 2 else None
-
     def text(self):
         """Returns the message as text. Raises OSError, and MemoryError when it does not fit into RAM after all."""
         data = bytearray(self.size)
@@ -192,7 +178,7 @@ class LargeMessage:
 
     async def _payload(self, reader, name):
         for _ in range(4):
-            token = reader.next()  # the list, type, id and action, which envelope() knows
+            token = reader.next()  # the list, type, id and action, which are known already
         if reader.next() != "{":
             raise JsonError("payload is not an object")
         payload = {}

@@ -1,37 +1,51 @@
 """Reads the JSON of an OCPP-J message: within limits, and into text that can go back on the wire."""
 
+import io
 import json
 
+from jsonstream import JsonError, Reader
 from micropython import const
 
 MAX_DEPTH = const(16)  # objects and lists in each other; OCPP 1.6 needs 8, the wrapper included
+HEAD = const(512)  # bytes that have the envelope: an id of 36 characters takes at most 216, an action 50
 
+_CALL = const(2)
 
 # More brackets than one in two characters are no message but an attack: each costs 32 bytes of RAM and more.
 _CHARACTERS_PER_BRACKET = const(2)
 
 
-class TooDeep(ValueError):
-    """The list `message` has objects and lists that nest too deep."""
-
-    def __init__(self, message):
-        super().__init__("nested deeper than %d" % MAX_DEPTH)
-        self.message = message
+class TooComplex(ValueError):
+    """There are too many objects and lists, or they nest too deep."""
 
 
 def parse(text):
-    """Returns the message as a list. Raises ValueError for anything but a JSON list, TooDeep (which is one)."""
+    """Returns the message as a list. Raises ValueError for anything but a JSON list, TooComplex (which is one)."""
     brackets = text.count("[") + text.count("{")
     if brackets > MAX_DEPTH + len(text) // _CHARACTERS_PER_BRACKET:
-        raise ValueError("too many brackets")
+        raise TooComplex("too many brackets")
     if "\\ud" in text or "\\uD" in text:
         text = _join_surrogates(text)
     message = json.loads(text)
     if type(message) is not list:
         raise ValueError("not a JSON list")
     if brackets > MAX_DEPTH and _is_too_deep(message):
-        raise TooDeep(message)
+        raise TooComplex("nested deeper than %d" % MAX_DEPTH)
     return message
+
+
+def envelope(head):
+    """Returns (message type, id, action or None) as far as the first bytes of a message tell. Raises ValueError."""
+    reader = Reader(io.BytesIO(head), max_token=HEAD)
+    found = []
+    if reader.next() != "[":
+        raise JsonError("not a JSON list")
+    while len(found) < 2:
+        if reader.next() != "value":
+            raise JsonError("not an OCPP-J message")
+        found.append(reader.value)
+    named = found[0] == _CALL and reader.next() == "value"
+    return found[0], found[1], reader.value if named else None
 
 
 def _is_too_deep(value):

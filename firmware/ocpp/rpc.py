@@ -22,7 +22,7 @@ from firmware.ocpp.errors import (
     RpcTimeout,
 )
 from firmware.ocpp.large import STREAMED, ItemsOnFlash, LargeMessage
-from firmware.ocpp.message import TooDeep, parse
+from firmware.ocpp.message import HEAD, TooComplex, envelope, parse
 from firmware.ocpp.waker import Waker
 
 __all__ = ("CallError", "InvalidAnswer", "LinkDown", "MessageIds", "Rpc", "RpcTimeout")
@@ -142,12 +142,11 @@ class Rpc:
         """Takes a message. Waits while too many calls of the back-end are in work, so that it is slowed down."""
         try:
             message = parse(text)
-        except TooDeep as exc:
-            self._log.warning("rpc", "message dropped: %s", exc)
-            if exc.message[0] == _CALL:
-                await self._called(exc.message, CallError(FORMATION_VIOLATION, str(exc)))
+        except (TooComplex, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
+            code = GENERIC_ERROR if isinstance(exc, MemoryError) else FORMATION_VIOLATION
+            await self._receive_unread(text[:HEAD].encode(), CallError(code, str(exc)))
             return
-        except (ValueError, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
+        except ValueError as exc:
             # There is no id that could be answered: a CALLERROR would answer nothing that the back-end knows.
             self._log.warning("rpc", "message dropped: %s", exc)
             return
@@ -164,11 +163,27 @@ class Rpc:
         else:
             self._log.info("rpc", "message of unknown type ignored")  # §4.1.3
 
+    async def _receive_unread(self, head, error):
+        """Takes a message of which only the beginning can be read: a CALL is answered with `error`."""
+        self._log.warning("rpc", "message not read: %s", error.description)
+        try:
+            kind, message_id, action = envelope(head)
+        except ValueError:
+            return
+        await self._refuse(kind, message_id, action, error)
+
+    async def _refuse(self, kind, message_id, action, error):
+        if kind == _CALL:
+            await self._called([kind, message_id, action, None], error)
+        else:
+            # An answer that cannot be read is one without its payload.
+            await self.receive(_dump([kind, message_id]))
+
     async def receive_large(self, message):
         """Takes a message that is kept in flash, see firmware.ocpp.large. A large list is worked on beside all else."""
         message.finish()
         try:
-            kind, message_id, action = message.envelope()
+            kind, message_id, action = envelope(message.head)
         except ValueError as exc:
             self._log.warning("rpc", "large message dropped: %s", exc)
             message.discard()
@@ -194,12 +209,9 @@ class Rpc:
             error = CallError(GENERIC_ERROR, message.fault)
         elif action not in STREAMED:
             error = CallError(GENERIC_ERROR, "message of %d bytes is too large" % message.size)
-        if kind != _CALL:
-            # An answer that cannot be read is one without its payload.
-            await self.receive(_dump([kind, message_id]))
-        elif error or type(message_id) is not str or (self.silent and self.silent()):
+        if kind != _CALL or error or type(message_id) is not str or (self.silent and self.silent()):
             message.discard()
-            await self._called([kind, message_id, action, None], error)
+            await self._refuse(kind, message_id, action, error)
         else:
             error = self._refusal([kind, message_id, action, None], message_id)
             if error:
@@ -260,6 +272,8 @@ class Rpc:
             self._inbound.append((message_id, message[2], {} if payload is None else payload))
             if not self._server:
                 self._server = asyncio.create_task(self._serve())
+            # What can be answered at once is, before anything behind it is looked at, which may end the link.
+            await asyncio.sleep(0)
 
     def _refusal(self, message, message_id):
         """Returns the CallError for a CALL that breaks the wrapper's rules (§4.2.3), or None."""
@@ -298,6 +312,7 @@ class Rpc:
                 answer = await answer
             answer, follow_up = answer if isinstance(answer, tuple) else (answer, None)
             self._schema.validate(action, answer, True)
+            text = _dump([_CALLRESULT, message_id, answer])
         except CallError as exc:
             self._log.info("rpc", "%s refused: %s", action, exc)
             await self._send_error(message_id, exc)
@@ -305,7 +320,7 @@ class Rpc:
             self._log.exception("rpc " + action, exc)
             await self._send_error(message_id, CallError(INTERNAL_ERROR))
         else:
-            await self._send(_dump([_CALLRESULT, message_id, answer]))
+            await self._send(text)
             if follow_up:
                 self._follow(follow_up)
 

@@ -53,7 +53,8 @@ def check_response(head, key, subprotocols=None):
 
     Raises HandshakeError. The reason phrase may be anything, redirects are not followed.
     """
-    lines = head.split(b"\r\n")
+    # A header may go on in the next line, which then begins with white space (RFC 9112 §5.2).
+    lines = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n")
     status = _status(lines[0])
     headers = _headers(lines, status)
     if status != 101:

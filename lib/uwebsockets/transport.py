@@ -55,7 +55,7 @@ class Transport:
             self._writer.write(data)
             if not _MICROPYTHON:
                 await self._writer.drain()
-        except ValueError as exc:  # see read()
+        except (ValueError, MemoryError) as exc:  # see read(); what follows half a frame would be garbage
             self._error = OSError(str(exc).strip())
         except OSError as exc:
             self._error = exc

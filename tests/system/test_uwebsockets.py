@@ -84,6 +84,7 @@ def test_keys_are_fresh(client, server):
         {"Upgrade": "WebSocket", "Connection": "keep-alive, upgrade"},
         {"Server": "caf\xe9", "Set-Cookie": "a=b"},
         {"X-Long": "x" * 7000},
+        {"X-Folded": "a\r\n b: c\r\n\t d", "Connection": "keep-alive,\r\n\tUpgrade"},
     ],
     ids=str,
 )

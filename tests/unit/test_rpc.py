@@ -5,6 +5,7 @@ import json
 
 from harness import FakeClock, raises, settle
 
+import firmware.ocpp.rpc as rpc_module
 from firmware.kernel.log import Log
 from firmware.ocpp.rpc import CallError, InvalidAnswer, LinkDown, MessageIds, Rpc, RpcTimeout
 from firmware.ocpp.schema import Schema
@@ -59,6 +60,13 @@ class Bench:
             return await self.rpc.call(action, payload, timeout_s)
         except (CallError, OSError) as exc:
             return exc
+
+
+class Dumps:
+    """Stands for the module json where a test decides what dumps() does."""
+
+    def __init__(self, dumps):
+        self.dumps = dumps
 
 
 def reset(message_id="1"):
@@ -224,6 +232,15 @@ async def test_call_is_answered():
     await bench.receive(reset())
     assert bench.handled == [("Reset", {"type": "Soft"})]
     assert bench.sent == [[3, "1", {"status": "Accepted"}]]
+
+
+async def test_a_call_is_answered_before_what_follows_it_is_looked_at():
+    # RFC 6455 §5: a broken frame behind it ends the link
+    bench = Bench()
+    await bench.rpc.receive('[2,"1","ClearCache",{}]')
+    assert bench.sent == [[3, "1", {"status": "Accepted"}]]
+    await bench.rpc.receive('[2,"2","ClearCache",{}]')
+    assert bench.sent[1:] == [[3, "2", {"status": "Accepted"}]]
 
 
 async def test_calls_are_answered_while_ours_waits():
@@ -401,19 +418,68 @@ async def test_what_is_not_a_message_is_dropped():
         "[2]",
         "[" * 10_000,
         "[" * 10_000 + "]" * 10_000,
-        '[3,"id1",{"currentTime":' + "[" * 17 + "]" * 17 + "}]",
     )
     assert len(bench.sent) == 1 and bench.handled == [] and not task.done()
     await bench.receive([3, "id1", {"currentTime": NOW}])
     assert await task == {"currentTime": NOW}
 
 
-async def test_a_call_that_nests_too_deep_is_refused():
+async def test_a_call_that_nests_too_deep_or_too_often_is_refused():
     bench = Bench()
     await bench.receive('[2,"1","DataTransfer",{"vendorId":' + "[" * 17 + "]" * 17 + "}]")
-    assert bench.sent == [[4, "1", "FormationViolation", "nested deeper than 16", {}]] and bench.handled == []
+    assert bench.sent.pop() == [4, "1", "FormationViolation", "nested deeper than 16", {}]
     await bench.receive('[2,"1",' + "[" * 17 + "]" * 17 + "]")
-    assert bench.sent[1:] == [[4, "1", "FormationViolation", "nested deeper than 16", {}]]
+    assert bench.sent.pop() == [4, "1", "FormationViolation", "nested deeper than 16", {}]
+    await bench.receive('[2,"1","DataTransfer",{"vendorId":"' + "[" * 5_000 + '"}]')
+    assert bench.sent.pop() == [4, "1", "FormationViolation", "too many brackets", {}]
+    assert bench.sent == [] and bench.handled == []
+
+
+async def test_an_answer_that_nests_too_deep_has_come_all_the_same():
+    bench = Bench()
+    task = await bench.begin()
+    await bench.receive('[3,"other",' + "[" * 17 + "]" * 17 + "]")
+    assert not task.done()
+    await bench.receive('[3,"id1",{"currentTime":' + "[" * 17 + "]" * 17 + "}]")
+    assert type(await task) is InvalidAnswer and bench.rpc.unanswered == 0
+
+
+async def test_a_message_for_which_there_is_no_memory_is_refused():
+    bench = Bench()
+    task = await bench.begin("DataTransfer", {"vendorId": "v"})
+    whole = rpc_module.parse
+    hungry = '["not of this size"]'
+
+    def parse(text):
+        if hungry in text:
+            raise MemoryError("memory allocation failed")
+        return whole(text)
+
+    rpc_module.parse = parse
+    try:
+        for head in ('2,"1","DataTransfer"', '2,1,"Reset"', '3,"other"', '5,"1"', "2", '4,"id1","InternalError"'):
+            await bench.receive("[%s,%s]" % (head, hungry))
+    finally:
+        rpc_module.parse = whole
+    assert bench.sent[1:] == [[4, "1", "GenericError", "memory allocation failed", {}]] and bench.handled == []
+    assert (await task).code == "GenericError"
+
+
+async def test_an_answer_for_which_there_is_no_memory_is_an_error():
+    bench = Bench()
+    sizes = [0, 1]
+
+    def dumps(message, separators):
+        if sizes.pop():
+            raise MemoryError
+        return json.dumps(message)
+
+    rpc_module.json = Dumps(dumps)
+    try:
+        await bench.receive('[2,"1","ClearCache",{}]')
+    finally:
+        rpc_module.json = json
+    assert bench.sent == [[4, "1", "InternalError", "", {}]]
 
 
 async def test_brackets_in_strings_do_not_nest():
