@@ -1,9 +1,12 @@
-"""What is declared of a setting: type, range, who may change it. The declarations are in `registry`."""
+"""What is declared of a setting: type, range, who may change it. The declarations themselves are in settings.txt."""
 
 from collections import namedtuple
 
+from firmware.store.value_checks import CHECKS
+
 FIELDS = (
     "name",
+    "profile",  # feature profile of an OCPP key; None: not an OCPP key
     "kind",  # "int", "bool", "str", "csl" (comma separated list) or "secret" (a str that is never shown)
     "default",  # typed: int, bool, str or tuple of str
     "low",  # int: smallest value
@@ -13,33 +16,72 @@ FIELDS = (
     "access",  # for the back-end: "rw", "r" or "w"
     "who",  # who may change it, of "backend", "user" and "installer", separated by blanks
     "needs",  # what a change needs to take effect: "", "reconnect" or "reboot"
-    "profile",  # feature profile of an OCPP key; None: not an OCPP key
     "policy",  # value outside low..high: "reject", or "clamp" (accept, report as written, run with the limit)
     "part",  # hardware or function without which the setting does not exist; "" for none
     "check",  # function (value) -> raises ValueError, or None
-    "text",
 )
 
 Setting = namedtuple("Setting", FIELDS)
 
-ANYBODY = "backend user installer"
-OPERATORS = "backend installer"
-INSTALLER = "installer"
-NOBODY = ""
+_WHO = {
+    "operators": "backend installer",
+    "anybody": "backend user installer",
+    "installer": "installer",
+    "local": "user installer",
+    "fixed": "",
+}
 
 
-def setting(name, kind, default, text, **declared):
-    """Builds a Setting; fields that are not named get the value that most settings have."""
-    who = declared.get("who", OPERATORS)
+def setting(line):
+    """Returns the Setting that a line of settings.txt declares, without its text. Raises ValueError, KeyError."""
+    words = line.split()
+    name, profile, kind, default = words[:4]
+    choices, check, low, high = None, None, None, None
+    unit, needs, policy, part, who = "", "", "reject", "", "operators"
+    for word in words[4:]:
+        key, equals, value = word.partition("=")
+        if not equals:
+            if word in _WHO:
+                who = word
+            elif word == "clamp":
+                policy = word
+            elif word in ("reconnect", "reboot"):
+                needs = word
+            else:
+                low, _, high = word.partition("..")
+                low, high = int(low or 0), int(high)
+        elif key == "unit":
+            unit = value
+        elif key == "part":
+            part = value
+        elif key == "or":
+            choices = _typed("csl", value)
+            if kind == "int":
+                choices = tuple(int(choice) for choice in choices)
+        elif key == "check":
+            check = CHECKS[value]
+        elif key != "also":  # a misspelling, for the registry
+            raise ValueError("a setting has no " + key)
+    who = _WHO[who]
     access = "r"
     if "backend" in who:
         access = "w" if kind == "secret" else "rw"
-    fields = {"access": access, "who": who, "unit": "", "needs": "", "policy": "reject", "part": ""}
-    fields.update(declared)
-    fields.update({"name": name, "kind": kind, "default": default, "text": text})
-    return Setting(*[fields.get(field) for field in FIELDS])
+    profile = None if profile == "-" else profile
+    default = _typed(kind, "" if default == "-" else default)
+    fields = [name, profile, kind, default, low, high, choices, unit, access, who, needs, policy, part, check]
+    return Setting(*fields)
 
 
 def redeclared(declaration, **changes):
     """Returns a copy of a Setting with some fields changed (product personalities, fitted parts)."""
     return Setting(*[changes.get(FIELDS[i], declaration[i]) for i in range(len(FIELDS))])
+
+
+def _typed(kind, text):
+    if kind == "int":
+        return int(text)
+    if kind == "bool":
+        return text == "true"
+    if kind == "csl":
+        return tuple(text.split(",")) if text else ()
+    return text

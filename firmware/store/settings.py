@@ -9,7 +9,6 @@ import json
 
 from firmware.kernel.signal import Signal
 from firmware.store.declaration import redeclared
-from firmware.store.registry import ALIASES
 from firmware.store.slots import Slots
 
 _VERSION = 1
@@ -36,21 +35,22 @@ class InvalidValue(SettingError):
 class Settings:
     """All settings of the station.
 
-    `path` is the file name without suffix; `declarations` an iterable of declaration.Setting; `factory` {name: text}
+    `path` is the file name without suffix; `registry` a registry.Registry with the declarations; `factory` {name: text}
     replaces declared defaults at every start; `provision` {name: text} is stored, verbatim and read-only settings
     included, while there is no store that can be read. `changed(name)` is emitted after a new value is durable.
     `recovered` is True when a stored copy was damaged and the last good one (or none) was taken instead.
     """
 
-    def __init__(self, path, declarations, factory=None, provision=None, log=None):
-        self._rows = {row.name: row for row in declarations}
-        self._order = tuple(row.name for row in declarations)
+    def __init__(self, path, registry, factory=None, provision=None, log=None):
+        self._registry = registry
+        self._redeclared = {}  # name -> Setting in place of that of the registry
+        self._newest = None  # the Setting that was asked for last: most are asked for several times in a row
         self._factory = factory or {}
         self._log = log
         self._slots = Slots(path, log)
         self.wear = self._slots.wear
         self._hidden = set()
-        self._typed = {}  # name -> value that runs, for settings that have not their default
+        self._typed = {}  # name -> value that runs, of those that were asked for
         self.validators = {}  # name -> function (typed value) that raises InvalidValue
         self.changed = Signal()
         self._stored = self._load()  # name -> text
@@ -68,29 +68,26 @@ class Settings:
 
     def known(self, name):
         """Tells whether there is a setting of this name, in any case or known misspelling."""
-        return self._canonical(name) in self._rows
+        return self._registry.spelled(name) is not None
 
     def names(self):
         """Returns the names of all settings in the order of their declaration."""
-        return [name for name in self._order if name not in self._hidden]
+        return [name for name in self._registry.names() if name not in self._hidden]
 
     def setting(self, name):
         """Returns the declaration.Setting as it applies to this station; raises UnknownSetting."""
-        row = self._rows.get(name)
-        if row is None or name in self._hidden:
-            row = self._rows.get(self._canonical(name))
+        row = self._declared(name) or self._declared(self._canonical(name))
         if row is None or row.name in self._hidden:
             raise UnknownSetting(name)
         return row
 
     def get(self, name):
         """Returns the value that runs: int, bool, str, or list of str. Raises UnknownSetting."""
-        row = self.setting(name)
-        name = row.name
-        if name not in self._typed:
-            self._typed[name] = self._effective(row)
-        value = self._typed[name]
-        return list(value) if row.kind == "csl" else value
+        value = self._typed.get(name)
+        if value is None:
+            row = self.setting(name)
+            value = self._typed[row.name] = self._effective(row)
+        return list(value) if isinstance(value, tuple) else value
 
     def text(self, name):
         """Returns the value as text, as it was written; "" for secrets. Raises UnknownSetting."""
@@ -133,7 +130,7 @@ class Settings:
 
     def reset(self):
         """Forgets every stored value; what runs then are factory values and defaults."""
-        names = [name for name in self._stored if name in self._rows]
+        names = [name for name in self._stored if self._registry.find(name)]
         self._stored = {}
         self._save()
         self._forget(names)
@@ -177,33 +174,33 @@ class Settings:
 
     def declare(self, name, **changes):
         """Changes fields of a declaration at run time, for a fitted part or a product. Raises UnknownSetting."""
-        row = self._rows.get(self._canonical(name))
+        row = self._declared(self._canonical(name))
         if row is None:
             raise UnknownSetting(name)
-        self._rows[row.name] = redeclared(row, **changes)
+        self._redeclared[row.name] = redeclared(row, **changes)
         self._typed.pop(row.name, None)
 
     def hide(self, *names):
         """Makes settings unknown whose feature this station does not have (OCPP 1.6 §9: such keys must be absent)."""
         self._hidden.update(names)
+        for name in names:
+            self._typed.pop(name, None)
 
     def fit(self, parts):
         """Hides the settings of all parts that are not in `parts` (of "lock", "indicator", "phase_switch", ...)."""
-        for row in self._rows.values():
-            if row.part and row.part not in parts:
-                self._hidden.add(row.name)
+        self.hide(*[row.name for row in self._registry if row.part and row.part not in parts])
 
     # -- inside
 
+    def _declared(self, name):
+        row = self._redeclared.get(name) or self._newest
+        if row is None or row.name != name:
+            row = self._registry.find(name)
+            self._newest = row
+        return row
+
     def _canonical(self, name):
-        if name in self._rows:
-            return name
-        lower = name.lower()
-        name = ALIASES.get(lower, name)
-        for known in self._order:
-            if known.lower() == lower:
-                return known
-        return name
+        return self._registry.spelled(name) or name
 
     def _raw(self, row):
         text = self._stored.get(row.name)
@@ -223,7 +220,7 @@ class Settings:
             return row.default
         if row.policy == "clamp" and row.kind == "int" and value not in (row.choices or ()):
             value = min(max(value, row.low), row.high)
-        return value
+        return tuple(value) if row.kind == "csl" else value
 
     def _checked(self, row, text):
         """Returns the text to store for a new value; raises InvalidValue."""
@@ -247,7 +244,7 @@ class Settings:
 
     def _checked_items(self, row, items):
         most = row.high
-        if most is None and row.name + "MaxLength" in self._rows:
+        if most is None and self.known(row.name + "MaxLength"):
             most = self.get(row.name + "MaxLength")
         if most is not None and len(items) > most:
             raise InvalidValue("%s: more than %d items" % (row.name, most))

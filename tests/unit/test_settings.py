@@ -3,7 +3,8 @@
 from folder import fresh_folder
 from harness import raises
 
-from firmware.store.registry import SETTINGS
+from firmware.store.declaration import setting
+from firmware.store.registry import SETTINGS, Registry
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError, Settings, UnknownSetting
 
 
@@ -19,11 +20,35 @@ def test_every_declaration_is_complete_and_its_default_valid():
         seen.add(row.name.lower())
         assert row.kind in ("int", "bool", "str", "csl", "secret") and row.access in ("rw", "r", "w")
         assert row.needs in ("", "reconnect", "reboot") and row.policy in ("reject", "clamp")
-        assert 10 <= len(row.text) <= 90
         if row.kind == "int":
             assert row.low <= row.high
         if row.kind != "secret":
             settings.set(row.name, settings.get(row.name), who="system")  # passes its own checks
+    for name, text, spellings in SETTINGS.texts():
+        seen.remove(name.lower())
+        assert 10 <= len(text) <= 90
+        for spelling in spellings:
+            assert not SETTINGS.find(spelling) and settings.setting(spelling).name == name
+    assert not seen
+
+
+def test_a_line_says_what_is_declared():
+    row = setting("Wait Vendor int 5 1..10 or=0,99 unit=s local reboot clamp part=lock also=Wayt ")
+    assert (row.name, row.profile, row.kind, row.default) == ("Wait", "Vendor", "int", 5)
+    assert (row.low, row.high, row.choices, row.unit) == (1, 10, (0, 99), "s")
+    assert (row.access, row.who, row.needs) == ("r", "user installer", "reboot")
+    assert (row.policy, row.part, row.check) == ("clamp", "lock", None)
+    row = setting("Url - csl - ..3 check=backend_url")
+    assert row.profile is None and row.default == () and row.high == 3 and row.check
+    for line in ("Wait - int 5 1..10 clam", "Wait - int five 1..10", "Wait - int 5 1..10 untt=s"):
+        with raises(ValueError):
+            setting(line)
+
+
+def test_a_name_from_outside_never_reaches_beyond_its_word():
+    settings = new()
+    for name in ("", " ", "HeartbeatInterval Core", "\nHeartbeatInterval", "HeartbeatInterval\n", "also=", "#", "Core"):
+        assert not settings.known(name) and SETTINGS.find(name) is None
 
 
 def test_typed_values():
@@ -121,14 +146,12 @@ def test_layers():
 def test_unknown_names_are_kept_for_the_version_that_knows_them():
     path = fresh_folder() + "/settings"
     new(path, provision={"FutureKey": "42"}).set("HeartbeatInterval", 60)
-    later = Settings(path, SETTINGS + (renamed_setting(),))
+    with open(path + ".txt", "w") as file:
+        file.write("# Declarations of a later version\n\nFutureKey Vendor int 1 0..100 : A key of a later version\n")
+        file.write("HeartbeatInterval Core int 300 10..86400 clamp : A key of every version\n")
+    later = Settings(path, Registry(path + ".txt"))
     assert later.text("FutureKey") == "42" and later.get("HeartbeatInterval") == 60
-
-
-def renamed_setting():
-    from firmware.store.declaration import setting
-
-    return setting("FutureKey", "int", 1, "A key of a later version", low=0, high=100)
+    assert later.names() == ["FutureKey", "HeartbeatInterval"]
 
 
 def test_secrets_are_never_shown():

@@ -10,7 +10,7 @@ from firmware.ocpp.v16.dispatch import PROFILE_OF
 from firmware.store.registry import SETTINGS
 from tools.docs import ocpp_traps
 from tools.docs.pages import ROOT
-from tools.docs.settings_tables import allowed, value
+from tools.docs.settings_tables import allowed, texts, value
 
 # Messages that only the charge point sends, by feature profile.
 _SENT = {
@@ -77,13 +77,14 @@ def _messages():
 
 
 def _keys():
+    what = texts()
     yield "| profile | key | access | default | range | unit | what |"
     yield "|---|---|---|---|---|---|---|"
     for setting in SETTINGS:
         if setting.profile not in (None, "Vendor"):
             yield (
                 f"| {setting.profile} | {setting.name} | {setting.access} | {value(setting)} | {allowed(setting)} "
-                f"| {setting.unit} | {setting.text} |"
+                f"| {setting.unit} | {what[setting.name]} |"
             )
 
 

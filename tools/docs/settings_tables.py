@@ -1,6 +1,6 @@
 """The tables of docs/settings.md, from the registry of settings."""
 
-from firmware.store.registry import ALIASES, SETTINGS
+from firmware.store.registry import SETTINGS
 
 _WHO = {"backend": "back-end", "user": "user", "installer": "installer"}
 
@@ -28,23 +28,30 @@ def allowed(setting):
     return f"up to {setting.high} characters" if setting.high and setting.kind != "csl" else ""
 
 
+def texts():
+    """Returns {name: what the setting is, in words}."""
+    return {name: text for name, text, _ in SETTINGS.texts()}
+
+
 def _own():
+    what = texts()
     yield "| setting | what | default | range | unit | changed by | needs |"
     yield "|---|---|---|---|---|---|---|"
     for setting in SETTINGS:
         if setting.profile in (None, "Vendor"):
             who = ", ".join(_WHO[word] for word in setting.who.split()) or "the product"
             yield (
-                f"| {setting.name} | {setting.text} | {value(setting)} | {allowed(setting)} | {setting.unit} | {who} "
-                f"| {setting.needs} |"
+                f"| {setting.name} | {what[setting.name]} | {value(setting)} | {allowed(setting)} | {setting.unit} "
+                f"| {who} | {setting.needs} |"
             )
 
 
 def _aliases():
     yield "| spelling | setting |"
     yield "|---|---|"
-    for alias, name in sorted(ALIASES.items()):
-        yield f"| {alias} | {name} |"
+    spellings = [(also, name) for name, _, spellings in SETTINGS.texts() for also in spellings]
+    for also, name in sorted(spellings):
+        yield f"| {also} | {name} |"
 
 
 PAGE = "settings.md"
