@@ -59,6 +59,18 @@ async def in_transaction(bench, transaction_id=77):
 # -- what home energy managers send
 
 
+async def test_now_is_now_by_whosever_clock():
+    # ours was set from whole seconds and lies behind: no moment at 32 A before the pause that evcc wants, and reads back
+    bench = await LinkBench().accepted()
+    for seconds, first in ((1, 0), (2, 0), (3, 32)):
+        start = iso8601(bench.clock.now() + seconds)
+        assert await install(bench, 1, kind="Absolute", startSchedule=start, limit=0) == "Accepted"
+        assert (await composite(bench, 1, 60))[0] == (0, first), seconds
+        assert allowed(bench)[0] == first * 1000
+        assert await install(bench, 1, validFrom=start, limit=0) == "Accepted"
+        assert allowed(bench)[0] == first * 1000
+
+
 async def test_home_assistant_limits_the_station():
     # connector 0, ChargePointMaxProfile, Relative, no startSchedule, the highest stack level, 8.0
     bench = await LinkBench().accepted()

@@ -15,6 +15,10 @@ _UNITS = {"Current": "A", "Power": "W"}  # word of ChargingScheduleAllowedChargi
 # Beyond every supply, and with the arithmetic of composite.py still a number that is quick to reckon with.
 _MOST = const(1_000_000)
 
+# So far ahead may be the clock of a back-end, from whose whole seconds ours was set: what it wants from now on, say a
+# pause, is not preceded by a moment without limit, here and in the composite schedule that it reads back.
+_AHEAD_S = const(2)
+
 # A composite schedule of more periods, or of more moments to look at, is cut short; its duration says where.
 _MAX_PERIODS = const(100)
 _MAX_MOMENTS = const(500)
@@ -128,8 +132,8 @@ def charging_profile(data, connector, transaction, settings, now):
     kind = data["chargingProfileKind"]
     level = data["stackLevel"]
     schedule = data["chargingSchedule"]
-    start = _moment(schedule, "startSchedule")
-    valid_from = _moment(data, "validFrom")
+    start = _begin(schedule, "startSchedule", now)
+    valid_from = _begin(data, "validFrom", now)
     valid_to = _moment(data, "validTo")
     duration = schedule.get("duration")
     unit = schedule["chargingRateUnit"]
@@ -165,6 +169,11 @@ def charging_profile(data, connector, transaction, settings, now):
 def _moment(data, name):
     text = data.get(name)
     return None if text is None else parse_iso8601(text)
+
+
+def _begin(data, name, now):
+    t = _moment(data, name)
+    return now if t is not None and now < t <= now + _AHEAD_S else t
 
 
 def _flat_periods(rows, watts, most):
