@@ -36,6 +36,7 @@ class Reservations:
         Returns "accepted", or why everything stays as it is: "faulted", "occupied" (in use, or reserved for whomever),
         "unavailable", or "rejected" (no such connector, 0 not supported, already expired, flash refuses).
         """
+        self.step()
         others = [r for r in self._all if r.number != number]
         refusal = self._refusal(others, n)
         if expiry <= self._clock.now():
@@ -49,6 +50,7 @@ class Reservations:
 
     def cancel(self, number):
         """Ends a reservation; False when there is none with this number (OCPP 1.6 §5.1)."""
+        self.step()  # one that has just come to its end cannot be cancelled
         if all(r.number != number for r in self._all):
             return False
         self._end([r for r in self._all if r.number == number], "cancelled")

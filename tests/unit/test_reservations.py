@@ -332,3 +332,11 @@ async def test_a_store_from_elsewhere_is_no_reason_to_stand_still():
         await bench.run(100)
         assert bench.word == "Available" and reserve(bench, 0) == "accepted"
         bench.station.reservations.cancel(7)
+
+
+async def test_the_end_of_a_reservation_is_not_late():
+    # §5.13: Faulted has just been reported, and the back-end asks at once
+    bench = await bench_with()
+    reserve(bench)
+    bench.evse.raise_fault("cp_short")
+    assert bench.word == "Faulted" and not bench.station.reservations.cancel(7)
