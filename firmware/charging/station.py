@@ -75,6 +75,7 @@ class Station:
         self.sampled = Signal()
         self.reset_requested = Signal()
         self._authoriser = Authoriser(clock, log, settings, tags, cache)
+        self.transaction_changed.connect(self._interrupted)
         self.token_checked = self._authoriser.checked
         self.list_conflict = self._authoriser.conflict
         connectors = []
@@ -123,6 +124,7 @@ class Station:
 
     def _connect(self, connector):
         n = connector.number
+        connector.twin = len(self.connectors) > 1
         connector.status_changed.connect(lambda c, status: self.status_changed.emit(n, status))
         connector.transaction_changed.connect(self.transaction_changed.emit)
         connector.plugged.connect(self._access.plugged)
@@ -383,6 +385,11 @@ class Station:
         if self._schedules:
             self._schedules.forget_ended()
         self._ready = True
+
+    def _interrupted(self, event, transaction):
+        connector = self.connector(transaction.connector_id)
+        if connector and not self._ready:
+            connector.interrupted()
 
     def step(self):
         """What is due now on all connectors; the charging task calls it ten times a second."""

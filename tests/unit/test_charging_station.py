@@ -54,7 +54,7 @@ async def test_remote_start_where_it_cannot_be():
 
 async def test_remote_start_uses_a_plug_that_timed_out():
     """The operator names the connector: OCPP 1.6 §4.9 F2."""
-    bench = Bench(2, ConnectionTimeOut=20)
+    bench = Bench(2, ReadinessTimeOut=20)
     await bench.run()
     bench.plug(2)
     await bench.run(21_000)
@@ -218,6 +218,39 @@ async def test_unlock():
     assert await unlock == "failed" and bench.evse.lock_retries == 3  # §5.18: a new attempt each time
 
 
+async def test_unlock_window():
+    """Matrix C6.2: the plug can be taken for 30 s; if it stays, it is locked as before."""
+    bench = Bench(UnlockWindow=30)
+    await bench.run()
+    bench.plug()
+    await bench.run(200)
+    assert bench.evse.locked  # LockEarly
+    bench.station.connector(1).unlock()
+    await bench.run(29_000)
+    assert not bench.evse.locked
+    await bench.run(2_000)
+    assert bench.evse.locked
+    bench.station.connector(1).unlock()
+    bench.unplug()
+    await bench.run(200)
+    bench.plug()
+    await bench.run(200)
+    assert bench.evse.locked  # the next plug
+
+
+async def test_plug_of_an_interrupted_transaction_is_free_when_the_power_is_back():
+    for policy in (True, False):
+        bench = Bench(UnlockAfterPowerLoss=policy)
+        await bench.charging()
+        bench = bench.power_cut()
+        bench.plug()
+        await bench.run(10_000)
+        assert bench.ends()[0][1] == "PowerLoss" and bench.word == "Preparing"
+        assert bench.evse.locked is not policy
+        assert await bench.station.swipe("CARD") == "start"
+        assert bench.evse.held
+
+
 async def test_unlock_where_there_is_no_lock():
     """OCPP 1.6 erratum 3.85."""
     assert await Bench().station.unlock(2) == "not supported"
@@ -285,7 +318,7 @@ async def test_two_connectors_and_one_reader():
 
 async def test_forgotten_cable_does_not_charge_on_a_strangers_card():
     """OCPP 1.6 erratum 3.20."""
-    bench = Bench(2, ConnectionTimeOut=20)
+    bench = Bench(2, ReadinessTimeOut=20)
     await bench.run()
     bench.plug(1)
     await bench.run(21_000)
@@ -295,6 +328,37 @@ async def test_forgotten_cable_does_not_charge_on_a_strangers_card():
     bench.plug(2)
     await bench.run(800)
     assert bench.station.transaction(2)
+
+
+async def test_a_twin_is_ready_for_ten_minutes():
+    """Matrix C7.3: from the plug, whatever ConnectionTimeOut says; then it must be plugged in again."""
+    bench = Bench(2, ConnectionTimeOut=20)
+    await bench.run()
+    bench.plug(1)
+    await bench.run(595_000)
+    assert bench.station.status(1).state == "Preparing"
+    await bench.run(10_000)
+    assert bench.station.status(1).state == "Finishing"
+    bench.settings.set("ConnectionTimeOut", 0, "system")
+    assert await bench.station.swipe("CARD") == "refused"
+    bench.unplug(1)
+    await bench.run(200)
+    bench.plug(1)
+    await bench.run(590_000)
+    assert await bench.station.swipe("CARD") == "start"
+
+
+async def test_one_card_has_one_session():
+    """Matrix C7.4: shown again it ends its session, and only then it starts one at the other connector."""
+    bench = Bench(2)
+    await bench.charging()
+    bench.plug(2)
+    assert await bench.station.swipe("CARD") == "stop"
+    await bench.run(2_000)
+    assert bench.transaction is None and bench.station.transaction(2) is None
+    assert await bench.station.swipe("CARD") == "start"
+    await bench.run(800)
+    assert bench.transaction is None and bench.station.transaction(2).token == "CARD"
 
 
 async def test_card_goes_where_the_plug_is():
