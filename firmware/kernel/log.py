@@ -12,6 +12,8 @@ _NAMES = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}
 # No line is longer than this many characters, whatever a peer got into it.
 _MAX_LINE = const(240)
 
+_SIZE = const(4096)  # bytes, about 60 lines
+
 
 def level_of(name):
     """Returns the level called `name` ("debug" ... "error"); raises ValueError."""
@@ -22,15 +24,15 @@ def level_of(name):
 
 
 class Log:
-    """Keeps the newest `size` lines of `level` and above. Text is only formatted when the line is kept.
+    """Keeps the newest lines of `level` and above, in `size` bytes. Text is only formatted when the line is kept.
 
     `sink(line)` gets every line that is kept; a line is a tuple (unix seconds, level, area, text).
     """
 
-    def __init__(self, clock, size=100, level=INFO, sink=None):
+    def __init__(self, clock, size=_SIZE, level=INFO, sink=None):
         self._clock = clock
-        self._ring = [None] * size
-        self._next = 0
+        self._size = size
+        self._kept = bytearray()  # lines one after the other: as objects they would take twice the room
         self.level = level
         self.sink = sink
 
@@ -52,24 +54,31 @@ class Log:
 
     def lines(self, level=DEBUG):
         """Yields the kept lines of `level` and above, oldest first."""
-        size = len(self._ring)
-        for i in range(size):
-            line = self._ring[(self._next + i) % size]
-            if line and line[1] >= level:
-                yield line
+        kept = bytes(self._kept)  # of this moment: whoever reads may log
+        at = 0
+        while at < len(kept):
+            end = kept.find(b"\n", at)
+            unix, number, area, text = kept[at:end].decode().split("\t", 3)
+            if int(number) >= level:
+                yield int(unix), int(number), area, text
+            at = end + 1
 
     def _add(self, level, area, text, args):
         if level < self.level:
             return
         if args:
             text = text % args
-        if len(text) > _MAX_LINE:
-            text = text[:_MAX_LINE]
-        line = (self._clock.now(), level, area, text)
-        self._ring[self._next] = line
-        self._next = (self._next + 1) % len(self._ring)
+        text = text[:_MAX_LINE]
+        unix = self._clock.now()
+        self._keep(("%d\t%d\t%s\t%s" % (unix, level, area, text)).replace("\n", " ").encode() + b"\n")
         if self.sink:
-            self.sink(line)
+            self.sink((unix, level, area, text))
+
+    def _keep(self, line):
+        if len(self._kept) + len(line) > self._size:
+            # Several lines at a time, so that not every line moves all others.
+            self._kept = self._kept[self._kept.find(b"\n", self._size // 4) + 1 :]
+        self._kept += line
 
 
 def format_line(line, iso8601):

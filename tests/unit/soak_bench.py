@@ -198,7 +198,7 @@ class Soak:
                 os.mkdir(path + name)
             except OSError:
                 pass
-        log = Log(clock, size=8, level=ERROR, sink=self._error)
+        log = Log(clock, size=500, level=ERROR, sink=self._error)
         settings = Settings(path + "/settings", SETTINGS, log=log)
         for name, value in _SETTINGS.items():
             settings.set(name, value, "system")
