@@ -18,7 +18,6 @@ _STALE_MS = const(15_000)  # a reading older than this is none
 # The energy that a power cut may cost the journal: see also the setting RunningStateInterval.
 _SAVE_WH = const(500)
 
-_IDLE_MA = const(500)  # below this nothing is drawn; meters show a few mA of the contactor's electronics
 _DAY = const(86_400)
 
 
@@ -187,15 +186,6 @@ class Metering:
     def settled(self):
         """True when the register is known, or when there is no hope that waiting makes it known."""
         return self.newest is not None or self.lost or self._meter is None
-
-    @property
-    def idle(self):
-        """True when the newest reading shows that the vehicle draws nothing."""
-        if self.newest is None or self.lost:
-            return False
-        if self.newest.currents_ma is not None:
-            return max(self.newest.currents_ma) < _IDLE_MA
-        return self.newest.power_w is not None and self.newest.power_w < 100
 
     def current(self):
         """Returns the newest Reading if it is not stale, or None."""

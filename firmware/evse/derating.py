@@ -6,15 +6,20 @@ from firmware.evse.limits import MIN_PILOT_MA
 
 WARM_DC = const(600)
 HOT_DC = const(800)
+# EVSE F10, "extreme temperature: stays until power cycle". A contact that has been this hot is not what it was.
+EXTREME_DC = const(1_000)
+# Copper has no spikes: a value that does not last is noise. The sensor is read ten times a second.
+_BELIEVED_MS = const(1_000)
 _BACKLASH_DC = const(20)  # so that a temperature on the boundary does not toggle the offer
-# A stop for heat ends below 60 C for 10 minutes.
+# A stop for heat, or for want of a sensor, ends below 60 C for 10 minutes.
 _RESUME_BELOW_DC = const(600)
 _RESUME_AFTER_MS = const(600_000)
 _STEP_MA = const(1_000)  # a new duty cycle for each ampere, not for each milliampere
 
 
 class Derating:
-    """`warm`: less current. `hot`: no energy. Keeps its verdict while the sensor says nothing.
+    """`warm`: less current. `hot`: no energy, and above 100 C none until the next start. `blind`: no energy, for there
+    is no temperature. Keeps its verdict while the sensor says nothing.
 
     From `warm_dc` on the current falls in a straight line, to 6 A at `floor_dc`. Both are 60 C unless somebody sets
     them otherwise: 6 A at once.
@@ -24,25 +29,43 @@ class Derating:
         self.warm_dc = self.floor_dc = WARM_DC
         self.warm = False
         self.hot = False
+        self.blind = False
+        self._extreme = False
         self._felt_dc = 0  # follows the temperature up at once, down with the backlash
+        self._suspect_since = None  # too hot, or nothing
         self._cool_since = None
 
     def step(self, temperature_dc, now_ms):
         """Takes the newest temperature, None when the sensor is broken."""
-        if temperature_dc is None:
+        if temperature_dc is None or temperature_dc > HOT_DC:
+            self._suspect(temperature_dc, now_ms)
+        else:
+            self._suspect_since = None
+        if temperature_dc is None or temperature_dc >= _RESUME_BELOW_DC:
             self._cool_since = None
+        elif self.hot or self.blind:
+            self._cool_down(now_ms)
+        if temperature_dc is not None:
+            self._felt_dc = max(temperature_dc, min(self._felt_dc, temperature_dc + _BACKLASH_DC))
+            self.warm = self._felt_dc >= self.warm_dc
+
+    def _suspect(self, temperature_dc, now_ms):
+        if self._suspect_since is None:
+            self._suspect_since = now_ms
+        if now_ms - self._suspect_since < _BELIEVED_MS:
             return
-        self._felt_dc = max(temperature_dc, min(self._felt_dc, temperature_dc + _BACKLASH_DC))
-        self.warm = self._felt_dc >= self.warm_dc
-        if temperature_dc > HOT_DC:
+        if temperature_dc is None:
+            self.blind = True
+        else:
             self.hot = True
-        if temperature_dc >= _RESUME_BELOW_DC:
-            self._cool_since = None
-        elif self.hot:
-            if self._cool_since is None:
-                self._cool_since = now_ms
-            if now_ms - self._cool_since >= _RESUME_AFTER_MS:
-                self.hot = False
+            self._extreme = self._extreme or temperature_dc > EXTREME_DC
+
+    def _cool_down(self, now_ms):
+        if self._cool_since is None:
+            self._cool_since = now_ms
+        if now_ms - self._cool_since >= _RESUME_AFTER_MS:
+            self.blind = False
+            self.hot = self._extreme
 
     def limit_ma(self, full_ma):
         """Returns the mA that are left of `full_ma`, None for all."""

@@ -55,7 +55,7 @@ TABLE = (
     Fault("contactor_stuck_open", "EVSE F11", "Contactor does not close", 250, "unplug"),
     Fault("other", "EVSE F2", "Internal failure", 0, "auto"),
     Fault("overtemperature", "EVSE F10", "Temperature above 80 C", 0, "auto"),
-    Fault("temperature_sensor", "EVSE F10", "Temperature sensor failed", 1_000, "auto", clear_ms=10_000),
+    Fault("temperature_sensor", "EVSE F10", "Temperature sensor failed", 0, "auto"),
     Fault("overcurrent", "EVSE F9", "Vehicle draws more than offered", 7_000, "unplug"),
     Fault("cp_short", "EVSE F8", "Control pilot shorted to PE", 0, "auto", vehicle=True),
     Fault("cp_open", "EVSE F8", "Control pilot or PE out of limits", 55, "auto", clear_ms=1_000, vehicle=True),

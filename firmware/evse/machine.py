@@ -14,9 +14,9 @@ from firmware.evse.limits import MAX_PILOT_MA, STATE_F, STEADY, duty_for
 from firmware.evse.lock_supervision import LockSupervision
 from firmware.evse.phase_switch import PhaseSwitch
 from firmware.evse.pilot_levels import diode_present, plausible
-from firmware.evse.pilot_state import PilotState
+from firmware.evse.pilot_state import LEAVE_DISTURBED_MS, LEAVE_MS, PilotState
 from firmware.evse.rcd_supervision import RcdSupervision
-from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, SupplyCheck, imbalance, overcurrent
+from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, SupplyCheck, imbalance, overcurrent, unloaded
 from firmware.evse.wakeup import DISCONNECT, NOTHING, PULSE_F, WakeUp
 
 # A.6 seq. 10.2: a vehicle that ignores the withdrawn PWM (it has 3 s, seq. 10.1) is disconnected under load.
@@ -27,13 +27,15 @@ DUTY_INTERVAL_MS = const(5_000)
 WITHDRAWN_AT_LEAST_MS = const(3_000)
 # Table A.5: a shorter state F is not seen by every vehicle.
 STATE_F_AT_LEAST_MS = const(300)
+# From state F the way to a PWM leads over +12 V, so that a vehicle that was reset by it sees a station first.
+STEADY_AFTER_F_MS = const(750)
 # Between the end of one supply and the next; saves contactor and on-board charger from a vehicle that toggles S2.
 RECLOSE_AFTER_MS = const(5_000)
 RECLOSE_AFTER_FAULT_MS = const(30_000)  # and after E, D or a fault
 RECLOSE_AFTER_UNPLUG_MS = const(1_000)  # the next vehicle need not wait for the last one, only for bouncing contacts
-# BMW hybrids show 9 V for 500 ms after a change of the duty cycle.
+# BMW hybrids glitch to 9 V up to 500 ms after a change of the duty cycle: until then B is no way out of C.
 BLANK_AFTER_DUTY_MS = const(550)
-BLANK_AFTER_SWITCHING_MS = const(200)  # the contactor's coil is next to the pilot's wire
+DISTURBED_AFTER_SWITCHING_MS = const(200)  # the contactor's coil is next to the pilot's wire: B has to last longer
 # After the pilot was cut or at -12 V, the measurement needs this long to mean something.
 PILOT_SETTLE_MS = const(75)
 DIODE_SAMPLES = const(3)  # table A.4 note: seen at least once before closing; once is noise, three in a row are a diode
@@ -114,6 +116,10 @@ class Machine:
         self._duty_at = 0  # when the duty cycle last changed
         self._withdrawn_at = None  # when this vehicle's offer was withdrawn
         self._blank_until = 0
+        self._disturbed_until = 0
+        self._steady_until = 0
+        self._currents_ma = None  # newest, and those when the offer was last withdrawn
+        self._currents_then = None
         self._cut_at = None  # pilot not measurable until PILOT_SETTLE_MS later
         self._wait_since = 0  # no closing until _wait_ms later
         self._wait_ms = 0
@@ -220,7 +226,8 @@ class Machine:
         self._cp_open.see(not good, now_ms)
         if good:  # what no vehicle can have caused says nothing about the vehicle
             before = self.pilot.state
-            self.pilot.see(high, now_ms, now_ms < self._blank_until)
+            disturbed = LEAVE_DISTURBED_MS if now_ms < self._disturbed_until else LEAVE_MS
+            self.pilot.see(high, now_ms, None if now_ms < self._blank_until else disturbed)
             if self.pilot.state != before:
                 self._vehicle_moved()
             self.state = self.pilot.state
@@ -268,7 +275,7 @@ class Machine:
         commanded = self.outputs.close
         closed = self._aux_closed = inputs.contactor_closed
         check = self._contactor_check
-        check.step(commanded, closed, now_ms)
+        check.step(commanded, closed, inputs.currents_ma, now_ms)
         self._welded.see(check.welded, now_ms)
         self._stuck_open.see(check.stuck_open, now_ms)
         self._emergency.see(inputs.emergency, now_ms)
@@ -298,13 +305,14 @@ class Machine:
             return
         derating = self.derating
         derating.step(inputs.temperature_dc, now_ms)
-        self._sensor.see(inputs.temperature_dc is None, now_ms)
+        self._sensor.see(derating.blind, now_ms)
         self._hot.see(derating.hot, now_ms)
         self._warm.see(derating.warm, now_ms)
         self._limit("temperature", derating.limit_ma(self.limits.get("supply") or MAX_PILOT_MA))
 
     def _see_currents(self, currents_ma, now_ms):
         """What nobody measures is kept small, and so is what loads one phase more than the others."""
+        self._currents_ma = currents_ma
         if currents_ma is not None:
             self._measured = True
         self._blind.see(self._measured and currents_ma is None, now_ms)
@@ -359,18 +367,25 @@ class Machine:
         was_steady = out.duty == STEADY
         was_pwm = not was_steady and out.duty != STATE_F
         pwm = duty != STEADY and duty != STATE_F
-        if out.duty == STATE_F and elapsed < STATE_F_AT_LEAST_MS:
-            return
-        if pwm and was_pwm:
+        if out.duty == STATE_F:
+            if elapsed < STATE_F_AT_LEAST_MS:
+                return
+            duty = STEADY
+            pwm = False
+            self._steady_until = now_ms + STEADY_AFTER_F_MS
+        elif pwm and was_pwm:
             if elapsed < DUTY_INTERVAL_MS:
                 return
-            self._blank(BLANK_AFTER_DUTY_MS, now_ms)
+            self._blank_until = now_ms + BLANK_AFTER_DUTY_MS
         elif pwm:
+            if now_ms < self._steady_until:
+                return
             withdrawn = self._withdrawn_at
             if was_steady and withdrawn is not None and now_ms - withdrawn < WITHDRAWN_AT_LEAST_MS:
                 return
         elif was_pwm and self.state != "A":
             self._withdrawn_at = now_ms
+            self._currents_then = self._currents_ma
         out.duty = duty
         self.offered_ma = milliamps if pwm else 0
         self._duty_at = now_ms
@@ -387,6 +402,8 @@ class Machine:
                 if blocked:
                     self._drive(STATE_F, 0, now_ms)  # tells the vehicle at once; +12 V again after 300 ms
                 self._set_contactor(False, now_ms)
+            elif not pwm and self._currents_ma is not self._currents_then and unloaded(self._currents_ma):
+                self._set_contactor(False, now_ms)  # the vehicle has followed, only its S2 has not
             elif not pwm and now_ms - self._duty_at >= FORCE_OPEN_AFTER_MS:
                 self.forced_openings += 1
                 self._set_contactor(False, now_ms)
@@ -406,10 +423,7 @@ class Machine:
             self._wait_since = now_ms
             self._wait_ms = RECLOSE_AFTER_MS if self.state != "A" else RECLOSE_AFTER_UNPLUG_MS
         out.close = close
-        self._blank(BLANK_AFTER_SWITCHING_MS, now_ms)
-
-    def _blank(self, ms, now_ms):
-        self._blank_until = max(self._blank_until, now_ms + ms)
+        self._disturbed_until = now_ms + DISTURBED_AFTER_SWITCHING_MS
 
     def _secure_plug(self, inputs, now_ms):
         """Decides about the lock and the self-test line."""
@@ -426,7 +440,7 @@ class Machine:
         if out_of_use or unusable or not (self.cable.ma or self.pilot.connected):
             wanted = False
         # Whatever anybody wishes, nobody pulls a live plug.
-        if out.close or inputs.contactor_closed:
+        if out.close or inputs.contactor_closed or self._welded.active:
             wanted = True
         if out.lock is None and self.hold_plug is None and not wanted and inputs.lock_closed is not None:
             return

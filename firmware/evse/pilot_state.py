@@ -8,7 +8,9 @@ from firmware.evse.pilot_levels import PilotLevels
 _CONNECT_MS = const(15)
 # IEC 61851-1 table A.6 seq. 2.2, 8.1: contactor open within 100 ms after S2 opens or the plug goes. Three samples at
 # 20 ms; when the loop was held, two samples this far apart will do, so that the hold does not add up.
-_LEAVE_MS = const(35)
+LEAVE_MS = const(35)
+# While a contactor switches next to the pilot's wire four samples are asked for, which still keeps the 100 ms.
+LEAVE_DISTURBED_MS = const(55)
 # Table A.6 seq. 4 allows 3 s. BMW iX3 shows C for 250 ms as a toggle; 500 ms is what the field waits.
 _READY_MS = const(500)
 
@@ -26,11 +28,11 @@ class PilotState:
         self.state = "A"
         self.connected = False  # survives E, where the pilot cannot tell
 
-    def see(self, high_mv, now_ms, hold_ready=False):
+    def see(self, high_mv, now_ms, leave_ms=LEAVE_MS):
         """Takes one sample of the positive half-wave in mV.
 
-        With `hold_ready` a step back from C or D to B is not believed: some vehicles glitch to 9 V after a change of
-        the duty cycle, and so does the measurement while a contactor switches. A, D and E always count.
+        C or D ends when B has lasted for `leave_ms`; with None it does not, for some vehicles glitch to 9 V after a
+        change of the duty cycle. A, D and E always count.
         """
         letter = self._levels.letter(high_mv)
         if letter != self._letter:
@@ -38,7 +40,7 @@ class PilotState:
             self._letter_since = now_ms
         state = self.state
         powered = state == "C" or state == "D"
-        if letter == state or (hold_ready and powered and letter == "B"):
+        if letter == state or (leave_ms is None and powered and letter == "B"):
             self._contrary_since = None
             return
         if self._contrary_since is None:
@@ -46,14 +48,14 @@ class PilotState:
         held_ms = now_ms - self._letter_since
         if powered:
             # A plug that bounces between A and B on its way out has left C all the same.
-            if now_ms - self._contrary_since >= _LEAVE_MS:
+            if now_ms - self._contrary_since >= (leave_ms if letter == "B" else LEAVE_MS):
                 self._enter(letter)
         elif letter == "C" or letter == "D":
             if held_ms >= _READY_MS:
                 self._enter(letter)
             elif state != "B" and held_ms >= _CONNECT_MS:
                 self._enter("B")
-        elif held_ms >= (_CONNECT_MS if letter == "B" else _LEAVE_MS):
+        elif held_ms >= (_CONNECT_MS if letter == "B" else LEAVE_MS):
             self._enter(letter)
 
     def _enter(self, state):

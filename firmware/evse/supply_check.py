@@ -8,7 +8,22 @@ _UNDERVOLTAGE_MV = const(195_000)
 _PHASE_LOST_MV = const(115_000)  # half of nominal: no voltage drop, but an open conductor that floats
 BLIND_MA = const(10_000)  # EVSE F16: what may flow while the currents cannot be measured
 UNBALANCED_MA = const(20_000)  # EVSE F15: what may flow when the phases differ too much
+LOAD_MA = const(1_000)  # more is a vehicle that draws, and not the electronics behind the meter
 _MARGIN_MA = const(500)  # metering and pilot tolerance: (I + 0.5 A) x 1.10
+
+
+def exceeds(currents_ma, milliamps):
+    """True when a phase is known to draw more than that."""
+    if currents_ma is not None:
+        for current in currents_ma:
+            if current is not None and current > milliamps:
+                return True
+    return False
+
+
+def unloaded(currents_ma):
+    """True when every phase is known to draw next to nothing."""
+    return currents_ma is not None and None not in currents_ma and not exceeds(currents_ma, LOAD_MA)
 
 
 def overcurrent(currents_ma, offered_ma):
@@ -16,13 +31,7 @@ def overcurrent(currents_ma, offered_ma):
 
     How long a vehicle may do so is the debounce in the fault table: it has 5 s to follow a change (IEC 61851-1 A.5.3).
     """
-    if currents_ma is None:
-        return False
-    allowed = (offered_ma + _MARGIN_MA) * 11 // 10
-    for current in currents_ma:
-        if current is not None and current > allowed:
-            return True
-    return False
+    return exceeds(currents_ma, (offered_ma + _MARGIN_MA) * 11 // 10)
 
 
 def imbalance(currents_ma):

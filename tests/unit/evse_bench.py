@@ -30,6 +30,7 @@ class Bench:
         self.sampled = True
         self.welded = False
         self.stuck_open = False
+        self.aux = True  # an auxiliary contact is fitted
         self.lock_jammed = None  # None = works, else the position it is stuck in
         self.rcd_fault = False
         self.rcd_dead = False
@@ -73,7 +74,7 @@ class Bench:
         inputs = self.inputs
         out = self.out
         self.closed = self.welded or (self._after("aux", out.close, AUX_MS, self.closed) and not self.stuck_open)
-        inputs.contactor_closed = self.closed
+        inputs.contactor_closed = self.closed if self.aux else None
         if self.fixed:
             inputs.lock_closed = None
         else:
