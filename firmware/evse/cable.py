@@ -33,6 +33,11 @@ class Cable:
         self._seen = None
         self._seen_since = 0
 
+    @property
+    def settling(self):
+        """A readable rating has been seen and is not settled yet."""
+        return bool(self._seen) and self._seen != self.ma
+
     def see(self, ohm, now_ms):
         """Takes the newest proximity resistance in ohm (None = open); returns True when `ma` has changed."""
         rating = rating_ma(ohm)

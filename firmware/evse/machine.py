@@ -269,7 +269,8 @@ class Machine:
             else:
                 self.limits.clear("cable")
         # A plug without readable rating is refused; nobody is given 13 A on a guess.
-        self._pp_invalid.see(not cable.ma and self.pilot.connected, now_ms)
+        # One that has just come into sight behind a held loop (a TLS handshake) is not held against the cable.
+        self._pp_invalid.see(self.pilot.connected and not (cable.ma or cable.settling), now_ms)
 
     def _see_power(self, inputs, now_ms):
         commanded = self.outputs.close

@@ -41,6 +41,17 @@ def test_an_unreadable_cable_is_refused_and_given_back():
         assert bench.names == []
 
 
+def test_a_cable_that_is_first_read_behind_a_held_loop_is_good():
+    """The pilot is read every 20 ms, proximity more rarely: a TLS handshake may come between the two."""
+    bench = Bench()
+    bench.plug(ohm=None)
+    bench.run(100)
+    bench.inputs.proximity_ohm = 220
+    bench.step(2_000)
+    bench.run(1_000)
+    assert bench.names == [] and bench.machine.cable.ma == 32_000
+
+
 def test_a_cable_that_becomes_unreadable_while_charging():
     bench = Bench()
     bench.charge()
