@@ -27,6 +27,9 @@ _LAST_READ_MS = const(2_500)
 # value covers what flows until then; for a contactor that is closed for longer than that, waiting is no use.
 _CURRENT_GONE_MS = const(7_000)
 
+_POWER_RETURN_MS = const(5_000)  # a plug that is seen so soon after power-on was in before
+_NEXT_USE = 1 << 60  # ms that never come
+
 # The coil is off, but the main contacts carry current until they have moved.
 _CONTACTS_OPEN_MS = const(50)
 
@@ -44,9 +47,12 @@ class Connector:
     reserved      it is kept for somebody; who that is, Reservations knows
     status        newest Status
     plugged_ms    when the vehicle was plugged in, ms; only has a meaning while the EVSE is connected
+    twin          its reader serves other connectors, too
 
     `may_begin()` tells whether transactions are allowed at all now.
     """
+
+    twin = False
 
     def __init__(self, number, evse, metering, availability, clock, log, settings, journal, may_begin, history=None):
         self.number = number
@@ -72,7 +78,7 @@ class Connector:
         self._area = "connector %d" % number
         self._connected = False
         self._done = False  # the usage is over, the cable is still in
-        self._released = False  # unlocked on demand: not locked again before the next use
+        self._free_until = 0  # ms; a plug that was let go of is not locked again before
         self._waiting_ms = None  # since when the status is Preparing
         self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
         self._answer_ms = 0  # when the offer or the request changed last
@@ -143,7 +149,8 @@ class Connector:
     def use(self, grant):
         """An authorised user: the transaction begins as soon as the vehicle is there and nothing forbids it."""
         self.grant = grant
-        self._done = self._released = False
+        self._done = False
+        self._free_until = 0
         self.metering.request()
         self._requested_ms = self._clock.ms()
         self.update()
@@ -166,12 +173,20 @@ class Connector:
         self.update()
 
     def unlock(self):
-        """Stops the transaction, if any, and lets go of the plug until the next use (OCPP 1.6 §5.18)."""
+        """Stops the transaction, if any, and lets go of the plug until the next use or for UnlockWindow (§5.18)."""
         self.stop("UnlockCommand")
-        self.owner = None
-        self._released = True
+        window_s = self._option("UnlockWindow", 0)
+        self._free_until = self._clock.ms() + window_s * 1000 if window_s else _NEXT_USE
+        if not window_s:
+            self.owner = None
         self.evse.retry_lock()
         self.update()
+
+    def interrupted(self):
+        """The power cut has ended a transaction here: with UnlockAfterPowerLoss its plug is let go of."""
+        if self._option("UnlockAfterPowerLoss", False):
+            self._free_until = _NEXT_USE
+            self.update()
 
     def stop(self, reason, token=None):
         """Stops the transaction; `reason` as in OCPP 1.6 §7.36, `token` that of the user who asked, if one did.
@@ -231,7 +246,8 @@ class Connector:
 
     def _plugged(self):
         self.plugged_ms = self._clock.ms()
-        self._released = False
+        if self.plugged_ms > _POWER_RETURN_MS:
+            self._free_until = 0
         if self.session == RUNNING:
             self.transaction.info = ""
             return
@@ -288,11 +304,12 @@ class Connector:
 
     def _forget_usage(self):
         self._done = False
+        self._free_until = 0
         self.owner = None
         self._info = ""
 
     def _plug_held(self):
-        if self._released or not self.operative:
+        if self._clock.ms() < self._free_until or not self.operative:
             return False
         if self.owner is not None:
             return True
@@ -359,15 +376,19 @@ class Connector:
             self.use(Grant(self._settings.get("FreevendIdTag") or self._settings.get("ChargePointSerialNumber")))
 
     def _watch_time_out(self, now):
-        """ConnectionTimeOut counts from Preparing (OCPP 1.6 errata 3.77, 3.89); 0: there is none."""
+        """ConnectionTimeOut counts from Preparing (OCPP 1.6 errata 3.77, 3.89); 0: there is none.
+
+        Where a reader serves several connectors, a vehicle without a user is ready for ReadinessTimeOut from its plug.
+        """
         kept = self.reserved and self.grant is None  # which is not Preparing
         if self.session != WAITING or kept or self.faulted or not self.operative or self._free:
             self._waiting_ms = None
             return
         if self._waiting_ms is None:
             self._waiting_ms = now
-        limit = self._settings.get("ConnectionTimeOut") * 1000
-        if limit and now - self._waiting_ms >= limit:
+        ready = self.twin and self.grant is None
+        limit = self._settings.get("ReadinessTimeOut" if ready else "ConnectionTimeOut") * 1000
+        if limit and now - (self.plugged_ms if ready else self._waiting_ms) >= limit:
             self._waiting_ms = None
             self._log.info(self._area, "nothing happened for %d s", limit // 1000)
             self.cancel()
