@@ -7,7 +7,7 @@ import time
 import network
 from micropython import const
 
-from firmware.boards.fitting import Fitting, fit_meters
+from firmware.boards import fitting
 from firmware.charging.station import Station
 from firmware.drivers import reset_cause, rtc
 from firmware.drivers.uplink import Wifi
@@ -57,8 +57,8 @@ class App:
         self.station = None
         self._restart = None
         self._ended = asyncio.Event()
-        self._build_evses()
         self._build_store(storage, factory, provision)
+        self._build_evses()
         self._build_station(storage)
         self._build_link(storage)
         self._build_readers()
@@ -67,6 +67,23 @@ class App:
         self._add_tasks()
 
     # -- building, lowest layer first
+
+    def _build_store(self, storage, factory, provision):
+        for directory in ("", "/journal", "/history"):
+            _make_directory(storage + directory)
+        facts = fitting.facts(self.board)
+        facts["FirmwareVersion"] = VERSION
+        facts.update(factory or {})
+        self.settings = Settings(storage + "/settings", SETTINGS, facts, provision, self.log)
+        fitting.fit(self.board, self.settings, self.log)
+        if "lock" not in self.board.parts:
+            # What can be locked nowhere is always reported as false (OCPP 1.6 errata 3.84).
+            self.settings.declare("UnlockConnectorOnEVSideDisconnect", default=False, access="r", who="")
+        floor = sequence_floor(outbox_state(storage, self.log))
+        self.journal = Journal(storage + "/journal", self.clock, self.log, self.settings, floor)
+        self.tags = TagList(storage + "/tags", self.settings.get("LocalAuthListMaxLength"))
+        self.cache = AuthCache(storage + "/cache", self.clock)
+        self.history = History(storage + "/history")
 
     def _build_evses(self):
         board = self.board
@@ -83,30 +100,12 @@ class App:
             for i, drivers in enumerate(board.connectors)
         ]
         self.control = Control(self.evses, self.clock, _CONTROL_PERIOD_MS)
-
-    def _build_store(self, storage, factory, provision):
-        for directory in ("", "/journal", "/history"):
-            _make_directory(storage + directory)
-        facts = {"FirmwareVersion": VERSION, "NumberOfConnectors": str(len(self.evses))}
-        facts.update(factory or {})
-        self.settings = Settings(storage + "/settings", SETTINGS, facts, provision, self.log)
-        self.settings.fit(self.board.parts)
-        if "lock" not in self.board.parts:
-            # What can be locked nowhere is always reported as false (OCPP 1.6 errata 3.84).
-            self.settings.declare("UnlockConnectorOnEVSideDisconnect", default=False, access="r", who="")
         self.settings.changed.connect(self._setting_changed)
         for name in ("MaxCurrent", "LogLevel"):
             self._setting_changed(name)
-        fitting = Fitting(self.board, self.evses, self.settings, self.log)
-        fitting.apply()
-        self.settings.changed.connect(fitting.changed)
-        fit_meters(self.board, self.settings, self.log)
-        self.meters = self.board.meters
-        floor = sequence_floor(outbox_state(storage, self.log))
-        self.journal = Journal(storage + "/journal", self.clock, self.log, self.settings, floor)
-        self.tags = TagList(storage + "/tags", self.settings.get("LocalAuthListMaxLength"))
-        self.cache = AuthCache(storage + "/cache", self.clock)
-        self.history = History(storage + "/history")
+        live = fitting.Fitting(self.board, self.evses, self.settings, self.log)
+        live.apply()
+        self.settings.changed.connect(live.changed)
 
     def _build_station(self, storage):
         self.station = Station(
@@ -117,7 +116,7 @@ class App:
             self.tags,
             self.cache,
             self.evses,
-            self.meters,
+            self.board.meters,
             self.history,
             StateFile(storage + "/station", self.log),
             Slots(storage + "/profiles", self.log),

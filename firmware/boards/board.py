@@ -46,8 +46,8 @@ class ConnectorParts:
 class Board:
     """The parts of a board, ready to be used.
 
-    `hw` overrides the layout: {"connectors": count, "cable": "socket" or "fixed", "max_a": A, "phases": 1 or 3}.
-    Raises ValueError for a number of connectors that the layout does not have.
+    `hw` overrides the layout: {"connectors": count, "cable": "socket" or "fixed", "max_a": A, "phases": 1 or 3}; what
+    an installer sets (see fitting) overrides both. Raises ValueError for what the layout does not have.
 
     connectors    list of ConnectorParts
     meters        list with one meter (or None) per connector
@@ -55,7 +55,8 @@ class Board:
     buttons       button.Buttons
     watchdog      object with feed(), or None
     reset_register   see the layout, or None
-    parts         names of what is fitted to at least one connector, "phase_switch" and "pilot_switch" among them
+    parts         names of what is fitted to at least one connector, "phase_switch" and "pilot_switch" among them, and
+                  "twin" for several connectors
     """
 
     def __init__(self, layout, hw=None):
@@ -63,8 +64,7 @@ class Board:
         hw = hw or {}
         self.name = layout["name"]
         self.max_ma = hw["max_a"] * 1000 if "max_a" in hw else layout["max_ma"]
-        self.phases = hw.get("phases", layout["phases"])
-        self.fixed_cable = hw["cable"] == "fixed" if "cable" in hw else layout["fixed_cable"]
+        self._most_phases = layout["phases"]
         count = hw.get("connectors", layout.get("fitted", len(layout["connectors"])))
         if not 1 <= count <= len(layout["connectors"]):
             raise ValueError(f"board {self.name} has no {count} connectors")
@@ -72,13 +72,56 @@ class Board:
         self.parts = set()
         connectors = layout["connectors"][:count]
         # First the outputs that must not be left floating for long.
+        self._sockets = []  # (proximity, lock) of each connector
         self.connectors = [self._connector(i + 1, connectors[i]) for i in range(count)]
+        self.fit_cable(hw["cable"] == "fixed" if "cable" in hw else layout["fixed_cable"])
+        self.fit_phases(hw.get("phases", layout["phases"]))
+        if count > 1:
+            self.parts.add("twin")
         self._meter_bus = layout.get("meter_bus")
         self._meter_parts = [parts.get("meter") for parts in connectors]
         self.fit_meters()
         self.reset_register = layout.get("reset_register")
-        self.readers = [_reader(reader) for reader in layout["readers"]]
+        self._readers = layout["readers"]
+        self.fit_readers()
         self.watchdog = _Watchdog(layout["watchdog_ms"]) if layout["watchdog_ms"] else None
+
+    def check_cable(self, fixed):
+        """Raises ValueError when the board lacks what a socket needs."""
+        if not fixed and not all(proximity for proximity, lock in self._sockets):
+            raise ValueError(f"board {self.name} has no proximity contact for a socket")
+
+    def fit_cable(self, fixed):
+        """Has cables fixed to the station, without proximity contact and lock, or sockets. Raises ValueError."""
+        self.check_cable(fixed)
+        self.fixed_cable = fixed
+        for parts, socket in zip(self.connectors, self._sockets):
+            parts.proximity, parts.lock = (None, None) if fixed else socket
+        for name in ("proximity", "lock"):
+            if any(getattr(parts, name) for parts in self.connectors):
+                self.parts.add(name)
+            else:
+                self.parts.discard(name)
+
+    def check_phases(self, phases):
+        """Raises ValueError for more phases than the board has."""
+        if phases > self._most_phases:
+            raise ValueError(f"board {self.name} has one phase")
+
+    def fit_phases(self, phases):
+        """Uses 1 or 3 phases. Raises ValueError."""
+        self.check_phases(phases)
+        self.phases = phases
+        if phases == 3 and any(parts.contactor.can_switch_phases for parts in self.connectors):
+            self.parts.add("phase_switch")
+        else:
+            self.parts.discard("phase_switch")
+
+    def fit_readers(self, kind=None):
+        """Builds the readers; `kind` counts instead of the layout's: "pn532", "em4100" or "none"."""
+        self.readers = []
+        if kind != "none":
+            self.readers = [_reader(reader, kind or reader["kind"]) for reader in self._readers]
 
     def fit_meters(self, model=None, unit=0, baudrate=0):
         """Builds the meters. What is given counts instead of the layout: a name or a Model, the unit of the first
@@ -96,12 +139,10 @@ class Board:
 
     def _connector(self, number, layout):
         parts = ConnectorParts()
-        parts.contactor = contactor = _contactor(**layout["contactor"])
+        parts.contactor = _contactor(**layout["contactor"])
         parts.pilot = pilot = _pilot(**layout["pilot"])
-        if not self.fixed_cable:
-            parts.proximity = _analog(Proximity, layout.get("proximity"))
-            if "lock" in layout:
-                parts.lock = _lock(**layout["lock"])
+        lock = _lock(**layout["lock"]) if "lock" in layout else None
+        self._sockets.append((_analog(Proximity, layout.get("proximity")), lock))
         if "rcd" in layout:
             parts.rcd = _rcd(**layout["rcd"])
         parts.thermistor = _analog(Thermistor, layout.get("thermistor"))
@@ -112,8 +153,6 @@ class Board:
             if name in layout:
                 self.buttons.add(number, name, _button(**layout[name]))
         self.parts.update(name for name in layout if getattr(parts, name, name))
-        if contactor.can_switch_phases and self.phases == 3:
-            self.parts.add("phase_switch")
         if pilot.can_disconnect:
             self.parts.add("pilot_switch")
         return parts
@@ -197,8 +236,7 @@ def _modbus(layout):
     return RtuMaster(asyncio.StreamReader(port), layout["baudrate"], direction=direction, flush=flush)
 
 
-def _reader(layout):
-    kind = layout["kind"]
+def _reader(layout, kind):
     if kind not in _READER_BAUDRATES:
         raise ValueError(f"unknown reader {kind}")
     port = _uart(layout["uart"], _READER_BAUDRATES[kind], layout.get("tx"), layout.get("rx"))

@@ -1,5 +1,6 @@
 """What an installer has set about the parts of the board: brings the settings to the drivers and the EVSEs."""
 
+from firmware.drivers.meter_models import MODELS
 from firmware.drivers.rfid import uid_text
 
 # Settings that count at once when they change.
@@ -17,20 +18,63 @@ LIVE = (
 )
 
 
-def fit_meters(board, settings, log):
-    """Replaces the meters of the layout by those that are set; what makes no sense is logged and left as it was."""
+def facts(board):
+    """Returns what a board says of itself as {setting: text}: it counts until an installer says otherwise."""
+    return {
+        "NumberOfConnectors": str(len(board.connectors)),
+        "CableFixed": "true" if board.fixed_cable else "false",
+        "MaxCurrent": str(board.max_ma),
+        "Phases": str(board.phases),
+    }
+
+
+def fit(board, settings, log):
+    """Sets up a board as it is set, before anything is built upon it.
+
+    A new value that the board cannot follow is refused; one that is stored is logged, and the board is as it was.
+    """
+    settings.declare("CableFixed", check=board.check_cable)
+    settings.declare("Phases", check=board.check_phases)
+    settings.declare("MaxCurrent", high=board.max_ma)
+    settings.declare("MeterModel", check=_check_meter)
+    settings.declare("MeterRegisters", check=_check_registers)
+    reader = settings.get("ReaderModel")
+    for name, change in (
+        ("CableFixed", lambda: board.fit_cable(settings.get("CableFixed"))),
+        ("Phases", lambda: board.fit_phases(settings.get("Phases"))),
+        ("ReaderModel", lambda: reader == "board" or board.fit_readers(reader)),
+        ("MeterModel", lambda: _fit_meters(board, settings)),
+    ):
+        try:
+            change()
+        except ValueError as exc:
+            log.error("board", "%s: %s", name, exc)
+    settings.fit(board.parts)
+
+
+def _check_meter(name):
+    if name not in MODELS and name not in ("", "custom"):
+        raise ValueError("no meter of this name is known")
+
+
+def _check_registers(text):
+    if text:
+        from firmware.drivers.meter_custom import parse
+
+        parse(text)
+
+
+def _fit_meters(board, settings):
+    """Replaces the meters of the layout by those that are set. Raises ValueError."""
     values = [settings.get(name) for name in ("MeterModel", "MeterUnit", "MeterBaudrate", "MeterRegisters")]
     if not any(values):
         return
     model, unit, baudrate, registers = values
-    try:
-        if model == "custom":
-            from firmware.drivers.meter_custom import parse
+    if model == "custom":
+        from firmware.drivers.meter_custom import parse
 
-            model = parse(registers)
-        board.fit_meters(model, unit, baudrate)
-    except ValueError as exc:
-        log.error("board", "meter: %s", exc)
+        model = parse(registers)
+    board.fit_meters(model, unit, baudrate)
 
 
 class Fitting:

@@ -17,7 +17,7 @@ _RESTART_MS = const(300_000)  # without an address for that long, the interface 
 class Wifi:
     """`wlan` is a network.WLAN(network.IF_STA); `credentials()` returns (ssid, password), ssid "" while not set.
 
-    `changed(address)` is emitted with the new address as text, and with None when the link is lost.
+    `changed(address)` is emitted with the new address as text, and with None when the one before is lost.
     """
 
     def __init__(self, wlan, clock, log, credentials, hostname=None):
@@ -55,13 +55,14 @@ class Wifi:
         up = self.up
         address = self.address()
         if address != self._address:
-            self._address = address
-            self._restart_at = now + _RESTART_MS
+            if self._address:
+                self._log.warning("wifi", "address lost")
+                self.changed.emit(None)
             if address:
                 self._log.info("wifi", "address %s", address)
-            else:
-                self._log.warning("wifi", "link lost")
-            self.changed.emit(address)
+                self.changed.emit(address)
+            self._address = address
+            self._restart_at = now + _RESTART_MS
         credentials = self._credentials()
         if not credentials[0] or (up and credentials == self._joined_with):
             return

@@ -40,7 +40,7 @@ class Evse:
         self.limits = Limits()
         self.limits.set("supply", max_ma)
         self._faults = Faults()
-        self._ports = Ports(drivers, log, self._area, first_tick=number)
+        self._ports = Ports(drivers, log, self._area, turn=number)
         self._indicator = drivers.indicator
         self.machine = Machine(
             self.limits,

@@ -6,8 +6,9 @@ A driver that raises OSError never stops the 20 ms task: its reading becomes the
 
 from micropython import const
 
-# Cable and temperature change slowly, and their ADC reads cost time: they are read every few ticks.
-_SLOW_TICKS = const(5)
+# Cable and temperature change slowly, and their ADC reads cost time.
+_SLOW_MS = const(100)
+_STAGGER_MS = const(20)  # twin connectors take turns with them
 _QUIET_MS = const(5_000)  # a driver that fails now and then is a driver that fails
 
 
@@ -15,11 +16,11 @@ class Ports:
     """`drivers` has the attributes pilot, proximity, contactor, lock, rcd and thermistor; None means not fitted (pilot
     and contactor always are)."""
 
-    def __init__(self, drivers, log, area, first_tick=0):
+    def __init__(self, drivers, log, area, turn=0):
         self._drivers = drivers
         self._log = log
         self._area = area
-        self._tick = first_tick  # twin connectors take turns with their slow inputs
+        self._slow_at = turn * _STAGGER_MS
         self._failed_at = 0
         self.failed = ()  # names of the drivers that raised
         disconnect = getattr(drivers.pilot, "disconnect", None)
@@ -56,8 +57,9 @@ class Ports:
             except OSError as exc:
                 inputs.lock_closed = False
                 self._note("lock", exc, now_ms)
-        self._tick += 1
-        if self._tick % _SLOW_TICKS == 0:
+        if now_ms >= self._slow_at:
+            # By the clock and not by the tick: a held loop must not make a cable look late.
+            self._slow_at += (now_ms - self._slow_at) // _SLOW_MS * _SLOW_MS + _SLOW_MS
             self._read_slow(inputs, now_ms)
         if self.failed and now_ms - self._failed_at >= _QUIET_MS:
             self.failed = ()

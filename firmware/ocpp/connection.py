@@ -89,6 +89,11 @@ class Connection:
         self._hurry = True
         self._failures = 0
         if self.rpc:
+        self.drop("reconnecting")
+        self.hurry()
+
+    def hurry(self):
+        """Connects at once if there is no link: what kept it from coming up may be over."""
             self._dropped = "reconnecting"
         self._waker.wake()
 

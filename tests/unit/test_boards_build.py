@@ -120,6 +120,35 @@ def test_a_fixed_cable_has_neither_lock_nor_proximity_contact():
     assert "lock" not in board.parts and "indicator" in board.parts
 
 
+def test_an_installer_may_have_a_fixed_cable_or_one_phase():
+    board = build(simulated)
+    board.fit_cable(True)
+    board.fit_phases(1)
+    assert board.connectors[0].lock is None and not {"lock", "proximity", "phase_switch"} & board.parts
+    board.fit_cable(False)
+    board.fit_phases(3)
+    assert board.connectors[0].lock and {"lock", "proximity", "phase_switch"} <= board.parts
+
+
+def test_what_a_board_has_no_pins_for_is_refused():
+    board = build(esp32_wrover)
+    with raises(ValueError):
+        board.fit_cable(False)
+    assert board.fixed_cable
+    layout = dict(simulated.LAYOUT)
+    layout["phases"] = 1
+    with raises(ValueError):
+        build(layout, {"phases": 3})
+
+
+def test_readers_of_another_kind_or_none():
+    board = build(simulated)
+    board.fit_readers("em4100")
+    assert made("UART")[-1][1]["baudrate"] == 9600 and len(board.readers) == 1
+    board.fit_readers("none")
+    assert board.readers == []
+
+
 def test_parts_name_what_is_fitted():
     parts = build(simulated).parts
     for name in ("pilot", "lock", "rcd", "indicator", "meter", "stop", "phase_switch", "pilot_switch"):

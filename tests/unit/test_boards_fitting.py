@@ -3,9 +3,10 @@
 from folder import fresh_folder
 from harness import raises
 
-from firmware.boards.fitting import Fitting
+from firmware.boards.fitting import Fitting, fit
 from firmware.drivers.meter_custom import parse
 from firmware.drivers.meter_models import HOLDING, INPUT
+from firmware.store.settings import InvalidValue
 from tools.sim.bench import Bench
 
 
@@ -77,6 +78,37 @@ def test_a_register_map_of_ones_own():
     ):
         with raises(ValueError):
             parse(text)
+
+
+def test_what_is_set_reaches_the_board_at_the_next_start():
+    bench = Bench(fresh_folder(), CableFixed=True, Phases=1, ReaderModel="none")
+    fit(bench.board, bench.settings, bench.log)
+    assert bench.board.fixed_cable and bench.board.phases == 1 and bench.board.readers == []
+    assert bench.board.connectors[0].proximity is None
+    assert "LockEarly" not in bench.settings.names()
+
+
+def test_what_the_board_cannot_be_is_refused_or_logged():
+    bench = Bench(fresh_folder(), CableFixed=True)
+    board = bench.board
+    board._sockets = [(None, None)]
+    board._most_phases = 1
+    board.fit_cable(True)
+    board.fit_phases(1)
+    fit(board, bench.settings, bench.log)  # Phases is 3
+    assert board.phases == 1 and any("has one phase" in str(line) for line in bench.log.lines())
+    for name, value in (
+        ("CableFixed", False),
+        ("Phases", 3),
+        ("MaxCurrent", 63_000),
+        ("ReaderModel", "abacus"),
+        ("MeterModel", "abacus"),
+        ("MeterRegisters", "input float32 3"),
+    ):
+        with raises(InvalidValue):
+            bench.settings.set(name, value, "installer")
+    bench.settings.set("MeterModel", "custom", "installer")
+    bench.settings.set("MeterRegisters", "input float32 3 energy_wh=72", "installer")
 
 
 def test_the_sum_of_two_connectors_stays_within_the_supply():

@@ -71,6 +71,7 @@ async def test_200_exceptions_elsewhere_cost_no_period():
     assert deaths + len(seen) >= 150 and deaths + 40 + len(seen) >= 200, (deaths, len(seen))
     assert len(beats) >= _RUN_MS // PERIOD_MS * 8 // 10, len(beats)
     gaps = sorted(b - a for a, b in zip(beats, beats[1:]))
-    assert gaps[-1] <= PERIOD_MS + _HELD_MS, gaps[-5:]
+    # A busy host may hold the whole process once or twice; exceptions would do it each time.
+    assert gaps[-1 - len(gaps) // 50] <= PERIOD_MS + _HELD_MS, gaps[-5:]
     assert gaps[len(gaps) // 2] == PERIOD_MS or abs(gaps[len(gaps) // 2] - PERIOD_MS) <= 2
     assert bench.evses[0].duty == 0  # and when it ends, the pilot is in state F
