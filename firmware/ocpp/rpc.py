@@ -158,6 +158,9 @@ class Rpc:
                 if self._answer is None:
                     self._answer = message
                     self._answered.wake()
+                    # Who asked reads it before the next message is read: a verdict on the station counts at once.
+                    while self._answer is message:
+                        await asyncio.sleep(0)
             else:
                 self._log.info("rpc", "answer to nothing that was asked")
         else:

@@ -53,12 +53,14 @@ class StationLink:
         self._clock = clock
         self._log = log
         self._registration = Registration(StateFile(storage + "/registered", log), settings, clock)
+        self._journal = journal
         self._facts = Facts(journal, settings)
         self._outbox = Outbox(journal, outbox_state(storage), settings, clock, log, self._facts, self.call)
         self._statuses = StatusReporter(station, settings, clock, self._notice)
         self._posts = []  # (action, payload) that were asked for
         self._sending = False
         self._heartbeat_ms = None  # when the next one is due
+        self._heartbeat_s = None  # the interval that the back-end named when it accepted the station
         self._boot_asked = False
         self.booted = False  # the back-end has accepted the station on this very connection
         self._waker = Waker(clock)
@@ -282,7 +284,8 @@ class StationLink:
             try:
                 self._settings.set("HeartbeatInterval", interval_s, "system")
             except SettingError as exc:
-                self._log.warning("ocpp", "interval ignored: %s", exc)
+                self._log.warning("ocpp", "interval not kept: %s", exc)
+            self._heartbeat_s = interval_s  # as it was named: the limits of the key are not those of the back-end
         self._plan_heartbeat()
         self._statuses.report_all()
         self._outbox.resume()
@@ -296,7 +299,8 @@ class StationLink:
             self._log.warning("ocpp", "Heartbeat: %s", exc)
 
     def _plan_heartbeat(self):
-        self._heartbeat_ms = self._clock.ms() + self._settings.get("HeartbeatInterval") * 1000
+        interval_s = self._heartbeat_s or self._settings.get("HeartbeatInterval")
+        self._heartbeat_ms = self._clock.ms() + interval_s * 1000
 
     def _set_clock(self, response):
         try:
@@ -347,16 +351,25 @@ class StationLink:
         self._statuses.sent(notification)
 
     def _sampled(self, n, context, t, reading):
-        """A look at a meter that is worth sending and not worth keeping: triggered, or outside of a transaction."""
-        if not self.online and context != "trigger":
-            return
+        """A look at a meter that the journal does not have: triggered, or clock-aligned outside of a transaction."""
         connector = self._station.connector(n)  # None: the whole station, which has no transaction (errata 3.16)
+        offered_ma = connector and connector.evse.offered_ma
+        if context == "clock":
+            return self._keep(n, context, reading, offered_ma)
         transaction = connector and connector.transaction
         transaction_id = self.transaction_id(transaction.number) if transaction else None
-        look = Look(reading, connector and connector.evse.offered_ma)
-        message = self._facts.meter_values(n, context, t, look, transaction_id)
+        message = self._facts.meter_values(n, context, t, Look(reading, offered_ma), transaction_id)
         if message:
             self.post(*message)
+
+    def _keep(self, n, context, reading, offered_ma):
+        """Queues clock-aligned values, which count as transaction messages with and without a transaction (§3.7)."""
+        if not self.may_start or not self._settings.get("MeterValuesAlignedData"):
+            return
+        try:
+            self._journal.sample(0, n, context, reading, offered_ma)
+        except OSError as exc:
+            self._log.error("ocpp", "sample is not kept: %s", exc)
 
     # -- what happens
 
@@ -384,9 +397,11 @@ class StationLink:
             self._statuses.pause()
         if self._settings.setting(name).needs == "reconnect":
             self._connection.reconnect()
-        elif name == "HeartbeatInterval" and self._registration.status == ACCEPTED:
-            self._plan_heartbeat()
-            self._waker.wake()
+        elif name == "HeartbeatInterval":
+            self._heartbeat_s = None
+            if self._registration.status == ACCEPTED:
+                self._plan_heartbeat()
+                self._waker.wake()
 
     def _delivered(self, record, response):
         """The back-end has its say on the token of a transaction (§4.8, §4.10)."""

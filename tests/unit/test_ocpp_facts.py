@@ -78,9 +78,9 @@ def test_outside_a_transaction_there_is_no_transaction_id():
     assert "transactionId" not in messages(bench)[0][1]
 
 
-def test_the_reason_local_is_left_out_and_others_are_not():
-    # trap 17, §4.10
-    assert "reason" not in stop_of(Bench())
+def test_the_reason_is_always_told():
+    # trap 17, §4.10: Local might be left out, and then has to be guessed
+    assert stop_of(Bench())["reason"] == "Local"
     assert stop_of(Bench(), "EVDisconnected")["reason"] == "EVDisconnected"
 
 

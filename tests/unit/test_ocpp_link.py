@@ -64,6 +64,21 @@ async def test_a_new_heartbeat_interval_counts_at_once():
     assert bench.peer.actions() == ["Heartbeat"] * 3
 
 
+async def test_the_interval_of_the_back_end_is_kept_to_the_second():
+    # trap 10, §4.2: the floor of HeartbeatInterval is for those who change the key
+    bench = LinkBench()
+    bench.peer.script["BootNotification"] = [verdict("Accepted", 5)]
+    bench.connection.set(True)
+    await bench.run(1_000)
+    bench.peer.calls = []
+    await bench.run(30_000)
+    assert bench.peer.actions() == ["Heartbeat"] * 6
+    assert await bench.status_of("ChangeConfiguration", key="HeartbeatInterval", value="15") == "Accepted"
+    bench.peer.calls = []
+    await bench.run(30_000)
+    assert bench.peer.actions() == ["Heartbeat"] * 2
+
+
 async def test_pending_sends_nothing_unasked_and_retries_after_the_interval():
     # traps 9 and 10
     bench = LinkBench()
@@ -265,6 +280,39 @@ async def test_aligned_values_outside_of_a_transaction():
     for payload in payloads:
         assert "transactionId" not in payload
         assert payload["meterValue"][0]["sampledValue"][0]["context"] == "Sample.Clock"
+
+
+async def test_aligned_values_of_a_time_without_link_are_kept():
+    # traps 12 and 21, §3.7: clock-aligned values belong to the queue, over power cuts too
+    bench = await LinkBench(ClockAlignedDataInterval=900).accepted()
+    bench.connection.set(False)
+    await bench.run(1_800_000)
+    bench.charging.journal.flush()
+    bench.power_cut()
+    bench.connection.set(True)
+    await bench.run(10_000)
+    payloads = bench.peer.payloads("MeterValues")
+    assert [payload["connectorId"] for payload in payloads] == [1, 0, 1, 0]
+    times = [payload["meterValue"][0]["timestamp"][14:19] for payload in payloads]
+    assert times == ["15:00", "15:00", "30:00", "30:00"], times
+
+
+async def test_aligned_values_that_nobody_wants_are_not_kept():
+    bench = await LinkBench(ClockAlignedDataInterval=900, MeterValuesAlignedData=()).accepted()
+    bench.connection.set(False)
+    await bench.run(900_000)
+    assert bench.link.queue_length == 0
+
+
+async def test_a_link_that_refuses_every_message_does_not_hold_the_station():
+    # The link may be gone while its signal is still on its way: then each call fails without waiting for anything.
+    bench = await LinkBench().accepted()
+    bench.peer.up = False
+    bench.charging.plug()
+    await bench.run(2_000)
+    bench.peer.up = True
+    await bench.run(20_000)
+    assert [p["status"] for p in bench.peer.payloads("StatusNotification")] == ["Preparing"]
 
 
 async def test_aligned_values_of_the_station_name_no_transaction():

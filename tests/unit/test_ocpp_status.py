@@ -145,6 +145,19 @@ def test_a_status_that_was_not_acknowledged_is_sent_after_the_reconnect():
     assert bench.sent() == [(1, "Preparing")]
 
 
+def test_without_an_answer_the_connector_is_left_alone_for_a_while():
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    bench.station.set("Finishing")
+    notification = bench.reporter.next()
+    assert notification.payload["status"] == "Preparing"  # stands between
+    bench.reporter.failed(notification)
+    assert bench.reporter.next() is None and bench.reporter.wait_ms() == 10_000
+    bench.clock.advance(10_000)
+    assert bench.sent() == [(1, "Preparing"), (1, "Finishing")]
+
+
 def test_minimum_status_duration_delays_and_omits():
     # trap 25
     bench = Bench(duration_s=5)

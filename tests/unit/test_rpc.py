@@ -12,6 +12,7 @@ from firmware.ocpp.schema import Schema
 
 SCHEMA = Schema()
 NOW = "2026-11-21T01:02:03Z"
+BOOT = {"chargePointVendor": "Vendor", "chargePointModel": "Model"}
 
 
 class Bench:
@@ -267,6 +268,23 @@ async def test_calls_are_answered_one_by_one_in_order():
     gate.set()
     await settle()
     assert bench.sent == [[3, "1", {"status": "Rejected"}], [3, "2", {"status": "Accepted"}]]
+
+
+async def test_an_answer_counts_before_the_next_message_is_read():
+    # trap 9, OCPP 1.6 §4.2: a call on the heels of the Rejected that silences the station
+    bench = Bench()
+    verdicts = []
+    bench.rpc.silent = lambda: bool(verdicts)
+
+    async def register():
+        verdicts.append(await bench.rpc.call("BootNotification", BOOT, 30))
+
+    task = asyncio.create_task(register())
+    await settle()
+    rejected = {"status": "Rejected", "currentTime": NOW, "interval": 30}
+    await bench.receive([3, "id1", rejected], reset())
+    await task
+    assert len(bench.sent) == 1 and bench.handled == []
 
 
 async def test_nothing_is_answered_while_silent():

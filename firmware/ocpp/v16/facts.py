@@ -84,9 +84,12 @@ class Facts:
 
     async def _stop(self, record, transaction_id):
         t = max(record.t, self._begin_t(record))
-        payload = {"transactionId": transaction_id, "meterStop": _wh(record), "timestamp": iso8601(t)}
-        if record.reason != "Local":  # which is what an absent reason means (§4.10)
-            payload["reason"] = record.reason
+        payload = {
+            "transactionId": transaction_id,
+            "meterStop": _wh(record),
+            "timestamp": iso8601(t),
+            "reason": record.reason,
+        }
         if record.token:
             payload["idTag"] = record.token
         data = await self._transaction_data(record)

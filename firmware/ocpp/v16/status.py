@@ -182,8 +182,10 @@ class StatusReporter:
             self._waiting.remove(notification)
 
     def failed(self, notification):
-        """No answer; it is tried again while the link lasts."""
-        notification.due_ms = self._clock.ms() + _RETRY_MS
+        """No answer; it is tried again while the link lasts, and so is what it was to come before."""
+        for waiting in self._waiting:
+            if waiting.connector == notification.connector:
+                waiting.due_ms = max(waiting.due_ms, self._clock.ms() + _RETRY_MS)
 
     def _step_towards(self, notification):
         """Returns the notification, or the one that has to come before it by the table of transitions."""
