@@ -305,6 +305,13 @@ class Rpc:
         self._server = None
 
     async def _answer_one(self, message_id, action, payload):
+        text, follow_up = await self._text_of_answer(message_id, action, payload)
+        await self._send(text)
+        if follow_up:
+            self._follow(follow_up)
+
+    async def _text_of_answer(self, message_id, action, payload):
+        """Returns (text of the answer, what is to follow it or None). Of its objects nothing is held any longer."""
         try:
             if type(payload) is LargeMessage:
                 payload = await self._streamed(action, payload)
@@ -315,17 +322,13 @@ class Rpc:
                 answer = await answer
             answer, follow_up = answer if isinstance(answer, tuple) else (answer, None)
             self._schema.validate(action, answer, True)
-            text = _dump([_CALLRESULT, message_id, answer])
+            return _dump([_CALLRESULT, message_id, answer]), follow_up
         except CallError as exc:
             self._log.info("rpc", "%s refused: %s", action, exc)
-            await self._send_error(message_id, exc)
+            return _dump_error(message_id, exc), None
         except Exception as exc:
             self._log.exception("rpc " + action, exc)
-            await self._send_error(message_id, CallError(INTERNAL_ERROR))
-        else:
-            await self._send(text)
-            if follow_up:
-                self._follow(follow_up)
+            return _dump_error(message_id, CallError(INTERNAL_ERROR)), None
 
     async def _streamed(self, action, message):
         """Returns the checked payload of a large call; the items of its list are checked when they are read."""
@@ -343,8 +346,7 @@ class Rpc:
         return payload
 
     async def _send_error(self, message_id, error):
-        description = error.description[:_MAX_DESCRIPTION]
-        await self._send(_dump([_CALLERROR, message_id, error.code, description, error.details]))
+        await self._send(_dump_error(message_id, error))
 
     def _follow(self, follow_up):
         """Has `follow_up` called in a task of its own: it may send a CALL, and calls are answered meanwhile."""
@@ -371,6 +373,10 @@ class Rpc:
 
 def _dump(message):
     return json.dumps(message, separators=(",", ":"))
+
+
+def _dump_error(message_id, error):
+    return _dump([_CALLERROR, message_id, error.code, error.description[:_MAX_DESCRIPTION], error.details])
 
 
 def _received_error(message):

@@ -21,7 +21,7 @@ from firmware.ocpp.errors import (
     CallError,
 )
 
-_CACHED = const(40)  # lines of the data file kept in RAM at most; a station's daily messages need about 30
+_CACHED = const(16)  # lines of the data file kept in RAM at most, 300 bytes each: what a session sends over and over
 _DATA = "/v16/schemas.txt"
 
 _STRING = const(0)
@@ -163,9 +163,10 @@ class Schema:
         wanted = name.encode()
         with open(self._path, "rb") as file:
             for line in file:
-                words = line.split()
-                if words[0] == wanted:
-                    return _parse(words)
+                if line.startswith(wanted):
+                    words = line.split()
+                    if words[0] == wanted:
+                        return _parse(words)
         return None
 
 

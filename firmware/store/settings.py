@@ -86,7 +86,9 @@ class Settings:
         value = self._typed.get(name)
         if value is None:
             row = self.setting(name)
-            value = self._typed[row.name] = self._effective(row)
+            value = self._effective(row)
+            if name == row.name:
+                self._typed[name] = value  # the caller's own string, which his code holds anyway, is the key
         return list(value) if isinstance(value, tuple) else value
 
     def text(self, name):

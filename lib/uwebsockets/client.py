@@ -174,8 +174,10 @@ class WebSocket:
 
     async def _write(self, opcode, payload):
         async with self._turn:  # the frame is built when its turn has come: those who wait hold no second copy
-            payload = payload.encode() if isinstance(payload, str) else payload
-            await self._link.write(frame.encode(opcode, payload, os.urandom(4)))
+            # Nothing but the frame is held while it is written.
+            data = payload.encode() if isinstance(payload, str) else payload
+            data = frame.encode(opcode, data, os.urandom(4))
+            await self._link.write(data)
 
     async def _receive(self):
         """One step: returns a message, or None after anything else."""
