@@ -19,6 +19,7 @@ _CONNECT_S = const(15)  # for TCP, TLS and handshake together
 _MAX_IN_RAM = const(65536)  # bytes of a message without a spool; a larger one is refused with close code 1009
 _WATCH_MS = const(500)
 _PONG_MS = const(10_000)  # silence after a ping that proves the link dead
+_SEND_MS = const(30_000)  # for a message to leave: beyond that the other side does not read
 _MAX_DOUBLINGS = const(10)
 
 # Calls in a row without an answer. A back-end may be at a loss with one message; one that answers nothing is none,
@@ -65,6 +66,8 @@ class Connection:
         self._dropped = None  # why the link has to end
         self._hurry = False  # the next attempt is not to wait
         self._probe_wanted = False
+        self._sending = 0  # messages on their way into the socket
+        self._moved_ms = 0  # since when none of them has left
         self._last_error = None
         self.rpc = None
         self.url = ""
@@ -86,15 +89,13 @@ class Connection:
 
         Calls of the back-end that are in work are answered first: one of them may be why.
         """
-        self._hurry = True
-        self._failures = 0
-        if self.rpc:
         self.drop("reconnecting")
         self.hurry()
 
     def hurry(self):
         """Connects at once if there is no link: what kept it from coming up may be over."""
-            self._dropped = "reconnecting"
+        self._hurry = True
+        self._failures = 0
         self._waker.wake()
 
     async def run(self, beat):
@@ -196,7 +197,14 @@ class Connection:
     def _new_rpc(self, ws):
         async def send(text):
             self.message.emit("out", text)
-            await ws.send(text)
+            if not self._sending:
+                self._moved_ms = self._clock.ms()
+            self._sending += 1
+            try:
+                await ws.send(text)
+            finally:
+                self._sending -= 1
+                self._moved_ms = self._clock.ms()
 
         def handle(action, payload):
             return self.handle(action, payload)
@@ -246,6 +254,8 @@ class Connection:
         while self._dropped is None:
             await self._waker.wait(_WATCH_MS)
             beat()
+            if self._sending and self._clock.ms() - self._moved_ms >= _SEND_MS:
+                self._dropped = self._dropped or "the back-end does not read"
             since_ms = self._clock.ms() - pinged_ms
             if waiting and ws.silence_ms() < since_ms:
                 waiting = False
