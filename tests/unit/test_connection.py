@@ -40,6 +40,8 @@ class FakeSocket:
         self.sent = []
         self.pings = 0
         self.answers_pings = True
+        self.reads = asyncio.Event()  # cleared: what is sent does not leave
+        self.reads.set()
         self.closed_with = None
         self.close_code, self.close_reason = None, ""
         self._clock = clock
@@ -66,6 +68,7 @@ class FakeSocket:
         return message
 
     async def send(self, text):
+        await self.reads.wait()
         self.sent.append(json.loads(text))
 
     async def ping(self, data=b""):
@@ -381,6 +384,26 @@ async def test_unanswered_call_probes_the_link():
             asyncio.create_task(call(bench.link.rpc))
             await bench.clock.run_for(40_000)
             assert len(outcomes) == 1 and len(bench.sockets) == sockets
+
+
+async def test_a_back_end_that_does_not_read_is_left():
+    """Its TCP window is closed: neither a CALL nor an answer gets out, and no time-out of theirs begins."""
+    async with Bench() as bench:
+        bench.sockets[0].reads.clear()
+        bench.sockets[0].put('[2,"1","ClearCache",{}]')
+        await bench.clock.run_for(29_000)
+        assert bench.link.connected
+        bench.sockets[0].reads.set()
+        await bench.clock.run_for(100)
+        assert bench.sockets[0].sent == [[3, "1", {"status": "Accepted"}]]
+        bench.sockets[0].reads.clear()
+        bench.sockets[0].put('[2,"2","ClearCache",{}]')
+        await bench.clock.run_for(29_000)
+        assert bench.link.connected and len(bench.sockets) == 1
+        await bench.clock.run_for(5_000)
+        assert ("down", "the back-end does not read") in bench.events and len(bench.sockets) == 2
+        await bench.clock.run_for(60_000)
+        assert bench.link.connected and len(bench.sockets) == 2
 
 
 async def test_pongs_without_answers_are_no_link():
