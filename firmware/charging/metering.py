@@ -12,7 +12,9 @@ from firmware.kernel.signal import Signal
 _POLL_MS = const(1_000)
 _WAKE_MS = const(50)  # how soon a request for a reading is noticed
 _LOST_AFTER = const(3)  # polls without an answer
-_LOWER_TIMES = const(3)  # polls with a lower register before it is believed
+_ODD_TIMES = const(3)  # polls with a register that makes no sense before it is believed
+_JUMP_WH = const(100_000)  # what no vehicle takes between two polls, and what it takes in a second at most
+_MOST_WH_PER_S = const(25)
 _STALE_MS = const(15_000)  # a reading older than this is none
 
 # The energy that a power cut may cost the journal: see also the setting RunningStateInterval.
@@ -22,7 +24,7 @@ _DAY = const(86_400)
 
 
 class Register:
-    """An energy register that never runs backwards within a transaction (OCPP 1.6 erratum 3.77).
+    """An energy register that neither runs backwards nor jumps within a transaction (OCPP 1.6 erratum 3.77).
 
     A meter that is replaced or resets while it counts gets an offset, and so does one that first answers after counting
     had to begin without it. Outside a transaction what the meter shows is taken.
@@ -31,27 +33,28 @@ class Register:
     def __init__(self):
         self.wh = None
         self.offset = 0
-        self._lower = 0
+        self._odd = 0
         self._assumed = False
 
-    def take(self, raw, counting):
-        """Takes the meter's register in Wh; returns the offset when it has changed, else None."""
+    def take(self, raw, counting, seconds=0):
+        """Takes the meter's register in Wh, read `seconds` after the last one; returns a new offset, else None."""
         if self._assumed or (self.offset and not counting):
             return self._shift(raw, counting)
         wh = raw + self.offset
-        if self.wh is None or wh >= self.wh:
-            self._lower = 0
+        most = _JUMP_WH + _MOST_WH_PER_S * seconds
+        if self.wh is None or wh >= self.wh and (not counting or wh - self.wh <= most):
+            self._odd = 0
             self.wh = wh
             return None
-        # One low value is a glitch; a meter that insists means it.
-        self._lower += 1
-        if counting and self._lower < _LOWER_TIMES:
+        # One such value is a glitch; a meter that insists means it.
+        self._odd += 1
+        if counting and self._odd < _ODD_TIMES:
             return None
         return self._shift(raw, counting)
 
     def _shift(self, raw, counting):
         """Joins what the meter shows to what was counted so far, or takes it as it is."""
-        self._lower = 0
+        self._odd = 0
         self._assumed = False
         self.offset = self.wh - raw if counting else 0
         self.wh = raw + self.offset
@@ -155,7 +158,8 @@ class Metering:
             self._evse.clear_fault("meter_lost")
         self._failures = 0
         if reading.energy_wh is not None:
-            offset = self._register.take(reading.energy_wh, self._transaction is not None)
+            seconds = 0 if self._read_at is None else (started - self._read_at) // 1000
+            offset = self._register.take(reading.energy_wh, self._transaction is not None, seconds)
             if offset is not None:
                 self._log.warning(self._area, "register is at %d Wh, offset is now %d", reading.energy_wh, offset)
         reading.energy_wh = self._register.wh

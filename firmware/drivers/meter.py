@@ -62,6 +62,9 @@ class Meter:
             return values[0]
         if values[0] is None:
             return None
+        if name == "currents_ma":
+            # A meter wired the wrong way round: what flows must not pass for nothing. The powers keep the direction.
+            values = [None if value is None else abs(value) for value in values]
         # A three-phase meter on one phase says "not a number" for the other two.
         return (values[0],) if None in values else tuple(values)
 

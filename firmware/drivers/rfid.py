@@ -106,13 +106,14 @@ def is_random(uid):
     return len(uid) == 4 and uid[0] == 0x08
 
 
-def uid_text(uid, reverse=False, shorten=False):
+def uid_text(uid, reverse=False, shorten=True):
     """Returns an id as upper-case hex, the form in which it travels as id token.
 
-    reverse: the last byte first, as some back-ends have their lists. shorten: only the first four of its bytes.
+    reverse: the last byte first, as some back-ends have their lists. shorten: False fills an id of four bytes (ISO
+    14443 single size) with zeros behind to the seven of a double one.
     """
-    if shorten:
-        uid = uid[:4]
     if reverse:
         uid = bytes(reversed(uid))
+    if not shorten and len(uid) == 4:
+        uid += bytes(3)
     return uid.hex().upper()

@@ -93,6 +93,21 @@ async def test_clock_steps_make_no_samples():
     assert seen == []
 
 
+def test_a_jump_that_no_vehicle_makes_is_a_glitch_or_another_meter():
+    """A frame that is wrong with a right CRC, or a meter exchanged while it counts: nobody pays for that."""
+    register = Register()
+    register.take(1_000, True, 1)
+    assert register.take(17_777_216, True, 1) is None and register.wh == 1_000
+    assert register.take(1_005, True, 1) is None and register.wh == 1_005
+    for _ in range(2):
+        assert register.take(900_000, True, 1) is None
+    assert register.take(900_000, True, 1) == 1_005 - 900_000 and register.wh == 1_005
+    register.take(900_010, True, 1)
+    assert register.wh == 1_015
+    register.take(1_150_000, True, 4 * 3600)  # a meter that was silent for so long
+    assert register.wh == 251_005
+
+
 async def test_triggered_sample():
     bench = Bench()
     seen = []

@@ -78,6 +78,41 @@ def image_of(model):
     return registers
 
 
+# What SmartEVSE has proven in the field: registers of voltage, current, power, energy and exported energy.
+PROVEN = {
+    "phoenix-eem350": (0x0, 0xC, 0x28, 0x3E, None),
+    "finder-7e78": (0x1000, 0x100E, 0x1026, 0x1106, 0x110E),
+    "finder-7m38": (2500, 2516, 2536, 2638, None),
+    "sdm630": (0x0, 0x6, 0x34, 0x48, 0x4A),
+    "sdm72": (0x0, 0x6, 0x34, 0x48, 0x4A),
+    "sdm120": (0x0, 0x6, 0x0C, 0x48, 0x4A),
+    "sdm230": (0x0, 0x6, 0x0C, 0x48, 0x4A),
+    "abb-b23": (0x5B00, 0x5B0C, 0x5B14, 0x5000, 0x5004),
+    "solaredge-sunspec": (40196, 40191, 40206, 40234, 40226),
+    "wago-879": (0x5002, 0x500C, 0x5012, 0x600C, 0x6018),
+    "sinotimer-dts6619": (0x0, 0x3, 0x8, 0x27, 0x31),
+    "schneider-iem3x5x": (0x0BD3, 0x0BB7, 0x0BF3, 0xB02B, 0xB02D),
+    "chint-dtsu666": (0x2000, 0x200C, 0x2012, 0x101E, 0x1028),
+    "chint-ddsu666": (0x2000, 0x2002, 0x2004, 0x4000, 0x400A),
+    "carlo-gavazzi-em340": (0x0, 0xC, 0x28, 0x34, 0x4E),
+}
+
+
+def test_the_registers_are_those_of_the_field():
+    assert set(PROVEN) == set(MODELS)
+    for name, registers in PROVEN.items():
+        fields = MODELS[name].fields
+        for field, register in zip(("voltages_mv", "currents_ma", "power_w", "energy_wh", "export_wh"), registers):
+            assert fields.get(field, (None,))[0] == register, (name, field)
+
+
+async def test_a_meter_wired_backwards_shows_its_load():
+    registers = image_of(MODELS["sdm630"])
+    registers.put(0x06, "float32", -15.5)
+    reading = await Meter(registers).read()
+    assert reading.currents_ma[0] == 15_500
+
+
 async def test_every_model_reads_its_registers():
     for name, model in MODELS.items():
         registers = image_of(model)

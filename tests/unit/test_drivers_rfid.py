@@ -104,7 +104,10 @@ def test_a_reader_that_never_answers_is_reported_once():
 def test_forms_of_an_id():
     assert uid_text(B) == "04112233445566"
     assert uid_text(A, reverse=True) == "C3B2A104"
-    assert uid_text(B, shorten=True) == "04112233"
+    assert uid_text(A) == "04A1B2C3"
+    assert uid_text(A, shorten=False) == "04A1B2C3000000"  # matrix C4.10; byte 0 stays first
+    assert uid_text(B, shorten=False) == "04112233445566"
+    assert uid_text(bytes(5), shorten=False) == "0000000000"  # EM4100
 
 
 async def test_a_pn532_is_a_source():
