@@ -78,5 +78,6 @@ class _Work:
 
 
 def is_address(host):
-    """Tells an IPv4 or IPv6 address from a name."""
-    return ":" in host or all(c in "0123456789." for c in host)
+    """Tells an IPv4 address from all that may have to wait for a name server, as even 192.168.1.300 does."""
+    parts = host.split(".")
+    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)

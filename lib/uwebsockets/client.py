@@ -164,25 +164,28 @@ class WebSocket:
                 pass
 
     async def _send(self, opcode, payload):
-        if self._close_sent or self.closed:
+        if not await self._write(opcode, payload):
             raise ConnectionClosed("connection is closed")
-        await self._write(opcode, payload)
 
     async def _send_close(self, payload):
         self._close_sent = True
         await self._write(frame.CLOSE, payload)
 
     async def _write(self, opcode, payload):
+        """Returns False when it is too late: nothing may follow a Close frame (RFC 6455 §5.5.1)."""
         async with self._turn:  # the frame is built when its turn has come: those who wait hold no second copy
+            if self.closed or (self._close_sent and opcode != frame.CLOSE):
+                return False
             # Nothing but the frame is held while it is written.
             data = payload.encode() if isinstance(payload, str) else payload
             data = frame.encode(opcode, data, os.urandom(4))
             await self._link.write(data)
+            return True
 
     async def _receive(self):
         """One step: returns a message, or None after anything else."""
-        if self._pong is not None and not self._close_sent:
-            await self._send(frame.PONG, self._pong)
+        if self._pong is not None:
+            await self._write(frame.PONG, self._pong)
             self._pong = None
         event = self._decoder.next()
         if event is None:

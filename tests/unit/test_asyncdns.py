@@ -1,5 +1,6 @@
 """Name look-ups: a slow name server holds nobody, its absence costs nothing that is known."""
 
+import _thread
 import asyncio
 import time
 
@@ -40,11 +41,17 @@ async def test_a_slow_look_up_does_not_hold_the_scheduler():
 
 
 async def test_addresses_need_no_name_server_and_no_thread():
-    server = Server()
-    for host in ("192.0.2.1", "2001:db8::1"):
-        assert is_address(host)
-        assert await Resolver(server)(host, 80) == ANSWER
-    assert not is_address("host.example") and not is_address("1.example")
+    threads = []
+
+    def lookup(*args):
+        threads.append(_thread.get_ident())
+        return ANSWER
+
+    assert await Resolver(lookup)("192.0.2.1", 80) == ANSWER
+    assert threads == [_thread.get_ident()]
+    assert is_address("0.0.0.0") and is_address("255.255.255.255")
+    for name in ("host.example", "1.example", "192.168.1.300", "192.168.1", "1.2.3.4.5", "1.2..3", "7", "2001:db8::1"):
+        assert not is_address(name)
 
 
 async def test_failure_is_an_oserror_that_names_the_host():

@@ -1,8 +1,10 @@
 """The parts of the WebSocket client that need no socket. Sections are those of RFC 6455."""
 
-from harness import raises
-from uwebsockets import frame, handshake, quote, utf8
-from uwebsockets.errors import HandshakeError, ProtocolError
+import asyncio
+
+from harness import raises, settle
+from uwebsockets import WebSocket, frame, handshake, quote, utf8
+from uwebsockets.errors import ConnectionClosed, HandshakeError, ProtocolError
 from uwebsockets.url import parse
 
 
@@ -122,3 +124,66 @@ def test_utf8_must_not_end_inside_a_character():
     with raises(ProtocolError) as caught:
         checker.feed(b"", True)
     assert caught.value.code == 1007
+
+
+# -- the open connection
+
+
+class Link:
+    """A Transport whose other side is the test: it takes a frame whenever `room` is set."""
+
+    def __init__(self):
+        self.frames = []
+        self.room = asyncio.Event()
+        self.inbox = []
+        self.news = asyncio.Event()
+
+    async def write(self, data):
+        self.frames.append(data[0] & 15)
+        await self.room.wait()
+
+    async def read(self):
+        while not self.inbox:
+            self.news.clear()
+            await self.news.wait()
+        return self.inbox.pop(0)
+
+    async def close(self):
+        pass
+
+    def put(self, data):
+        self.inbox.append(data)
+        self.news.set()
+
+
+async def outcome(coroutine):
+    try:
+        return await coroutine
+    except ConnectionClosed as exc:
+        return exc
+
+
+async def test_nothing_follows_a_close_frame():
+    """§5.5.1, §5.5.2: neither messages that wait for their turn nor the answer to a ping."""
+    link = Link()
+    ws = WebSocket(link, None, b"", frame.Decoder(1000))
+    receiving = asyncio.create_task(ws.recv())
+    first = asyncio.create_task(outcome(ws.send("first")))
+    await settle()
+    link.put(b"\x89\x00")
+    waiting = [asyncio.create_task(outcome(ws.send("late"))) for _ in range(3)]
+    await settle()
+    closing = asyncio.create_task(ws.close())
+    await settle()
+    waiting.append(asyncio.create_task(outcome(ws.send("later"))))
+    await settle()
+    link.room.set()
+    await settle()
+    assert await first is None
+    for task in waiting:
+        assert type(await task) is ConnectionClosed
+    assert link.frames == [frame.TEXT, frame.CLOSE]
+    link.put(b"\x88\x02\x03\xe8")
+    link.put(b"")
+    await closing
+    assert await receiving is None and ws.close_code == 1000
