@@ -126,10 +126,14 @@ class Station:
         n = connector.number
         connector.twin = len(self.connectors) > 1
         connector.status_changed.connect(lambda c, status: self.status_changed.emit(n, status))
-        connector.transaction_changed.connect(self.transaction_changed.emit)
+        connector.transaction_changed.connect(self._transaction_changed)
         connector.plugged.connect(self._access.plugged)
         connector.metering.sampled.connect(lambda context, t, reading: self.sampled.emit(n, context, t, reading))
         connector.update()
+
+    def _transaction_changed(self, event, transaction):
+        self._update_zero()
+        self.transaction_changed.emit(event, transaction)
 
     # -- looking
 
@@ -419,6 +423,8 @@ class Station:
 
     def _update_zero(self):
         zero = self._zero_status()
+        if zero.state == UNAVAILABLE != self._zero.state and self.transactions():
+            zero.state = AVAILABLE  # what is scheduled happens when the last transaction has ended (OCPP 1.6 §5.2)
         if zero != self._zero:
             self._zero = zero
             self.status_changed.emit(0, zero)

@@ -173,11 +173,13 @@ async def test_availability_waits_for_the_transaction():
     await bench.charging()
     assert bench.station.change_availability(0, False) == "scheduled"
     assert bench.word == "Charging" and bench.evse.available
+    assert bench.station.status(0).state == "Available"  # scheduled means the station, too
     assert bench.station.change_availability(1, True) == "accepted"
     assert bench.station.change_availability(1, False) == "scheduled"
     await bench.station.swipe("CARD")
     await bench.run(1_000)
-    assert bench.words[-2:] == ["Finishing", "Unavailable"] and not bench.evse.available
+    assert bench.words[-3:] == ["Finishing", "Unavailable", "Unavailable"] and not bench.evse.available
+    assert bench.station.status(0).state == "Unavailable"
     assert not bench.evse.held
 
 

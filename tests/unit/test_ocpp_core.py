@@ -401,8 +401,10 @@ async def test_a_conflict_with_the_list_is_reported_on_connector_zero():
     bench = await LinkBench().accepted()
     bench.station.list_conflict.emit("CARD")
     await bench.run(100)
-    (payload,) = bench.peer.payloads("StatusNotification")
-    assert (payload["connectorId"], payload["errorCode"]) == (0, "LocalListConflict")
+    bench.station.list_conflict.emit("OTHER")
+    await bench.run(100)
+    payloads = bench.peer.payloads("StatusNotification")
+    assert [(p["connectorId"], p["errorCode"]) for p in payloads] == [(0, "LocalListConflict")] * 2
 
 
 async def test_a_storm_of_triggers_is_bounded():

@@ -159,6 +159,7 @@ class StatusReporter:
             payload = self.payload(n)
             payload["errorCode"] = code
             payload["timestamp"] = iso8601(self._clock.now())
+            self._told.pop(n, None)  # each time it happens is news
             self._enqueue(n, payload, 0)
 
     def wait_ms(self):
