@@ -85,6 +85,7 @@ def session():
         ("RemoteStartTransaction", '{"idTag":{"a":[]}}', "TypeConstraintViolation"),
         ("DataTransfer", '{"vendorId":"x","data":' + "[" * 17 + "]" * 17 + "}", "FormationViolation"),
         ("GetConfiguration", '{"key":[' + ",".join(f'"k{i}"' for i in range(6000)) + "]}", None),
+        ("DataTransfer", '{"vendorId":[' + "[]," * 20_000 + "0]}", "GenericError"),  # more than the heap holds
     ],
 )
 def test_wrong_calls_get_the_right_error(session, name, payload, code):
@@ -175,6 +176,18 @@ def test_one_megabyte_of_nonsense_is_dropped_and_the_link_stays(session, fragmen
     assert session.csms.call("GetLocalListVersion", timeout=30)["listVersion"] >= 0
 
 
+def test_a_call_in_front_of_a_broken_frame_is_answered(session):
+    """RFC 6455 §7.1.7 ends the link at the broken frame, not before."""
+    session.csms.wait_connected()
+    before = len(session.csms.frames)
+    session.csms.send_raw(frame(1, b'[2,"good","GetLocalListVersion",{}]') + frame(3, b"broken"))
+    deadline = time.monotonic() + 2
+    while not any(f.text.startswith('[3,"good"') for f in session.csms.frames[before:]):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert session.unharmed()
+
+
 def test_control_frames_in_masses_are_taken(session):
     session.csms.send_raw(frame(9, b"p" * 125) * 500 + frame(10, b"nobody asked") * 500)
     assert session.unharmed()
@@ -223,7 +236,14 @@ def test_garbage_on_both_serial_lines_stops_nothing():
         HostileLine(meter_nonsense) as meter,
         HostileLine(reader_nonsense) as reader,
         CentralSystem() as csms,
-        Charger(csms.url, rate=20, config={"hw": {"uart": {"meter": meter.path, "rfid": reader.path}}}) as charger,
+        Charger(
+            csms.url,
+            rate=20,
+            config={
+                "hw": {"uart": {"meter": meter.path, "rfid": reader.path}},
+                "keys": {"MeterLossTimeout": "0"},
+            },
+        ) as charger,
     ):
         charger.wait_boot()
         charger.plug()
