@@ -430,13 +430,13 @@ class Station:
             self.status_changed.emit(0, zero)
 
     async def _until(self, condition, wait_ms):
-        """Waits for a condition; returns False when it has not come true in time."""
+        """Waits for a condition, which the EVSEs have had time to learn of; False when it is not true in time."""
         deadline = self._clock.ms() + wait_ms
-        while not condition():
-            if self._clock.ms() >= deadline:
-                return False
+        while self._clock.ms() < deadline:
             await self._clock.sleep_ms(_STEP_MS // 2)
-        return True
+            if condition():
+                return True
+        return False
 
     def _spawn(self, coroutine):
         asyncio.create_task(self._guarded(coroutine))

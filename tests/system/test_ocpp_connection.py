@@ -1,18 +1,13 @@
 """The link of the real charger: what can be wrong with network and server, and that it comes back from all of it."""
 
-import datetime
-import ipaddress
-import ssl
 import threading
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.sync.server import serve
 
 from tools.csms import CentralSystem, Policy
+from tools.csms.authority import Authority
 from tools.sim import Charger
 
 TAG = "04A1B2C3"
@@ -116,43 +111,6 @@ def test_password_as_hex_and_as_text(charger_at, key):
         charger_at(csms.url, config=config).wait_boot()
         with pytest.raises(AssertionError):
             charger_at(csms.url, config={"ocpp": {"auth_key": "A" * 16}}).wait_boot(timeout=0.8)
-
-
-class Authority:
-    """A certificate authority and the certificate of a server, in files."""
-
-    def __init__(self, folder, name="localhost"):
-        key, ca_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        root = self._certificate("Test root", "Test root", ca_key, ca_key, True)
-        leaf = self._certificate(name, "Test root", key, ca_key, False)
-        self.ca_file = folder / "ca.pem"
-        self.ca_file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
-        chain = folder / "server.pem"
-        chain.write_bytes(
-            leaf.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(chain)
-
-    def _certificate(self, subject, issuer, key, issuer_key, is_ca):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)]))
-            .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
-            .add_extension(x509.BasicConstraints(is_ca, None), True)
-        )
-        if not is_ca:
-            names = [x509.DNSName(subject), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
-        return builder.sign(issuer_key, hashes.SHA256())
 
 
 def secured(csms, authority):

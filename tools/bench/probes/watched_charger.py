@@ -1,6 +1,8 @@
 # The simulated charger with a second look at its loop gaps. MIT license.
 """Runs the simulated charger (arguments of tools/sim/run.py). Its loop gaps are also taken without the time that the
-process has waited for a CPU of the host, and written to loop_gaps.json in the state directory at an orderly end."""
+process has waited for a CPU of the host, and written to loop_gaps.json in the state directory at an orderly end.
+
+In a period it may have waited when it had nothing to do: what it ran counts then, as far as the period was late."""
 
 import json
 import sys
@@ -14,13 +16,17 @@ from firmware.kernel import tasks  # isort: skip  # noqa: E402
 _gaps = []
 
 
-def waited_ns():
-    """Returns how long the process has been ready to run and did not (Linux, proc(5)); 0 where nobody counts it."""
+def schedule_ms():
+    """Returns how long the process has run, and how long it was ready to and did not (Linux, proc(5)).
+
+    (0, 0) where nobody counts it.
+    """
     try:
         with open("/proc/self/schedstat") as file:
-            return int(file.read().split()[1])
-    except (OSError, IndexError):
-        return 0
+            ran_ns, waited_ns = file.read().split()[:2]
+            return int(ran_ns) // 1_000_000, int(waited_ns) // 1_000_000
+    except (OSError, ValueError):
+        return 0, 0
 
 
 class WatchedGaps(tasks.LoopGaps):
@@ -31,13 +37,13 @@ class WatchedGaps(tasks.LoopGaps):
     def reset(self):
         super().reset()
         self.own = Plain()
-        self._waited_ns = waited_ns()
+        self._ran_ms, self._waited_ms = schedule_ms()
 
     def record(self, late_ms):
         super().record(late_ms)
-        now_ns = waited_ns()
-        self.own.record(late_ms - (now_ns - self._waited_ns) // 1_000_000)
-        self._waited_ns = now_ns
+        ran_ms, waited_ms = schedule_ms()
+        self.own.record(max(late_ms - (waited_ms - self._waited_ms), min(late_ms, ran_ms - self._ran_ms)))
+        self._ran_ms, self._waited_ms = ran_ms, waited_ms
 
 
 Plain = tasks.LoopGaps
