@@ -7,8 +7,6 @@ those of a transaction until it ends (§3.13.1). Without a link everything goes 
 
 import json
 
-from micropython import const
-
 from firmware.charging.composite import (
     TRANSACTION,
     Profile,
@@ -19,14 +17,8 @@ from firmware.charging.composite import (
     station_limit,
     to_ma,
 )
-from firmware.charging.sharing import split
-from firmware.charging.status import RUNNING
-from firmware.evse.limits import MAX_PILOT_MA, MIN_PILOT_MA
+from firmware.evse.limits import MIN_PILOT_MA
 from firmware.store.settings import UnknownSetting
-
-# A vehicle has 5 s to draw less once its pilot says so (IEC 61851-1 table A.6 seq. 7); until then nobody else may have
-# what it gives up.
-_FOLLOW_MS = const(6_000)
 
 
 class Schedules:
@@ -44,16 +36,18 @@ class Schedules:
         self._store = store
         self.begun = {}
         self._phases = {}  # connector -> phases that a profile has asked for
-        self._offered = {}  # connector -> mA that its pilot signalled when last looked at
-        self._following = {}  # connector -> (mA, ms): its vehicle may still draw as much until then
         self._change = None  # Unix seconds of the next change
-        self._change_ms = None  # when the first vehicle has followed
+        self._sharing = None
+        if len(connectors) > 1:
+            from firmware.charging.sharing import Sharing  # a single connector does without the heap of the code
+
+            self._sharing = Sharing(connectors, clock)
         self.profiles = self._load()
         for connector in connectors:
             if connector.transaction:
                 age_ms = clock.ms() - connector.transaction.begin_ms
                 self.begun[connector.number] = clock.now() - age_ms // 1000
-            if len(connectors) > 1:
+            if self._sharing:
                 connector.evse.contactor_changed.connect(self._evse_changed)
                 connector.evse.pilot_changed.connect(self._evse_changed)
         transaction_changed.connect(self._transaction_changed)
@@ -145,7 +139,7 @@ class Schedules:
         """Applies the limits when the next change is due; to be called several times a second."""
         if self._change is not None and self._clock.now() >= self._change:
             self.apply()
-        elif self._change_ms is not None and self._clock.ms() >= self._change_ms:
+        elif self._sharing and self._sharing.due():
             self.apply()
 
     def apply(self):
@@ -166,10 +160,11 @@ class Schedules:
             if change is not None and (self._change is None or change < self._change):
                 self._change = change
         total = station and to_ma(station[0])
-        if len(self._connectors) > 1:  # one supply for all of them
-            supply = self._settings.get("MaxCurrent")
-            total = supply if total is None else min(total, supply)
-        self._share(total, leasts)
+        if self._sharing:
+            supply = self._settings.get("MaxCurrent")  # one for all of them
+            self._sharing.share(supply if total is None else min(total, supply), leasts)
+        else:
+            _set(self._connectors[0].evse.limits, "station", total)
 
     def _ask_phases(self, connector, said):
         """One phase where a profile allows no more, and the station can switch; else all (§3.13.7)."""
@@ -183,50 +178,6 @@ class Schedules:
             return
         self._phases[connector.number] = wanted
         connector.evse.set_phases(wanted)
-
-    def _share(self, total, leasts):
-        """Divides `total` mA (None: no limit) among the connectors in use, the oldest transaction first.
-
-        What one connector has to give up only goes to another when its pilot has said so and its vehicle has had the
-        time to follow.
-        """
-        users = []
-        if total is not None and len(self._connectors) > 1:
-            users = [c for c in self._connectors if c.evse.charging or c.evse.offered_ma or _may_charge(c)]
-        for connector in self._connectors:
-            if connector not in users:
-                _set(connector.evse.limits, "station", total)
-        users.sort(key=lambda c: (c.transaction is None, c.transaction.number if c.transaction else 0))
-        shares = split(total, [(leasts[c.number], _ceiling(c.evse.limits)) for c in users])
-        free = total
-        taken = []
-        self._watch_offers()
-        for connector in users:
-            held = self._following.get(connector.number, (0, 0))[0]
-            taken.append(max(connector.evse.offered_ma, held))
-            free -= taken[-1]
-        for connector, share, held in zip(users, shares, taken):
-            more = max(0, share - held)
-            given = min(more, max(0, free))
-            free -= given
-            _set(connector.evse.limits, "station", share - more + given)
-
-    def _watch_offers(self):
-        """Notes which vehicles have been offered less a moment ago, and when the first of them has followed."""
-        now = self._clock.ms()
-        self._change_ms = None
-        for connector in self._connectors:
-            n, evse = connector.number, connector.evse
-            before, offered = self._offered.get(n, 0), evse.offered_ma
-            level, until = self._following.pop(n, (0, 0))
-            if offered < before:
-                level, until = max(level, before), now + _FOLLOW_MS
-            self._offered[n] = offered
-            # A vehicle without voltage begins anew with what its pilot says then.
-            if until > now and (evse.charging or offered):
-                self._following[n] = (level, until)
-                if self._change_ms is None or until < self._change_ms:
-                    self._change_ms = until
 
     # -- what happens
 
@@ -256,20 +207,11 @@ def _bound(profile, connector, transaction):
     return Profile(*((profile.number, connector) + profile[2:4] + (transaction,) + profile[5:]))
 
 
-def _may_charge(connector):
-    return connector.session == RUNNING and not connector.transaction.suspended
-
-
 def _least(profile):
     """Returns the mA below which charging makes no sense."""
     if profile is None or profile.least is None:
         return MIN_PILOT_MA
     return max(MIN_PILOT_MA, to_ma(current_of(profile.least, profile.watts, 3)))
-
-
-def _ceiling(limits):
-    """Returns the mA that a connector could use if the station had no limit."""
-    return min([milliamps for milliamps, name in limits.slots() if name != "station"] + [MAX_PILOT_MA])
 
 
 def _set(limits, name, milliamps):

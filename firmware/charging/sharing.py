@@ -1,4 +1,155 @@
-"""One current for several connectors: the sum of the shares never exceeds it (OCPP 1.6 §3.13.3)."""
+"""One current for several connectors: the sum of what could flow never exceeds it (OCPP 1.6 §3.13.3).
+
+Reductions apply at once. What a vehicle has to give up only goes to another one when its pilot has said so and it has
+had the time to follow. What a vehicle does not use goes to those who can use it, in the same way: its pilot says less
+first. As soon as it draws most of that, it has its even share again.
+"""
+
+from micropython import const
+
+from firmware.charging.status import RUNNING
+from firmware.evse.limits import MAX_PILOT_MA
+
+# A vehicle has 5 s to draw less once its pilot says so (IEC 61851-1 table A.6 seq. 7).
+_FOLLOW_MS = const(6_000)
+
+# How long a vehicle is watched before it is offered less than its share: longer than it takes to begin or to ramp up.
+_WATCH_MS = const(60_000)
+_LOOK_MS = const(1_000)
+
+
+class Sharing:
+    """Sets the slot "station" in the limits of each connector."""
+
+    def __init__(self, connectors, clock):
+        self._places = [_Place(connector) for connector in connectors]
+        self._clock = clock
+        self._look_ms = 0
+        self._change_ms = None  # when the first vehicle has followed
+
+    def due(self):
+        """Tells whether shares may have changed, so that share() has a reason; to be called several times a second."""
+        now = self._clock.ms()
+        changed = self._change_ms is not None and now >= self._change_ms
+        if now >= self._look_ms:
+            self._look_ms = now + _LOOK_MS
+            for place in self._places:
+                changed = place.look(now) or changed
+        return changed
+
+    def share(self, total, leasts):
+        """Divides `total` mA among the connectors in use; `leasts` is {connector: mA below which it makes no sense}.
+
+        Where it is not enough for all, those whose vehicle draws come first, then the oldest transaction.
+        """
+        now = self._clock.ms()
+        users = []
+        self._change_ms = None
+        for place in self._places:
+            if place.follow(now) and (self._change_ms is None or place.until < self._change_ms):
+                self._change_ms = place.until
+            if place.in_use:
+                users.append(place)
+            else:
+                place.enough = None
+                place.limit(total)
+                place.granted = 0
+        users.sort(key=_Place.rank)
+        leasts = [leasts[place.connector.number] for place in users]
+        shares = _shares(total, users, leasts)
+        for place, share in zip(users, shares):
+            place.granted = min(place.granted, share)
+        more = [max(0, share - place.taken) for share, place in zip(shares, users)]
+        free = max(0, total - sum(place.taken for place in users))
+        given = split(free, [(0, rise) for rise in more])
+        for i, place in enumerate(users):
+            place.limit(shares[i] - more[i] + given[i])
+
+
+class _Place:
+    """A connector, what its vehicle may draw at most, and what it has made of that."""
+
+    def __init__(self, connector):
+        self.connector = connector
+        self.granted = 0  # mA of its share that it may take, which its pilot may not say yet
+        self.until = 0  # ms; may draw `_held` mA until then
+        self.enough = None  # mA; more than that it has not used of late. None: it takes all, or nobody knows
+        self._held = 0
+        self._offered = 0
+        self._peak = 0  # mA drawn at most since
+        self._since = 0
+
+    @property
+    def in_use(self):
+        connector = self.connector
+        if connector.evse.charging or connector.evse.offered_ma:
+            return True
+        return connector.session == RUNNING and not connector.transaction.suspended
+
+    @property
+    def taken(self):
+        """mA that nobody else may have."""
+        return max(self._offered, self._held, self.granted)
+
+    @property
+    def ceiling(self):
+        """mA that could be used here if there were nobody else."""
+        slots = self.connector.evse.limits.slots()
+        return min([milliamps for milliamps, name in slots if name != "station"] + [MAX_PILOT_MA])
+
+    def rank(self):
+        transaction = self.connector.transaction
+        return self.enough == 0, transaction is None, transaction.number if transaction else 0
+
+    def limit(self, milliamps):
+        self.granted = milliamps
+        self.connector.evse.limits.set("station", milliamps)
+
+    def follow(self, now):
+        """Notes what the pilot says now. Tells whether the vehicle may still draw what it said before, see `until`."""
+        evse = self.connector.evse
+        before, self._offered = self._offered, evse.offered_ma
+        if self.until <= now:
+            self._held = 0
+        if self._offered < before:
+            self._held, self.until = max(self._held, before), now + _FOLLOW_MS
+        # A vehicle without voltage begins anew with what its pilot says then.
+        if not (evse.charging or self._offered):
+            self._held = 0
+        return self._held > 0
+
+    def look(self, now):
+        """Notes what the vehicle draws. Tells whether another current is enough for it now."""
+        offered = self.connector.evse.offered_ma
+        drawn = self._drawn()
+        before = self.enough
+        if offered and drawn is not None and drawn * 5 < offered * 4:
+            self._peak = max(self._peak, drawn)
+            if now - self._since < _WATCH_MS:
+                return False
+            self.enough = self._peak // 1000 * 1500  # whole amperes: a meter that flickers moves nothing
+        elif offered:
+            self.enough = None
+        self._peak, self._since = 0, now
+        return self.enough != before
+
+    def _drawn(self):
+        """Returns the mA of the phase that carries most, None when nobody knows."""
+        if not self.connector.evse.charging:
+            return 0
+        reading = self.connector.metering.current()
+        return max(reading.currents_ma) if reading and reading.currents_ma else None
+
+
+def _shares(total, users, leasts):
+    """Returns what each of the users is to have in the end: what is enough for them, then the rest evenly."""
+    ceilings = [place.ceiling for place in users]
+    wants = []
+    for place, least, most in zip(users, leasts, ceilings):
+        wants.append((least, most if place.enough is None else min(most, max(least, place.enough))))
+    shares = split(total, wants)
+    rest = split(total - sum(shares), [(0, most - share if share else 0) for share, most in zip(shares, ceilings)])
+    return [share + more for share, more in zip(shares, rest)]
 
 
 def split(total, wants):
@@ -8,11 +159,14 @@ def split(total, wants):
     take more.
     """
     shares = []
-    for least, most in wants:
+    hungry = []
+    for i, (least, most) in enumerate(wants):
         served = least <= total and least <= most
         shares.append(least if served else 0)
         total -= shares[-1]
-    hungry = sorted([most - share, i] for i, (share, (_, most)) in enumerate(zip(shares, wants)) if share)
+        if served:
+            hungry.append((most - least, i))
+    hungry.sort()
     for k, (room, i) in enumerate(hungry):
         more = min(room, total // (len(hungry) - k))
         shares[i] += more

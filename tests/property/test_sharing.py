@@ -42,7 +42,8 @@ actions = st.one_of(
     st.tuples(st.just("sleep"), st.integers(0, 2)),
     st.tuples(st.just("limit"), st.sampled_from([0, 50, 60, 130, 200, 320, 600])),
     st.tuples(st.just("default"), st.sampled_from([0, 60, 100, 200, 320])),
-    st.tuples(st.just("wait"), st.integers(1, 12)),
+    st.tuples(st.just("draw"), st.tuples(st.integers(0, 2), st.integers(0, 32))),
+    st.tuples(st.just("wait"), st.sampled_from([1, 3, 6, 12, 61])),
 )
 
 
@@ -64,6 +65,8 @@ async def play(script):
             bench.unplug(value + 1)
         elif word == "sleep":
             bench.evses[value].set_state("B" if bench.evses[value].connected else "A")
+        elif word == "draw":
+            bench.meters[value[0]].draws_w = value[1] * 230
         elif word == "limit":
             total = value
             schedules.install(profile(1, 0, STATION, start=0, periods=(0, total, 0)))

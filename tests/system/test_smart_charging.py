@@ -12,12 +12,12 @@ def install(csms, connector, **fields):
     return answer["status"]
 
 
-def charge(charger, csms, connector=1, tag=TAG):
-    """A vehicle draws all that it may; returns the StartTransaction."""
+def charge(charger, csms, connector=1, tag=TAG, amps=32):
+    """A vehicle charges; returns the StartTransaction."""
     charger.plug(connector=connector)
     charger.swipe(tag, [connector])
     started = csms.expect("StartTransaction", idTag=tag)
-    charger.draw(32, connector=connector)
+    charger.draw(amps, connector=connector)
     csms.expect("StatusNotification", connectorId=connector, status="Charging")
     return started
 
@@ -80,9 +80,9 @@ def test_two_connectors_never_get_more_than_the_station_has(start_charger, csms)
     charger = start_charger(csms.url, rate=5, config={"hw": {"connectors": 2}})
     charger.wait_boot()
     assert install(csms, 0, purpose="ChargePointMaxProfile", limit=20) == "Accepted"
-    charge(charger, csms, 1)
+    charge(charger, csms, 1, amps=10)
     assert charger.connector(1)["amps"] == 20
-    charge(charger, csms, 2, "OTHER")
+    charge(charger, csms, 2, "OTHER", amps=10)
     charger.wait_state(connector=2, amps=10)
     offered = {1: 0, 2: 0}
     for event in charger.events:

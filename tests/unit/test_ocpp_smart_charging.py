@@ -60,7 +60,7 @@ async def in_transaction(bench, transaction_id=77):
 
 
 async def test_now_is_now_by_whosever_clock():
-    # ours was set from whole seconds and lies behind: no moment at 32 A before the pause that evcc wants, and reads back
+    # ours was set from whole seconds and lies behind: no moment at 32 A before the pause that evcc wants and reads back
     bench = await LinkBench().accepted()
     for seconds, first in ((1, 0), (2, 0), (3, 32)):
         start = iso8601(bench.clock.now() + seconds)

@@ -3,7 +3,6 @@
 from charging_bench import Bench
 from charging_profiles import profile
 
-from firmware.charging.authorisation import TokenInfo
 from firmware.charging.composite import DEFAULT, STATION, TRANSACTION
 from firmware.store.slots import Slots
 
@@ -291,74 +290,6 @@ async def test_a_store_from_elsewhere_is_no_reason_to_stand_still():
         bench = bench.power_cut()
         await bench.run(100)
         assert bench.station.schedules.profiles == []
-
-
-# -- several connectors
-
-
-async def both_charge(total, *defaults):
-    """Two connectors charge below a limit of the station, the second began later."""
-    bench = Bench(2)
-    await bench.run(100)
-    bench.station.schedules.install(profile(1, 0, STATION, start=0, periods=(0, total, 0)))
-    for i, limit in enumerate(defaults):
-        bench.station.schedules.install(profile(10 + i, i + 1, periods=(0, limit, 0)))
-    for n, token in ((1, "CARD"), (2, "OTHER")):
-        bench.plug(n)
-        await bench.station.swipe(token, (n,))
-        await bench.run(800)
-        bench.evses[n - 1].set_state("C")
-        await bench.run(20_000)
-    return bench
-
-
-def offers(bench):
-    return [evse.offered_ma for evse in bench.evses]
-
-
-async def test_one_vehicle_gets_all_that_the_station_has():
-    bench = Bench(2)
-    bench.station.schedules.install(profile(1, 0, STATION, start=0, periods=(0, 200, 0)))
-    await bench.charging()
-    assert bench.evses[0].offered_ma == 20_000 and slots(bench) == (20_000, "station")
-
-
-async def test_the_sum_of_all_connectors_stays_below_the_limit_of_the_station():
-    # §3.13.3; trap 33
-    assert offers(await both_charge(200)) == [10_000, 10_000]
-    assert offers(await both_charge(300, 80, 160)) == [8_000, 16_000]
-    assert offers(await both_charge(100)) == [10_000, 0], "the second one waits"
-
-
-async def test_what_one_gives_up_goes_to_the_other_when_the_vehicle_has_followed():
-    # a vehicle has 5 s to draw less: until then the sum of what may flow would be too much
-    bench = Bench(2)
-    await bench.run(100)
-    bench.station.schedules.install(profile(1, 0, STATION, start=0, periods=(0, 320, 0)))
-    await bench.charging()
-    bench.plug(2)
-    bench.evses[1].set_state("C")
-    await bench.station.swipe("OTHER", (2,))
-    await bench.run(1_500)
-    assert offers(bench) == [16_000, 0]
-    await bench.run(6_000)
-    assert offers(bench) == [16_000, 16_000]
-
-
-async def test_the_last_one_gets_everything_back():
-    bench = await both_charge(200)
-    await bench.station.swipe("OTHER", (2,))
-    await bench.run(10_000)
-    assert offers(bench) == [20_000, 0]
-
-
-async def test_a_refused_user_keeps_nothing_from_the_others():
-    # StopTransactionOnInvalidId off: the transaction goes on without energy
-    bench = await both_charge(200)
-    bench.settings.set("StopTransactionOnInvalidId", False)
-    bench.station.start_confirmed(bench.transaction.number, TokenInfo("Invalid"))
-    await bench.run(1_000)
-    assert offers(bench) == [0, 20_000]
 
 
 # -- phases
