@@ -3,7 +3,8 @@
 A layout is a dict (or a module with one as LAYOUT) of plain data:
 
 name, max_ma, phases, fixed_cable   what the board is
-connectors    one dict per connector, part name -> its pins and values; a part that is not there is not fitted
+connectors    one dict per connector, part name -> its pins and values; a part that is not there is not fitted. An input
+              named in button.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)
 fitted        how many of the connectors are in use unless the caller says otherwise (all)
 meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None
 readers       card readers: kind ("pn532" or "em4100"), uart, tx, rx
@@ -18,7 +19,7 @@ import pn532
 from micropython import const
 from modbus_rtu import RtuMaster
 
-from firmware.drivers.button import Button, Buttons
+from firmware.drivers.button import CONTACTS, Button, Buttons
 from firmware.drivers.contactor import Contactor
 from firmware.drivers.indicator import Indicator
 from firmware.drivers.lock import Lock
@@ -149,7 +150,7 @@ class Board:
         if "indicator" in layout:
             parts.indicator = _indicator(**layout["indicator"])
             self.parts.add("adjustable_light")
-        for name in ("stop", "emergency"):
+        for name in CONTACTS:
             if name in layout:
                 self.buttons.add(number, name, _button(**layout[name]))
         self.parts.update(name for name in layout if getattr(parts, name, name))

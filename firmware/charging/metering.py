@@ -91,6 +91,13 @@ class Slots:
         self._key = None
 
 
+def _failure(exc, never_answered):
+    """Returns the vendorErrorCode of a meter that gives no reading."""
+    if getattr(exc, "code", None) is not None:  # of a modbus_rtu.ModbusError
+        return "METER FAULTED"
+    return "METER NOT_PRESENT" if never_answered else "METER TIMEOUT"
+
+
 class Metering:
     """Polls one meter about once a second; `meter` has async read() -> Reading (OSError), or is None: none fitted.
 
@@ -114,6 +121,8 @@ class Metering:
         self._aligned = Slots()
         self._wanted = False
         self._failures = 0
+        self._silent_since = 0
+        self._failed = False
         self._read_at = None
         self._saved_wh = 0
         self._saved_ms = 0
@@ -153,9 +162,10 @@ class Metering:
 
     def _answer(self, reading, started):
         if self.lost:
-            self.lost = False
+            self.lost = self._failed = False
             self._log.info(self._area, "meter answers again")
             self._evse.clear_fault("meter_lost")
+            self._evse.clear_fault("meter_failed")
         self._failures = 0
         if reading.energy_wh is not None:
             seconds = 0 if self._read_at is None else (started - self._read_at) // 1000
@@ -170,12 +180,24 @@ class Metering:
             self._follow(self._transaction)
 
     def _no_answer(self, exc):
+        now = self._clock.ms()
         self._failures += 1
+        if self._failures == 1:
+            self._silent_since = now
+        code = _failure(exc, self.newest is None)
         if self._failures == _LOST_AFTER:
             self.lost = True
             self._log.warning(self._area, "meter lost: %s", exc)
             self._evse.set_meter(None)
-            self._evse.raise_fault("meter_lost")
+            self._evse.raise_fault("meter_lost", code)
+        limit_ms = self._settings.get("MeterLossTimeout") * 1000
+        failed = self.lost and 0 < limit_ms <= now - self._silent_since
+        if failed != self._failed:
+            self._failed = failed
+            if failed:
+                self._evse.raise_fault("meter_failed", code)
+            else:
+                self._evse.clear_fault("meter_failed")
 
     @property
     def register_wh(self):

@@ -238,14 +238,22 @@ class Station:
         return True
 
     def button(self, n, name, pressed=True):
-        """A button at the front: "stop" ends the transaction (reason Local), "emergency" opens everything."""
+        """A button at the front: "stop" ends the transaction (reason Local), "emergency" opens everything.
+
+        Or the contact of a protective device: then `name` is that of its fault.
+        """
         connector = self.connector(n)
         if connector is None:
             return
         if name == "emergency":
             connector.evse.emergency(pressed)
-        elif name == "stop" and pressed:
-            connector.evse.press_stop()
+        elif name == "stop":
+            if pressed:
+                connector.evse.press_stop()
+        elif pressed:
+            connector.evse.raise_fault(name)
+        else:
+            connector.evse.clear_fault(name)
 
     # -- operators
 

@@ -1,21 +1,4 @@
-"""RGB light of a connector: a colour and a rhythm for each state of the charging station.
-
-| pattern | light |
-|---|---|
-| Starting | white, breathing |
-| Available | green |
-| Reserved | yellow |
-| Preparing | green, blinking: the vehicle waits for a card |
-| SuspendedEV | blue, blinking slowly: the vehicle may draw and does not |
-| Charging | blue, breathing |
-| SuspendedEVSE | blue, blinking: the station offers nothing for now |
-| Finishing | blue: the session is over, the cable may go |
-| Unavailable | red |
-| Faulted | red, blinking fast |
-| Accepted, Rejected | a card was read: green or red, flickering |
-| Updating | white, blinking |
-| Off | dark |
-"""
+"""RGB light of a connector: a colour and a rhythm for each state (the table is in docs/hardware.md)."""
 
 from micropython import const
 

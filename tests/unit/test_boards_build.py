@@ -130,6 +130,18 @@ def test_an_installer_may_have_a_fixed_cable_or_one_phase():
     assert board.connectors[0].lock and {"lock", "proximity", "phase_switch"} <= board.parts
 
 
+def test_contacts_of_protective_devices_are_inputs_like_the_buttons():
+    layout = dict(simulated.LAYOUT)
+    layout["connectors"] = (dict(layout["connectors"][0], rccb_tripped={"pin": 46, "pressed_level": 1}),)
+    board = build(layout)
+    told = []
+    board.buttons.changed.connect(lambda *what: told.append(what))
+    for _ in range(2):  # no pull-up has an effect on this machine: every input reads 0
+        board.buttons.poll()
+    assert (1, "emergency", True) in told and (1, "rccb_tripped", True) not in told
+    assert "rccb_tripped" in board.parts
+
+
 def test_what_a_board_has_no_pins_for_is_refused():
     board = build(esp32_wrover)
     with raises(ValueError):

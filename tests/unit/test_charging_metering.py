@@ -161,6 +161,53 @@ async def test_meter_lost_and_back():
     assert bench.evse.faults == () and bench.transaction.wh == 1_200
 
 
+def _faults(bench):
+    return [(fault.name, fault.code) for fault in bench.evse.faults]
+
+
+async def test_a_meter_that_stays_silent_sells_nothing_after_a_minute():
+    """Less than a minute may be ignored; where nothing is billed, MeterLossTimeout is 0 and it charges on."""
+    bench = Bench()
+    await bench.charging()
+    transaction = bench.transaction
+    bench.meter.fails = True
+    await bench.run(58_000)
+    assert _faults(bench) == [("meter_lost", "METER TIMEOUT")] and bench.word == "Charging"
+    await bench.run(4_000)
+    assert _faults(bench) == [("meter_lost", "METER TIMEOUT"), ("meter_failed", "METER TIMEOUT")]
+    assert bench.word == "Faulted" and not bench.evse.charging
+    bench.settings.set("MeterLossTimeout", 0, "installer")
+    await bench.run(2_000)
+    assert bench.word == "Charging"
+    bench.settings.set("MeterLossTimeout", 3_600, "installer")
+    await bench.run(3_600_000 - 70_000)
+    assert bench.word == "Charging"
+    await bench.run(10_000)
+    assert bench.word == "Faulted"
+    bench.meter.fails = False
+    await bench.run(2_000)
+    assert bench.word == "Charging" and bench.transaction is transaction and _faults(bench) == []
+
+
+async def test_what_is_wrong_with_the_meter_is_in_the_code():
+    class Refusal(OSError):
+        code = 2  # of a modbus_rtu.ModbusError: the meter does answer
+
+    bench = Bench()
+    bench.meter.fails = True
+    await bench.run(4_000)
+    assert _faults(bench) == [("meter_lost", "METER NOT_PRESENT")]
+    bench.meter.fails = False
+    await bench.run(2_000)
+
+    async def refuses():
+        raise Refusal("illegal data address")
+
+    bench.meter.read = refuses
+    await bench.run(4_000)
+    assert _faults(bench) == [("meter_lost", "METER FAULTED")]
+
+
 async def test_begin_waits_for_the_first_look_at_the_meter():
     """A power-on whose meter is slow must not bill the whole register (found by cutting the power at random)."""
     bench = Bench()

@@ -2,6 +2,7 @@
 
 from harness import raises
 
+from firmware.drivers.button import CONTACTS
 from firmware.evse.faults import FAULTS, MAX_RETRIES, RETRY_AFTER_MS, TABLE, Faults
 
 
@@ -31,6 +32,11 @@ def test_texts_fit_into_a_status_report():
         assert 0 < len(fault.code) <= 50 and 0 < len(fault.text) <= 50, fault.name
         assert fault.recovery in ("auto", "unplug", "retry", "latched")
     assert len(FAULTS) == len(TABLE)
+
+
+def test_every_contact_of_a_protective_device_is_a_fault():
+    for name in CONTACTS:
+        assert name in ("stop", "emergency") or FAULTS[name].blocks
 
 
 def test_a_cause_must_last():

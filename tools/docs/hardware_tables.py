@@ -1,9 +1,6 @@
-"""The pin tables, the meters and the light patterns of docs/hardware.md, from boards/ and drivers/."""
+"""The pin tables, the meters, the contacts and the light patterns of docs/hardware.md, from boards/ and drivers/."""
 
-import ast
 import importlib
-
-from tools.docs.pages import ROOT
 
 _BOARDS = ("esp32s3_reference", "esp32_wrover", "simulated")
 
@@ -67,11 +64,63 @@ def _meter_table():
         yield f"| {name} | {function} | {words} | {model.phases} | {', '.join(sorted(model.fields))} |"
 
 
+# What a pattern tells the person in front of it.
+_MEANINGS = {
+    "Starting": "the station starts",
+    "Available": "free",
+    "Reserved": "kept for somebody",
+    "Preparing": "plugged in, a card is missing",
+    "SuspendedEV": "the vehicle may draw and does not",
+    "Charging": "energy flows",
+    "SuspendedEVSE": "the station offers nothing for now",
+    "Finishing": "the session is over, the cable may go",
+    "Unavailable": "out of service",
+    "Faulted": "out of order: somebody is needed",
+    "Accepted": "a card was read and may charge (for a moment)",
+    "Rejected": "a card was read and may not (for a moment)",
+    "Updating": "new firmware is put in",
+    "Off": "-",
+}
+_COLOURS = {
+    (255, 0, 0): "red",
+    (0, 255, 0): "green",
+    (0, 0, 255): "blue",
+    (255, 160, 0): "yellow",
+    (255, 255, 255): "white",
+    (0, 0, 0): "dark",
+}
+_RHYTHMS = ("steady", "blinks", "breathes")
+
+
 def _light_table():
-    """The table of the indicator's docstring, which speaks to people."""
-    text = ast.get_docstring(ast.parse((ROOT / "firmware" / "drivers" / "indicator.py").read_text()))
-    yield from (line for line in text.splitlines() if line.startswith("|"))
+    from firmware.drivers.indicator import PATTERNS
+
+    yield "| pattern | colour | rhythm | means |"
+    yield "|---|---|---|---|"
+    for name, meaning in _MEANINGS.items():
+        colour, rhythm, period_ms = PATTERNS[name]
+        period = f", {period_ms / 1000:g} s" if period_ms else ""
+        yield f"| {name} | {_COLOURS[colour]} | {_RHYTHMS[rhythm]}{period} | {meaning} |"
+    if len(_MEANINGS) != len(PATTERNS):
+        raise ValueError("a pattern without meaning")
+
+
+_BUTTONS = {
+    "stop": "ends the session (reason Local); the plug is given back once no current flows",
+    "emergency": "opens at once and ends the session (reason EmergencyStop); until released and unplugged",
+}
+
+
+def _contact_table():
+    from firmware.drivers.button import CONTACTS
+    from firmware.evse.faults import FAULTS
+
+    yield "| contact | while it is closed |"
+    yield "|---|---|"
+    for name in CONTACTS:
+        text = _BUTTONS.get(name) or f"no energy, {FAULTS[name].code}: {FAULTS[name].text.lower()}"
+        yield f"| {name} | {text} |"
 
 
 PAGE = "hardware.md"
-TABLES = {"pins": _pin_table, "meters": _meter_table, "lights": _light_table}
+TABLES = {"pins": _pin_table, "meters": _meter_table, "lights": _light_table, "contacts": _contact_table}

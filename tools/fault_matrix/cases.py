@@ -106,6 +106,15 @@ def _rcd_dead(on):
     return does
 
 
+def _contact(name, on):
+    """The contact of a protective device, as its button tells it."""
+    return lambda cell: cell.bench.board.buttons.changed.emit(cell.n, name, on)
+
+
+def _tripped(name):
+    return name, _contact(name, True), _contact(name, False)
+
+
 def _phase(index):
     def does(cell):
         cell.meter.lost_phase = index
@@ -172,4 +181,12 @@ CASES = (
          6_000),
     Case("meter silent", "meter_lost", *_circuit("meter_fail"), "PowerMeterFailure", "METER TIMEOUT", None, STATES,
          "auto"),
+    Case("meter silent for a minute", "meter_failed", *_circuit("meter_fail"),
+         "PowerMeterFailure", "METER TIMEOUT", 63_000, STATES, "auto"),
+    Case("RCCB tripped", *_tripped("rccb_tripped"), "GroundFailure", "RCCB TRIPPED", 100, STATES, "auto"),
+    Case("circuit breaker tripped", *_tripped("mcb_tripped"), "OverCurrentFailure", "MCB_32 TRIPPED", 100, STATES,
+         "auto"),
+    Case("main breaker tripped", *_tripped("breaker_tripped"), "OtherError", "GeneralBreaker TRIPPED", 100, STATES,
+         "auto"),
+    Case("surge protection used up", *_tripped("spd_tripped"), "OtherError", "SPD TRIPPED", 100, STATES, "auto"),
 )  # fmt: skip

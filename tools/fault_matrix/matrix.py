@@ -17,7 +17,7 @@ class Cell:
     """A connector in a state. Functions of a Case use: bench, outlet, parts, meter, shown (the vehicle's letter)."""
 
     def __init__(self, folder, state, connectors=1, n=1):
-        self.bench = bench = Bench(folder, connectors, LockEarly=True)
+        self.bench = bench = Bench(folder, connectors, LockEarly=True, ConnectionTimeOut=600)
         self.n = n
         self.state = state
         self.outlet = bench.outlets[n - 1]
@@ -125,7 +125,8 @@ def _reported(cell, case):
     """The right words reach the back-end."""
     bench = cell.bench
     if case.name:
-        assert bench.until(lambda: case.name in cell.names, _DETECTED_MS) is not None, "not detected"
+        limit_ms = max(_DETECTED_MS, case.limit_ms or 0)
+        assert bench.until(lambda: case.name in cell.names, limit_ms) is not None, "not detected"
     bench.run(2_500)
     report = bench.report(cell.n)
     state = cell.state
