@@ -131,6 +131,8 @@ class App:
         if fault:
             self.log.warning("app", "started after: %s", fault)
             self.station.raise_fault(fault)
+        self.journal.room_changed.connect(self._room_changed)
+        self._room_changed(self.journal.has_room)
         writers = (self.journal, self.history, self.cache, self.settings)
         self.health = Health(storage, self.clock, self.log, self.supervisor, writers, fault)
         self.clock.changed.connect(lambda delta, source: self.journal.clock_changed(delta))
@@ -248,6 +250,12 @@ class App:
             self.station.clear_fault("reader_lost")
         else:
             self.station.raise_fault("reader_lost")
+
+    def _room_changed(self, has_room):
+        if has_room:
+            self.station.clear_fault("flash_full")
+        else:
+            self.station.raise_fault("flash_full")
 
     def _critical(self, name):
         self.log.error("app", "%s failed: contactors opened", name)

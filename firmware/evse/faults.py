@@ -73,6 +73,7 @@ TABLE = (
     Fault("meter_failed", "METER TIMEOUT", "Meter does not answer: no energy", 0, "auto"),
     Fault("meter_lost", "METER TIMEOUT", "Meter does not answer", 0, "auto", blocks=False),
     Fault("brown_out", "SUPPLY BROWN_OUT", "Supply was too low for the controller", 0, "auto", blocks=False),
+    Fault("flash_full", "STORE MEMORY_EXHAUSTION", "Flash full: no new transaction", 0, "auto", blocks=False),
     Fault("watchdog_reset", "EVSE WATCHDOG", "Restarted by the watchdog", 0, "auto", blocks=False),
     Fault("reader_lost", "AUTHENTICATOR TIMEOUT", "Card reader does not answer", 0, "auto", blocks=False),
     Fault("overcurrent_blind", "EVSE F16", "Current not measured: 10 A", 0, "auto", blocks=False),

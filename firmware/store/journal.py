@@ -41,6 +41,7 @@ class Journal:
     reader has acknowledged: samples are delivered before they are durable, and their numbers must not come again.
     Opening the journal tells the clock the newest time known, as a floor. Beyond `max_bytes` samples are thinned.
 
+    `has_room` is False while the flash is so full that no transaction can begin; `room_changed(has_room)` tells when.
     `appended(seq)` is emitted for each new fact, `flushing()` before waiting ones are written: who delivers records
     that are not durable yet makes the place they have reached durable there, or they would be delivered twice.
     """
@@ -51,6 +52,7 @@ class Journal:
         self._report = log
         self.appended = Signal()
         self.flushing = Signal()
+        self.room_changed = Signal()
         self._wear = Wear()
         self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self._wear.wrote)
         self._thinning = Thinning(self._log)
@@ -70,7 +72,7 @@ class Journal:
         self._rebase_needed = False  # something was written in this power-on before the clock was known
         self._boot = self._log.next_seq
         self._append(BOOT, records.boot_payload(self._time()), False)
-        self._reserve.fill()
+        self.has_room = self._reserve.fill()
 
     # -- writing
 
@@ -125,8 +127,11 @@ class Journal:
         self._append(CLOCK, records.clock_payload(self._time(), self._boot, delta), self._rebase_needed)
 
     def flush(self):
-        """Writes what waits; raises OSError."""
-        self._log.flush()
+        """Writes what waits, on a full flash into the reserve; raises OSError."""
+        try:
+            self._log.flush()
+        except OSError as exc:
+            self._on_full_flash(exc, self._log.flush)
         self._batch_began_ms = None
 
     def flush_due(self):
@@ -196,6 +201,8 @@ class Journal:
         Those of a transaction that had not ended before the segment of `seq` stay: its end may still have to be
         reported, with its samples.
         """
+        if not self.has_room and seq >= self._log.next_seq:
+            self._log.rotate()  # where room is short, what was delivered out of the last segment goes, too
         segments = self._log.segments()
         if len(segments) < 2 or segments[1] > seq:
             return
@@ -206,7 +213,7 @@ class Journal:
         numbers = _open_in(payload)
         if numbers is not None:
             self._log.release(min(numbers + [seq]))
-            self._reserve.fill()
+            self._fill_reserve()
 
     # -- inside
 
@@ -216,9 +223,7 @@ class Journal:
         try:
             seq = self._log.append(kind, payload, durable)
         except OSError as exc:
-            if exc.args[0] != ENOSPC:
-                raise
-            seq = self._append_to_full_flash(kind, payload, durable)
+            seq = self._on_full_flash(exc, lambda: self._log.append(kind, payload, durable), kind in _NEEDS_RESERVE)
         if not self._log.pending:
             self._batch_began_ms = None
         if self._grown:
@@ -226,23 +231,32 @@ class Journal:
             self._thin(self._max_bytes)
         return seq
 
-    def _append_to_full_flash(self, kind, payload, durable):
-        """Makes room and appends; raises OSError when there is none to make."""
+    def _on_full_flash(self, exc, write, needs_reserve=False):
+        """Makes room and calls write(), which has failed with `exc`, again; raises OSError when there is none."""
+        if exc.args[0] != ENOSPC:
+            raise exc
         self._reserve.give()
         try:
             won = self._thin(self._log.size() - 1)
-            if not won and kind in _NEEDS_RESERVE:
-                raise OSError(ENOSPC)
-            return self._log.append(kind, payload, durable)
+            if not won and needs_reserve:
+                raise exc
+            return write()
         finally:
             self._tell_exhaustion()
-            self._reserve.fill()
+            self._fill_reserve()
 
     def _restore_reserve(self):
         """Makes the reserve whole again if there is room or some to win; returns True when it is."""
         self._thin(self._log.size() - 1)
-        self._reserve.fill()
-        return self._reserve.whole
+        return self._fill_reserve()
+
+    def _fill_reserve(self):
+        """Makes the reserve whole if there is room for it; returns True when it is."""
+        whole = self._reserve.fill()
+        if whole != self.has_room:
+            self.has_room = whole
+            self.room_changed.emit(whole)
+        return whole
 
     def _tell_exhaustion(self):
         """Records, once, that the flash was full."""

@@ -35,13 +35,13 @@ class Reserve:
         self.whole = False
 
     def fill(self):
-        """Makes the file unless it is there."""
+        """Makes the file unless it is there; returns True when it is."""
         try:
             self.whole = os.stat(self._path)[6] == self._blocks * len(_BLOCK)
         except OSError:
             self.whole = False
         if self.whole:
-            return
+            return True
         try:
             with open(self._path, "wb") as f:
                 for _ in range(self._blocks):
@@ -49,6 +49,7 @@ class Reserve:
             self.whole = True
         except OSError:
             self.give()
+        return self.whole
 
     def give(self):
         """Removes the file."""

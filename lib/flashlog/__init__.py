@@ -83,7 +83,7 @@ class FlashLog:
         fresh = self._tail is None or self._tail + len(data) > self._segment_bytes
         if fresh:
             base = self._pending[0][0]
-            data = encode(base, HEADER, self._opening() if self._opening else b"") + data
+            data = self._header(base) + data
         else:
             base = self._segments[-1]
         try:
@@ -163,6 +163,18 @@ class FlashLog:
             os.remove(self._file(base))
             self.damaged.discard(base)
 
+    def rotate(self):
+        """Begins a segment, so that release() can remove all records there are. Raises OSError."""
+        self.flush()
+        base = self.next_seq
+        if base in self._segments:
+            return
+        data = self._header(base)
+        with open(self._file(base), "wb") as f:
+            f.write(data)
+        self._segments.append(base)
+        self._tail = len(data)
+
     def rewrite(self, base, keep):
         """Drops the records of a closed segment for which keep(seq, kind, payload) is false; all or nothing.
 
@@ -197,6 +209,9 @@ class FlashLog:
         return written
 
     # -- inside
+
+    def _header(self, base):
+        return encode(base, HEADER, self._opening() if self._opening else b"")
 
     def _file(self, base):
         return "%s/%08x%s" % (self._path, base, _SUFFIX)

@@ -52,6 +52,24 @@ def test_release_and_rewrite_survive_every_power_cut():
     assert sweep(fill, act, check_log) > 5
 
 
+def test_a_rotation_on_demand_survives_every_power_cut():
+    def act(path, promise):
+        log = FlashLog(path + "/log", segment_bytes=600)
+        promise((log.append(2, b"\x66" * 40), b"\x66" * 40))
+        log.rotate()
+        log.rotate()  # there is nothing more to begin
+        assert log.segments()[-1] == log.next_seq
+        promise((log.append(1, b"\x77" * 40), b"\x77" * 40))
+        kept = log.next_seq - 1
+        log.release(kept)
+        assert [record[0] for record in log.read()] == [kept]
+
+    def check(path, promises):
+        check_log(path, promises[-1:])
+
+    assert sweep(fill, act, check) > 5
+
+
 def test_full_flash_is_reported_and_everything_before_it_kept():
     flash = format_flash(10)
     with mounted(flash) as path:

@@ -4,10 +4,15 @@
 import os
 
 from charging_bench import Bench
-from flash import files, format_flash, mounted
+from flash import files, format_flash, mounted, sweep
+from harness import FakeClock
 
-from firmware.kernel.log import ERROR
+import firmware.store.journal as journal_module
+from firmware.kernel.log import ERROR, Log
+from firmware.kernel.reading import Reading
 from firmware.store.records import BEGIN, END, EVENT
+from firmware.store.registry import SETTINGS
+from firmware.store.settings import Settings
 from firmware.store.tags import AuthCache
 
 
@@ -50,6 +55,8 @@ async def test_a_full_flash_ends_what_runs_and_begins_nothing():
         bench = Bench(folder=path, MeterValueSampleInterval=10, JournalBatch=2)
         bench.cache = bench.station._authoriser._cache = AuthCache(path + "/cache", bench.clock)
         await bench.charging()
+        room = []
+        bench.journal.room_changed.connect(room.append)
         fill_up(path)
         await bench.run(300_000)
         bench.meter.wh = 2_000
@@ -65,11 +72,30 @@ async def test_a_full_flash_ends_what_runs_and_begins_nothing():
         assert len(bench.records(BEGIN)) == len(bench.records(END)) == 1
         events = [record.context for record in bench.records(EVENT)]
         assert events.count("MemoryExhaustion") == 1
+        assert room[-1] is bench.journal.has_room is False
 
         make_room(path)
         assert await attempt(bench) is not None
+        assert room[-1] is bench.journal.has_room is True
         await leave(bench)
         assert len(bench.ends()) == 2
+
+
+async def test_delivery_makes_room_even_where_all_of_it_is_in_one_segment():
+    with mounted(format_flash(48)) as path:
+        bench = Bench(folder=path, MeterValueSampleInterval=10, JournalBatch=2)
+        await bench.charging()
+        fill_up(path)
+        await bench.run(300_000)
+        await leave(bench)
+        fill_up(path)  # what room that made
+        assert await attempt(bench) is None and not bench.journal.has_room
+        await leave(bench)
+        assert bench.records()
+        bench.journal.release(bench.journal.next_seq)
+        assert bench.records() == []
+        make_room(path)
+        assert await attempt(bench) is not None
 
 
 async def test_a_station_with_a_full_flash_starts_and_ends_what_the_power_cut_left():
@@ -81,3 +107,62 @@ async def test_a_station_with_a_full_flash_starts_and_ends_what_the_power_cut_le
         bench = bench.power_cut()
         await bench.run(5_000)
         assert [(tx, reason) for tx, reason, _ in bench.ends()] == [(transaction.number, "PowerLoss")]
+
+
+def test_compaction_on_a_full_flash_survives_every_power_cut():
+    """Segments and reserve are made small, so that the sweep goes through compactions."""
+    segment_bytes, reserve_blocks = journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS
+    journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS = 2048, 3
+    compactions = []
+
+    def power_on(path):
+        clock = FakeClock()
+        log = Log(clock)
+        journal = journal_module.Journal(path + "/journal", clock, log, Settings(path + "/settings", SETTINGS))
+        return journal, log
+
+    def prepare(path):
+        journal, _ = power_on(path)
+        journal.event("StartupOfTheDevice")
+        journal.begin(journal.next_tx(), 1, "TAG", 1000)
+        for i in range(90):
+            journal.sample(2, 1, "periodic", Reading(energy_wh=1000 + i, power_w=11_040), 16_000)
+        journal.flush()
+        fill_up(path)
+
+    def act(path, promise):
+        journal, log = power_on(path)
+        journal.event("Full")
+        promise("Full")
+        for i in range(90, 130):
+            try:
+                journal.sample(2, 1, "periodic", Reading(energy_wh=1000 + i, power_w=11_040), 16_000)
+            except OSError as exc:
+                if exc.args[0] != 28:
+                    raise
+        journal.end(2, 1, "TAG", 2000, "Local")
+        promise(END)
+        compactions.append(len([line for line in log.lines() if "thinned" in line[3]]))
+
+    def check(path, promises):
+        journal, _ = power_on(path)
+        found = list(journal.read())
+        kinds = [record.kind for record in found]
+        numbers = [record.seq for record in found]
+        assert numbers == sorted(set(numbers)) and kinds.count(BEGIN) == 1
+        registers = [record.reading.energy_wh for record in found if record.reading]
+        assert registers == sorted(set(registers)) and len(registers) > 10
+        events = [record.context for record in found if record.kind == EVENT]
+        assert events.count("StartupOfTheDevice") == 1 and events.count("Full") in ([1] if promises else [0, 1])
+        if END in promises:
+            assert kinds.count(END) == 1
+        elif journal.open_transactions():
+            journal.end(2, 1, None, 2000, "PowerLoss")  # there is always room for it
+        assert [record.kind for record in journal.read()].count(END) == 1
+        assert not [name for name in files(path + "/journal") if name.endswith(".new")]
+
+    try:
+        assert sweep(prepare, act, check, blocks=40) > 100
+        assert max(compactions) >= 1
+    finally:
+        journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS = segment_bytes, reserve_blocks

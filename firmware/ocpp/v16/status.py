@@ -52,6 +52,7 @@ ERROR_CODES = {
     "meter_failed": "PowerMeterFailure",
     "reader_lost": "ReaderFailure",
     "brown_out": "InternalError",
+    "flash_full": "InternalError",
     "watchdog_reset": "InternalError",
 }
 

@@ -54,7 +54,7 @@ class Bench:
         backend.clock = self.clock
         self.log = Log(self.clock)
         self.meter = meter or ScriptedMeter()
-        self.evse = ScriptedEvse()
+        self.evse = ScriptedEvse(self.clock)
         for directory in ("/journal", "/history"):
             _make(path + directory)
         self.settings = Settings(path + "/settings", SETTINGS, log=self.log)
