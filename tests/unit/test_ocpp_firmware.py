@@ -20,6 +20,13 @@ class Maintenance:
         self.name = "log.txt"
         self.valid = True
         self.outcome = None
+        self.request = ""
+        self.flash_works = True
+
+    def remember(self, text):
+        if not self.flash_works:
+            raise OSError(28)
+        self.request = text
 
     def diagnostics(self, start, stop):
         self.did.append(("diagnostics", start, stop))
@@ -155,6 +162,40 @@ async def test_an_update_is_retrieved_at_its_date_and_installed_at_once_when_idl
     await bench.run(30_000)
     assert firmware_statuses(bench) == ["Idle", "Downloading", "Downloaded", "Installing"]
     assert bench.resets == [(True, "update")]
+
+
+async def test_an_update_that_was_accepted_survives_a_power_cut():
+    # §5.19: it was answered, and is to be retrieved as soon as possible after its date
+    bench = await fitted()
+    await update(bench, retrieveDate=iso8601(bench.clock.now() + 600), retries=0)
+    await bench.run(10_000)
+    for task in bench.link._firmware._tasks.values():
+        task.cancel()
+    bench.power_cut()
+    await bench.accepted()
+    await bench.run(500_000)
+    assert bench.maintenance.did == []
+    bench.connection.set(False)
+    await bench.accepted()
+    await bench.run(100_000)
+    assert firmware_statuses(bench) == ["Downloading", "Downloaded", "Installing"]
+    assert bench.maintenance.times("download") == 1 and bench.maintenance.request == ""
+
+
+async def test_an_update_that_has_failed_is_forgotten():
+    bench = await fitted()
+    bench.maintenance.failures = 1
+    await update(bench, retries=0)
+    await bench.run(10_000)
+    assert firmware_statuses(bench)[-1] == "DownloadFailed" and bench.maintenance.request == ""
+
+
+async def test_a_flash_that_refuses_does_not_keep_the_update_back():
+    bench = await fitted()
+    bench.maintenance.flash_works = False
+    await update(bench)
+    await bench.run(10_000)
+    assert firmware_statuses(bench)[-1] == "Installing"
 
 
 async def test_a_date_that_is_none_is_refused():

@@ -8,12 +8,13 @@ The transfers themselves are the maintenance layer's, which is handed in and off
     async install()              makes it the firmware of the next start
     outcome                      how an installation before this start ended: True, False, None when there was none
     outcome_told()               the back-end knows the outcome
+    request                      text that remember(text) has kept over restarts, "" or None when there is none
 
-whose coroutines may be cancelled and raise OSError or ValueError. A request that still waits for its date is forgotten
-over a restart; the back-end sees that from the statuses that do not come.
+whose coroutines may be cancelled and raise OSError or ValueError, as remember() may.
 """
 
 import asyncio
+import json
 
 from micropython import const
 
@@ -46,9 +47,15 @@ class FirmwareProfile:
         return {"status": self._told.get(message, IDLE)}
 
     def accepted(self):
-        """The back-end can be told: how did the installation before this start end (errata 3.47)?"""
+        """The back-end can be told: how did the installation before this start end (errata 3.47)?
+
+        An update that was accepted before the power went, and has not come to its installation, is taken up again.
+        """
         if self._maintenance.outcome is not None:
             asyncio.create_task(self._tell_outcome())
+        if self._maintenance.request and "FirmwareStatusNotification" not in self._tasks:
+            payload = json.loads(self._maintenance.request)
+            self._begin("FirmwareStatusNotification", self._update(_time(payload, "retrieveDate"), payload))
 
     async def _tell_outcome(self):
         status = "Installed" if self._maintenance.outcome else "InstallationFailed"
@@ -90,11 +97,13 @@ class FirmwareProfile:
 
     async def _update(self, t, payload):
         message = "FirmwareStatusNotification"
+        self._remember(json.dumps(payload))
         self._station.withdraw(False)  # the request before may have waited for the end of a transaction
         while self._clock.now() < t:
             await self._clock.sleep_ms(_WAIT_MS)
         self._tell(message, "Downloading")
         if not await self._repeated(lambda: self._maintenance.download(payload["location"]), payload):
+            self._remember("")
             self._tell(message, "DownloadFailed")
             return
         self._tell(message, "Downloaded")
@@ -102,6 +111,7 @@ class FirmwareProfile:
         self._station.withdraw(True)
         while self._station.transactions():
             await self._clock.sleep_ms(_WAIT_MS)
+        self._remember("")  # from here on it is the outcome that counts
         self._tell(message, "Installing")
         try:
             await self._maintenance.install()
@@ -111,6 +121,12 @@ class FirmwareProfile:
             self._station.withdraw(False)
         else:
             self._station.request_reset(True, "update")  # "Installed" is told by the new firmware
+
+    def _remember(self, text):
+        try:
+            self._maintenance.remember(text)
+        except OSError as exc:
+            self._log.error("update", "request not stored: %s", exc)
 
     # -- both
 
