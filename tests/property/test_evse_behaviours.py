@@ -25,7 +25,7 @@ INTERLOCKS = {
     "available": (lambda bench: bench.machine.available, 6_020 + TICK_MS),
     "6 A allowed": (lambda bench: bench.limits.allowed()[0] >= 6_000, 6_020 + TICK_MS),
 }
-# B is believed late after a change of duty cycle (550 ms) or a switching (200 ms).
+# B is believed late after a change of duty cycle (550 ms).
 BLANKED_MS = 560
 
 
@@ -115,7 +115,7 @@ class _Truth:
             assert bench.pwm and bench.machine.offered_ma >= 6_000
             assert not bench.welded, "closed onto a weld"
             assert bench.locked and bench.machine.permitted and bench.machine.available
-        if (out.close != self.closed) or out.duty != self.duty:
+        if out.duty != self.duty:
             self.changed_at = now
         self.closed = out.close
         self.duty = out.duty
