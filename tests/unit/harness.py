@@ -36,6 +36,29 @@ async def settle(rounds=20):
         await asyncio.sleep(0)
 
 
+class MemoryStream:
+    """An asyncio stream without a wire: what `arrive()` is given is read, and writing is left to subclasses."""
+
+    def __init__(self, waiting=b""):
+        self.waiting = waiting
+        self._arrived = asyncio.Event()
+
+    def arrive(self, data):
+        self.waiting += data
+        self._arrived.set()
+
+    async def read(self, n):
+        await asyncio.sleep(0)
+        while not self.waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        data, self.waiting = self.waiting[:n], self.waiting[n:]
+        return data
+
+    async def drain(self):
+        await asyncio.sleep(0)
+
+
 class FakeClock(Clock):
     """The kernel's clock over time that only passes when a test says so.
 

@@ -2,38 +2,25 @@
 
 import asyncio
 
-from harness import raises
+from harness import MemoryStream, raises
 from modbus_rtu import ModbusError, RtuMaster, crc16, seal
 
 
-class Line:
+class Line(MemoryStream):
     """A serial line as an asyncio stream. `answers` are sent one by one, each after one request; None is silence."""
 
     def __init__(self, *answers, stale=b""):
+        super().__init__(stale)
         self.answers = list(answers)
         self.requests = []
-        self.waiting = stale
         self.log = []
-        self._arrived = asyncio.Event()
-
-    async def read(self, n):
-        await asyncio.sleep(0)
-        while not self.waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        data, self.waiting = self.waiting[:n], self.waiting[n:]
-        return data
 
     def write(self, data):
         self.requests.append(bytes(data))
         self.log.append("write")
         answer = self.answers.pop(0) if self.answers else None
         if answer:
-            self.waiting += answer
-            self._arrived.set()
-
-    async def drain(self):
-        await asyncio.sleep(0)
+            self.arrive(answer)
 
 
 def master(line, **options):

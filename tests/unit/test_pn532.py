@@ -2,7 +2,7 @@
 
 import asyncio
 
-from harness import raises
+from harness import MemoryStream, raises
 from pn532 import ACK, NACK, PN532, PN532Error, Scanner, encode
 
 
@@ -12,31 +12,18 @@ def answer(code, data=b""):
     return b"\x00\x00\xff" + bytes((len(body), -len(body) & 0xFF)) + body + bytes((-sum(body) & 0xFF, 0))
 
 
-class Chip:
+class Chip(MemoryStream):
     """A UART with the chip at its end: `script` maps a command code to what comes back, ACK included."""
 
     def __init__(self, script, waiting=b""):
+        super().__init__(waiting)
         self.script = script
-        self.waiting = waiting
         self.written = []
-        self._arrived = asyncio.Event()
-
-    async def read(self, n):
-        await asyncio.sleep(0)
-        while not self.waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        data, self.waiting = self.waiting[:n], self.waiting[n:]
-        return data
 
     def write(self, data):
         self.written.append(bytes(data))
         if data[:3] == b"\x00\x00\xff" and data[5] == 0xD4:
-            self.waiting += self.script.get(data[6], b"")
-            self._arrived.set()
-
-    async def drain(self):
-        await asyncio.sleep(0)
+            self.arrive(self.script.get(data[6], b""))
 
 
 CARD = b"\x01\x01\x00\x04\x08\x04\x04\xa1\xb2\xc3"  # one target, SENS_RES 0004, SEL_RES 08, four bytes of id
