@@ -11,19 +11,21 @@ import asyncio
 import socket
 
 _POLL_S = 0.02
+_PATIENCE_S = 3
 
 
 class Resolver:
     """One look-up at a time; whoever asks for the name that is being looked up shares its outcome.
 
-    The newest answer is kept: where the name server is out of reach it is used again. `lookup` replaces
-    socket.getaddrinfo.
+    The newest answer is kept: where the name server says nothing for `patience_s`, or no, it is used again. `lookup`
+    replaces socket.getaddrinfo.
     """
 
-    def __init__(self, lookup=None):
+    def __init__(self, lookup=None, patience_s=_PATIENCE_S):
         self._lookup = lookup or socket.getaddrinfo
+        self._patience_s = patience_s
         self._work = None  # newest look-up
-        self._known = None  # (host, port, answer)
+        self._known = None  # newest one that brought an answer, before that
 
     async def __call__(self, host, port):
         """Returns what socket.getaddrinfo() does for a TCP connection. Raises OSError. May be cancelled."""
@@ -33,18 +35,20 @@ class Resolver:
         while self._work and not self._work.done and not self._work.is_for(host, port):
             await asyncio.sleep(_POLL_S)
         if self._work is None or self._work.done:
+            if self._work and self._work.answer:
+                self._known = self._work  # even if it came too late for who had asked
             self._work = _Work(host, port)
             self._work.start(self._lookup)
         work = self._work
-        while not work.done:
+        known = self._known.answer if self._known and self._known.is_for(host, port) else None
+        left_s = self._patience_s
+        while not work.done and (left_s > 0 or not known):
             await asyncio.sleep(_POLL_S)
-        if work.answer:
-            self._known = (host, port, work.answer)
-        elif self._known and self._known[:2] == (host, port):
-            return self._known[2]
-        else:
+            left_s -= _POLL_S
+        answer = work.answer or known
+        if not answer:
             raise OSError("no address of %s: %s" % (host, work.error))
-        return work.answer
+        return answer
 
 
 class _Work:

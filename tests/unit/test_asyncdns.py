@@ -8,6 +8,7 @@ from asyncdns import Resolver, is_address
 from harness import raises
 
 ANSWER = [(2, 1, 6, "", ("192.0.2.1", 80))]
+MOVED = [(2, 1, 6, "", ("192.0.2.2", 80))]
 
 
 class Server:
@@ -16,14 +17,16 @@ class Server:
     def __init__(self, seconds=0.0):
         self.seconds = seconds
         self.asked = []
+        self.answer = ANSWER
         self.up = True
 
     def __call__(self, host, port, family, kind):
         self.asked.append(host)
+        answer = self.answer
         time.sleep(self.seconds)
         if not self.up:
             raise OSError(-3)
-        return ANSWER
+        return answer
 
 
 async def ticks(count):
@@ -70,6 +73,20 @@ async def test_the_newest_answer_outlives_the_name_server():
     assert await resolve("host.example", 80) == ANSWER
     with raises(OSError):
         await resolve("other.example", 80)
+
+
+async def test_who_knows_an_address_does_not_wait_for_a_slow_name_server():
+    server = Server()
+    resolve = Resolver(server, patience_s=0.05)
+    await resolve("host.example", 80)
+    server.seconds, server.answer = 0.3, MOVED
+    for _ in range(2):
+        assert await resolve("host.example", 80) == ANSWER
+    assert len(server.asked) == 2
+    while not resolve._work.done:
+        await asyncio.sleep(0.01)
+    server.up = False
+    assert await resolve("host.example", 80) == MOVED  # what came too late is known now
 
 
 async def test_cancelled_look_ups_do_not_pile_up():
