@@ -2,7 +2,9 @@
 
 A layout is a dict (or a module with one as LAYOUT) of plain data:
 
-name, max_ma, phases, fixed_cable   what the board is
+name, max_ma, phases, fixed_cable   what the board is. Beyond 63 A the pilot's short half wave (60 us at 75 A, 40 us at
+              80 A) falls between two ADC reads of 40 to 80 us, however many are taken: such a board needs a peak
+              detector before the ADC
 connectors    one dict per connector, part name -> its pins and values; a part that is not there is not fitted. An input
               named in button.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)
 fitted        how many of the connectors are in use unless the caller says otherwise (all)

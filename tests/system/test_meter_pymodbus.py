@@ -224,6 +224,25 @@ def test_a_silent_line_is_an_error_within_its_time(line):
     assert result["ms"] < 2000
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"MeterModel": "abb-b23"},
+        {"MeterModel": "custom", "MeterRegisters": "holding int32 3 energy_wh=0x5000:2:uint64 voltages_mv=0x5B00:1"},
+    ],
+)
+def test_a_session_is_billed_by_the_meter_that_is_set(line, server, csms, keys):
+    """A meter by name, and one by its registers, at a unit of its own: from the setting to StartTransaction."""
+    server((5, ABB_B23))
+    keys = dict(keys, MeterUnit="5")
+    with Charger(csms.url, keys=keys, config={"hw": {"uart": {"meter": line.charger_tty}}}) as charger:
+        charger.wait_boot()
+        charger.plug()
+        charger.swipe("04A1B2C3")
+        assert csms.expect("StartTransaction")["meterStart"] == 1_234_500
+    assert csms.violations == []
+
+
 def test_a_whole_charger_loses_its_meter_and_finds_it_again(line):
     meter = Server(line.server_tty, [SimDevice(1, simdata=SDM630)])
     with Charger(config={"hw": {"uart": {"meter": line.charger_tty}}}) as charger:
