@@ -5,6 +5,7 @@ import asyncio
 from harness import raises, settle
 from uwebsockets import WebSocket, frame, handshake, quote, utf8
 from uwebsockets.errors import ConnectionClosed, HandshakeError, ProtocolError
+from uwebsockets.transport import Transport
 from uwebsockets.url import parse
 
 
@@ -187,3 +188,21 @@ async def test_nothing_follows_a_close_frame():
     link.put(b"")
     await closing
     assert await receiving is None and ws.close_code == 1000
+
+
+class FullWriter:
+    """A stream that has taken half a frame when there is no memory for the rest."""
+
+    out_buf = b""
+
+    def write(self, data):
+        raise MemoryError("memory allocation failed")
+
+
+async def test_half_a_frame_is_the_last_thing_sent():
+    link = Transport(None, FullWriter())
+    for _ in range(2):
+        with raises(OSError) as caught:
+            await link.write(b"frame")
+        assert "memory" in str(caught.value)
+        link._writer = None  # not asked again
