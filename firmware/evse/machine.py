@@ -268,9 +268,10 @@ class Machine:
                 self.limits.set("cable", cable.ma)
             else:
                 self.limits.clear("cable")
-        # A plug without readable rating is refused; nobody is given 13 A on a guess.
-        # One that has just come into sight behind a held loop (a TLS handshake) is not held against the cable.
-        self._pp_invalid.see(self.pilot.connected and not (cable.ma or cable.settling), now_ms)
+        # A plug without readable rating is refused; nobody is given 13 A on a guess. But not one that has just come into
+        # sight behind a held loop (a TLS handshake), nor one that may have gone while the pilot was blind (state F).
+        plugged = self.pilot.connected and self._cut_at is None
+        self._pp_invalid.see(plugged and not (cable.ma or cable.settling), now_ms)
 
     def _see_power(self, inputs, now_ms):
         commanded = self.outputs.close

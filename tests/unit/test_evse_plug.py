@@ -52,6 +52,21 @@ def test_a_cable_that_is_first_read_behind_a_held_loop_is_good():
     assert bench.names == [] and bench.machine.cable.ma == 32_000
 
 
+def test_a_plug_that_goes_while_out_of_service_is_no_bad_cable():
+    """In state F the pilot does not show that the vehicle has gone: proximity alone does."""
+    bench = Bench()
+    bench.plug()
+    bench.run(500)
+    bench.machine.available = False
+    bench.run(10_000)
+    bench.unplug()
+    bench.run(2_000)
+    assert bench.names == []
+    bench.machine.available = True
+    bench.run(2_000)
+    assert bench.names == [] and bench.machine.state == "A"
+
+
 def test_a_cable_that_becomes_unreadable_while_charging():
     bench = Bench()
     bench.charge()
