@@ -268,8 +268,8 @@ class Machine:
                 self.limits.set("cable", cable.ma)
             else:
                 self.limits.clear("cable")
-        # A plug without readable rating is refused; nobody is given 13 A on a guess. But not one that has just come into
-        # sight behind a held loop (a TLS handshake), nor one that may have gone while the pilot was blind (state F).
+        # A plug without readable rating is refused; nobody is given 13 A on a guess. But not one that has just come
+        # into sight behind a held loop (a TLS handshake), nor one that may have gone while the pilot was blind (F).
         plugged = self.pilot.connected and self._cut_at is None
         self._pp_invalid.see(plugged and not (cable.ma or cable.settling), now_ms)
 

@@ -15,6 +15,13 @@ def test_every_trap_has_a_test():
     assert {number for number, _ in TRAPS} == set(tests_of_traps())
 
 
+def test_every_supported_message_has_a_test():
+    from tools.docs.ocpp_tables import _answered, _sent, _tests
+
+    tests = _tests()
+    assert [message for message in _answered() | _sent() if not tests[message]] == []
+
+
 def test_every_message_of_ocpp_16_is_in_the_conformance_table():
     from tools.docs.ocpp_tables import _SENT, PROFILE_OF, known_messages
 
