@@ -72,8 +72,8 @@ def setting(line):
     return Setting(*fields)
 
 
-def redeclared(declaration, **changes):
-    """Returns a copy of a Setting with some fields changed (product personalities, fitted parts)."""
+def redeclared(declaration, changes):
+    """Returns a copy of a Setting with the fields {field: value} changed (product personalities, fitted parts)."""
     return Setting(*[changes.get(FIELDS[i], declaration[i]) for i in range(len(FIELDS))])
 
 

@@ -43,7 +43,7 @@ class Settings:
 
     def __init__(self, path, registry, factory=None, provision=None, log=None):
         self._registry = registry
-        self._redeclared = {}  # name -> Setting in place of that of the registry
+        self._redeclared = {}  # name -> {field: value} in place of what the registry says
         self._newest = None  # the Setting that was asked for last: most are asked for several times in a row
         self._factory = factory or {}
         self._log = log
@@ -179,7 +179,8 @@ class Settings:
         row = self._declared(self._canonical(name))
         if row is None:
             raise UnknownSetting(name)
-        self._redeclared[row.name] = redeclared(row, **changes)
+        self._redeclared.setdefault(row.name, {}).update(changes)
+        self._newest = None
         self._typed.pop(row.name, None)
 
     def hide(self, *names):
@@ -195,9 +196,11 @@ class Settings:
     # -- inside
 
     def _declared(self, name):
-        row = self._redeclared.get(name) or self._newest
+        row = self._newest
         if row is None or row.name != name:
             row = self._registry.find(name)
+            if name in self._redeclared:
+                row = redeclared(row, self._redeclared[name])
             self._newest = row
         return row
 
