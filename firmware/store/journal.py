@@ -56,7 +56,7 @@ class Journal:
         self._wear = Wear()
         self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self._wear.wrote)
         self._thinning = Thinning(self._log)
-        self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS)
+        self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self._wear)
         self._max_bytes = max_bytes
         self._grown = False  # a segment was begun: time to look at the size
         self._open = set()  # numbers of the transactions that have begun and not ended

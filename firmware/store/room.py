@@ -26,12 +26,13 @@ def free_bytes(path):
 class Reserve:
     """A file that is there to be removed when the flash is full: the room for thinning, ends and events.
 
-    `whole` is False while the flash has no room for all of it.
+    `whole` is False while the flash has no room for all of it. `wear` (store.wear.Wear) counts what it costs.
     """
 
-    def __init__(self, path, blocks):
+    def __init__(self, path, blocks, wear):
         self._path = path
         self._blocks = blocks
+        self._wear = wear
         self.whole = False
 
     def fill(self):
@@ -42,6 +43,11 @@ class Reserve:
             self.whole = False
         if self.whole:
             return True
+        size = self._blocks * len(_BLOCK)
+        if free_bytes(self._path) < size:
+            self.give()
+            return False  # without wearing the flash for nothing
+        self._wear.wrote(size)
         try:
             with open(self._path, "wb") as f:
                 for _ in range(self._blocks):

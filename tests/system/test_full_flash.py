@@ -55,6 +55,10 @@ def test_a_full_flash_loses_middle_samples_only_and_recovers_with_delivery(csms,
     assert len(first.meter_values) > 100 and first.stop["reason"] == second.stop["reason"] == "EVDisconnected"
     assert registers(csms) == {1: charger.connector()["wh"]}
     assert csms.violations == [] and csms.ledger.problems == []
+    figures = charger.command("health")
+    assert figures["flash_free"] > 0 and figures["worn_ppm"] > 0
+    for name, real in figures["chip"].items():
+        assert 0.7 < figures[name] / real < 1.3, (figures, "wear is an estimate, and no bad one")
     charger.stop()
     shown = subprocess.run(
         [sys.executable, "-m", "tools.flashlog", str(next(charger.directory.rglob("flash.img")))],

@@ -238,6 +238,13 @@ class Commands:
             gaps.reset()
         return reply
 
+    def health(self, client, request):
+        """What the station says of itself, and what its flash has really done since power-on."""
+        chip = self._charger.flash
+        figures = self._firmware().health.snapshot()
+        figures["chip"] = {"erases": chip.erases, "programmed": chip.bytes_programmed}
+        return figures
+
     def cut(self, client, request):
         at = request.get("at", "now")
         if at == "now":
@@ -268,6 +275,6 @@ def _is_card(token):
 
 _NAMES = (
     "hello subscribe state plug unplug cp load meter rfid button fault "
-    "ws net clock set_key auth_cache gaps cut reset exit log"
+    "ws net clock set_key auth_cache gaps health cut reset exit log"
 )
 _TABLE = {name: getattr(Commands, name) for name in _NAMES.split()}
