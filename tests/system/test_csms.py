@@ -239,6 +239,7 @@ def test_connections_can_be_cut_and_the_port_comes_back(csms):
     csms.open_port()
     assert csms.port == port
     with Station(csms, register=False) as station:
+        csms.wait_connected()
         csms.disconnect(code=1012)
         with pytest.raises(ConnectionClosed) as caught:
             station.socket.recv(5)
