@@ -1,0 +1,97 @@
+"""Saves what was set up on a board to a file, and puts it back, with mpremote:
+
+    python -m tools.backup save PORT FILE [--list] [--secrets]
+    python -m tools.backup restore PORT FILE
+
+PORT is whatever mpremote takes. The station is stopped for it, with its contactors open, and restarted afterwards. With
+`--secrets` passwords and keys are in the file, encrypted with a passphrase that is asked for (or in BACKUP_PASSPHRASE).
+"""
+
+import argparse
+import getpass
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.flash import mpremote
+
+_TIMEOUT_S = 120
+_DOCUMENT = "restore.json"
+
+_OPEN = """
+import asyncio, json
+from firmware.maintenance.backup import Backup
+from firmware.store.registry import SETTINGS
+from firmware.store.settings import Settings
+from firmware.store.tags import TagList
+from firmware.version import VERSION
+backup = Backup(Settings('/data/settings', SETTINGS), TagList('/data/tags'), VERSION)
+"""
+_SAVE = "print(json.dumps(asyncio.run(backup.export({passphrase!r}, {with_list!r}))))"
+_RESTORE = """
+with open({name!r}) as file:
+    document = json.load(file)
+asyncio.run(backup.restore(document, {passphrase!r}))
+"""
+
+
+def save(port: str, passphrase: str | None = None, with_list: bool = False) -> dict:
+    """Returns the document of the board at `port`. Raises RuntimeError with what the board says."""
+    try:
+        text = _execute(port, _OPEN + _SAVE.format(passphrase=passphrase, with_list=with_list))
+        return json.loads(text.splitlines()[-1])
+    finally:
+        mpremote(port, "resume", "reset")
+
+
+def restore(port: str, document: dict, passphrase: str | None = None) -> None:
+    """Puts a document back. Raises RuntimeError with what the board says; then nothing has changed there."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / _DOCUMENT
+        path.write_text(json.dumps(document))
+        mpremote(port, "fs", "cp", str(path), f":{_DOCUMENT}")
+    try:
+        _execute(port, _OPEN + _RESTORE.format(name=_DOCUMENT, passphrase=passphrase))
+    finally:
+        mpremote(port, "resume", "fs", "rm", f":{_DOCUMENT}")
+        mpremote(port, "resume", "reset")
+
+
+def _execute(port: str, code: str) -> str:
+    command = [sys.executable, "-m", "mpremote", "connect", port, "exec", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
+    return done.stdout.strip()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.backup", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=("save", "restore"))
+    parser.add_argument("port", help="serial port of the board, as mpremote takes it")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--list", action="store_true", help="with the local authorisation list, up to 500 tokens")
+    parser.add_argument("--secrets", action="store_true", help="with passwords and keys, encrypted")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "save":
+            document = save(arguments.port, _passphrase() if arguments.secrets else None, arguments.list)
+            arguments.file.write_text(json.dumps(document, indent=2) + "\n")
+        else:
+            document = json.loads(arguments.file.read_text())
+            restore(arguments.port, document, _passphrase() if "secrets" in document else None)
+    except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _passphrase() -> str:
+    return os.environ.get("BACKUP_PASSPHRASE") or getpass.getpass("Passphrase: ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
