@@ -116,7 +116,7 @@ def _offers(pilot):
 @pytest.fixture(scope="module")
 def bench():
     """A station with two outlets that samples every second, and its central system."""
-    config = {"hw": {"connectors": 2}}
+    config = {"hw": {"connectors": 2, "max_a": 64}}  # nobody waits for what the other yields
     with CentralSystem() as csms, Charger(csms.url, keys={"MeterValueSampleInterval": "1"}, config=config) as charger:
         charger.wait_boot()
         yield charger, csms
