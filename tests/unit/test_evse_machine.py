@@ -6,6 +6,17 @@ from firmware.evse import machine as m
 from firmware.evse.limits import STATE_F, STEADY
 
 
+def test_the_times_are_those_of_their_sources():
+    """The other tests take these as given; the field and the standard do not."""
+    assert m.FORCE_OPEN_AFTER_MS == 6_000  # table A.6 seq. 10.2
+    assert m.WITHDRAWN_AT_LEAST_MS == 3_000  # seq. 10.1
+    assert m.DUTY_INTERVAL_MS == 5_000  # A.5.3
+    assert m.STATE_F_AT_LEAST_MS == 300  # table A.5
+    assert (m.RECLOSE_AFTER_MS, m.RECLOSE_AFTER_FAULT_MS) == (5_000, 30_000)
+    assert m.UNLOCK_IN_F_AFTER_MS == 5_000
+    assert m.DIODE_SAMPLES == 3
+
+
 def test_state_a_is_steady_open_and_unlocked():
     bench = Bench()
     assert (bench.machine.state, bench.out.duty, bench.out.close, bench.locked) == ("A", STEADY, False, False)

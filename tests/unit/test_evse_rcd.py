@@ -79,6 +79,19 @@ def test_a_device_that_does_not_release_fails_the_test():
     assert rcd.failed and not rcd.passed
 
 
+def test_a_device_may_take_2_s_to_release():
+    """Data sheets of common devices: 2.03 to 2.1 s."""
+    rcd = RcdSupervision()
+    now = 0
+    while not rcd.test:
+        rcd.step(False, False, True, now)
+        now += 20
+    for tripped_ms in range(0, 2_100, 20):
+        rcd.step(True, False, True, now + tripped_ms)
+    rcd.step(False, False, True, now + 2_100)
+    assert rcd.passed and not rcd.failed
+
+
 def test_three_retries_15_minutes_apart_then_no_more():
     bench = Bench(start=False)
     bench.rcd_dead = True
