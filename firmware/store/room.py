@@ -1,7 +1,7 @@
 """Room on the flash: what goes when the flash is full, and a reserve for what must not be refused.
 
 Under pressure the middle samples of transactions are thinned, the 1st, 3rd, 5th ... of each first, so that what is left
-still spans the whole transaction (OCPP 1.6 errata 3.14, 3.89). Beginning and end of a transaction with their samples,
+still spans the whole transaction (OCPP 1.6 errata 3.14, 3.91). Beginning and end of a transaction with their samples,
 and security events, are never dropped.
 """
 

@@ -25,7 +25,7 @@ def attempt(charger):
 
 
 def test_a_full_flash_loses_middle_samples_only_and_recovers_with_delivery(csms, start_charger):
-    """Errata 3.14, 3.89: middle samples go first, begin and end never; the back-end is told with StatusNotification."""
+    """Errata 3.14, 3.91: middle samples go first, begin and end never; the back-end is told with StatusNotification."""
     live_in_fast_time(csms)
     keys = {**KEYS, "MeterValueSampleInterval": "1", "JournalBatch": "20", "StopTxnSampledData": ""}
     charger = start_charger(csms.url, rate=RATE, keys=keys, config={"sim": {"flash_kib": 108}})
