@@ -6,6 +6,7 @@ from charging_profiles import profile
 from firmware.charging.authorisation import TokenInfo
 from firmware.charging.composite import STATION
 from firmware.charging.sharing import split
+from firmware.kernel.reading import Reading
 
 
 async def both_charge(total, *defaults):
@@ -62,6 +63,19 @@ async def test_the_last_one_gets_everything_back():
     await bench.station.swipe("OTHER", (2,))
     await bench.run(10_000)
     assert offers(bench) == [20_000, 0]
+
+
+async def test_who_has_no_voltage_any_more_keeps_nothing_from_the_others():
+    # the contactor is open: nothing has to be waited for, neither in a pause nor with a fault that came before
+    for fault in (False, True):
+        bench = await both_charge(320)
+        if fault:
+            bench.evses[0].raise_fault("cp_short")
+            await bench.run(10_000)
+            assert offers(bench) == [0, 16_000], "the fault may go at any moment"
+        bench.station.schedules.install(profile(5, 1, periods=(0, 0, 0)))
+        await bench.run(500)
+        assert offers(bench) == [0, 32_000]
 
 
 async def test_a_refused_user_keeps_nothing_from_the_others():
@@ -135,10 +149,14 @@ async def test_who_draws_comes_before_who_does_not():
     assert offers(bench) == [6_000, 10_000] and bench.word == "SuspendedEV"
 
 
-async def test_without_a_meter_nobody_knows_what_is_left():
+async def test_without_currents_nobody_knows_what_is_left():
+    # a meter that counts energy and nothing else
+    async def read():
+        return Reading(energy_wh=1_000)
+
     bench = await both_charge(320)
     for meter in bench.meters:
-        meter.fails = True
+        meter.read = read
     await bench.run(130_000)
     assert offers(bench) == [16_000, 16_000]
     bench.evses[0].set_state("B")
