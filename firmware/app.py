@@ -226,7 +226,7 @@ class App:
     def _network_changed(self, address):
         # Connections of an address that is gone stay open, and silent, for as long as nobody looks.
         if address:
-            self.connection.reconnect()
+            self.connection.hurry()
         else:
             self.connection.drop("network is down")
 
