@@ -1,5 +1,7 @@
 """Calls from the back-end: core, local list and remote trigger profiles, and profiles that are off (OCPP 1.6 §5)."""
 
+import asyncio
+
 from charging_profiles import ocpp_profile
 from link_bench import LinkBench
 
@@ -100,7 +102,9 @@ async def test_reset_answers_first_and_then_stops():
 async def test_unlock_connector():
     # §5.18, trap 4, errata 3.87
     socket = await LinkBench().accepted()
-    assert await socket.status_of("UnlockConnector", connectorId=1) == "Unlocked"
+    asked = asyncio.create_task(socket.status_of("UnlockConnector", connectorId=1))
+    await socket.run(500)
+    assert await asked == "Unlocked"
     for n in (0, 2):
         assert await socket.status_of("UnlockConnector", connectorId=n) == "NotSupported"
     cable = await LinkBench(socket=False).accepted()
