@@ -95,8 +95,8 @@ class Evse:
 
     def set_derating(self, warm_dc, floor_dc):
         """From `warm_dc` on less current, at `floor_dc` 6 A; tenths of a degree, the second not below the first."""
-        self.machine.derating.warm_dc = warm_dc
-        self.machine.derating.floor_dc = max(warm_dc, floor_dc)
+        self.machine.supervision.derating.warm_dc = warm_dc
+        self.machine.supervision.derating.floor_dc = max(warm_dc, floor_dc)
 
     def set_ventilation(self, on):
         """Whether the room is ventilated, so that a vehicle in state D may charge."""
@@ -104,7 +104,7 @@ class Evse:
 
     def set_max_imbalance(self, milliamps):
         """By how much the phases' currents may differ; 0: by anything."""
-        self.machine.max_imbalance_ma = milliamps
+        self.machine.supervision.max_imbalance_ma = milliamps
 
     def set_meter(self, reading):
         """The newest kernel Reading of this connector's meter, None when it cannot be read."""

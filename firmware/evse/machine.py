@@ -8,16 +8,14 @@ sequence of IEC 61851-1:2017 table A.6 that a time belongs to.
 from micropython import const
 
 from firmware.evse.cable import Cable
-from firmware.evse.contactor_check import ContactorCheck
-from firmware.evse.derating import Derating
-from firmware.evse.limits import MAX_PILOT_MA, STATE_F, STEADY, duty_for
+from firmware.evse.limits import STATE_F, STEADY, duty_for
 from firmware.evse.lock_supervision import LockSupervision
 from firmware.evse.phase_switch import PhaseSwitch
 from firmware.evse.pilot_levels import diode_present, plausible
 from firmware.evse.pilot_state import LEAVE_DISTURBED_MS, LEAVE_MS, PilotState
-from firmware.evse.rcd_supervision import RcdSupervision
-from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, SupplyCheck, imbalance, overcurrent, unloaded
-from firmware.evse.wakeup import DISCONNECT, NOTHING, PULSE_F, WakeUp
+from firmware.evse.supervision import Supervision
+from firmware.evse.supply_check import unloaded
+from firmware.evse.wakeup import DISCONNECT, PULSE_F, WakeUp
 
 # A.6 seq. 10.2: a vehicle that ignores the withdrawn PWM (it has 3 s, seq. 10.1) is disconnected under load.
 FORCE_OPEN_AFTER_MS = const(6_000)
@@ -90,8 +88,7 @@ class Machine:
         self.pilot = PilotState()
         self.cable = None if fixed_cable else Cable()
         self.lock = LockSupervision()
-        self.rcd = RcdSupervision(rcd_test)
-        self.derating = Derating()
+        self.supervision = Supervision(limits, faults, phases, thermistor, rcd_test)
         self.wakeup = WakeUp(pilot_switch)
         self.phase_switch = PhaseSwitch(phases)
         # Wishes of the layers above
@@ -99,20 +96,13 @@ class Machine:
         self.available = True
         self.hold_plug = None  # keep the plug locked; None: not decided yet
         self.wake_up = True
-        self.max_imbalance_ma = 0  # between the phases' currents; 0: does not matter
         # Readings
         self.state = "A"
         self.offered_ma = 0
         self.forced_openings = 0  # under load, because a vehicle ignored the withdrawn PWM
         self.ventilation = ventilation
-        self._thermistor = thermistor
         self._pilot_switch = pilot_switch
-        self._contactor_check = ContactorCheck()
-        self._supply = SupplyCheck(phases)
-        self._measured = False  # the meter has shown currents
-        self._waking = NOTHING
         self._diode_samples = 0
-        self._aux_closed = None
         self._duty_at = 0  # when the duty cycle last changed
         self._withdrawn_at = None  # when this vehicle's offer was withdrawn
         self._blank_until = 0
@@ -123,39 +113,20 @@ class Machine:
         self._cut_at = None  # pilot not measurable until PILOT_SETTLE_MS later
         self._wait_since = 0  # no closing until _wait_ms later
         self._wait_ms = 0
-        self._watch_causes(faults)
-
-    def _watch_causes(self, faults):
-        watch = faults.watch
-        self._emergency = watch("emergency_stop")
-        self._welded = watch("contactor_welded")
-        self._stuck_open = watch("contactor_stuck_open")
-        self._rcd_tripped = watch("rcd_tripped")
-        self._rcd_test_failed = watch("rcd_test_failed")
-        self._hot = watch("overtemperature")
-        self._sensor = watch("temperature_sensor")
-        self._warm = watch("derated")
-        self._overcurrent = watch("overcurrent")
-        self._cp_short = watch("cp_short")
-        self._cp_open = watch("cp_open")
-        self._diode = watch("diode")
-        self._ventilated = watch("ventilation")
-        self._pp_invalid = watch("pp_invalid")
-        self._lock_failed = watch("lock_failed")
-        self._phase_loss = watch("phase_loss")
-        self._blind = watch("overcurrent_blind")
-        self._imbalance = watch("imbalance")
-        self._overvoltage = watch("overvoltage")
-        self._undervoltage = watch("undervoltage")
+        self._cp_short = faults.watch("cp_short")
+        self._cp_open = faults.watch("cp_open")
+        self._diode = faults.watch("diode")
+        self._ventilated = faults.watch("ventilation")
+        self._pp_invalid = faults.watch("pp_invalid")
+        self._lock_failed = faults.watch("lock_failed")
 
     def step(self, inputs, now_ms):
         """Takes the inputs of this moment; returns the outputs, always the same object."""
         self._see_pilot(inputs, now_ms)
         self._see_cable(inputs, now_ms)
         self._see_power(inputs, now_ms)
-        self._see_supply(inputs, now_ms)
         self.faults.step(now_ms)
-        self._offer(now_ms)
+        self._offer(inputs, now_ms)
         self._switch(inputs, now_ms)
         self._secure_plug(inputs, now_ms)
         return self.outputs
@@ -201,7 +172,7 @@ class Machine:
             return "vehicle"
         if not self.plug_locked:
             return "lock"
-        if not self.rcd.passed:
+        if not self.supervision.rcd.passed:
             return "rcd test"
         if now_ms - self._wait_since < self._wait_ms:
             return "waiting"
@@ -242,7 +213,7 @@ class Machine:
             self._diode_samples = 0
             self._withdrawn_at = None
             self._wait_ms = min(self._wait_ms, RECLOSE_AFTER_UNPLUG_MS)
-            self.rcd.unplugged()
+            self.supervision.rcd.unplugged()
         elif state == "D" or state == "E":
             self._diode_samples = 0
 
@@ -274,65 +245,15 @@ class Machine:
         self._pp_invalid.see(plugged and not (cable.ma or cable.settling), now_ms)
 
     def _see_power(self, inputs, now_ms):
-        commanded = self.outputs.close
-        closed = self._aux_closed = inputs.contactor_closed
-        check = self._contactor_check
-        check.step(commanded, closed, inputs.currents_ma, now_ms)
-        self._welded.see(check.welded, now_ms)
-        self._stuck_open.see(check.stuck_open, now_ms)
-        self._emergency.see(inputs.emergency, now_ms)
-        live = commanded or bool(closed)
+        close = self.outputs.close
         away = self.state == "A"
-        self.phase_switch.step(live, away, now_ms)
-        rcd = self.rcd
-        if inputs.rcd_tripped is None:
-            rcd.passed = True
-            return
-        rcd.step(inputs.rcd_tripped, live, away, now_ms)
-        self._rcd_tripped.see(rcd.tripped, now_ms)
-        self._rcd_test_failed.see(rcd.failed, now_ms)
-
-    def _see_supply(self, inputs, now_ms):
-        # While the offer is withdrawn the 6 s of the forced opening apply, not the supervision of the current.
-        self._overcurrent.see(
-            self.outputs.close and self.offered_ma > 0 and overcurrent(inputs.currents_ma, self.offered_ma), now_ms
-        )
-        self._see_currents(inputs.currents_ma, now_ms)
-        supply = self._supply
-        supply.step(inputs.voltages_mv)
-        self._overvoltage.see(supply.overvoltage, now_ms)
-        self._undervoltage.see(supply.undervoltage, now_ms)
-        self._phase_loss.see(supply.phase_loss, now_ms)
-        if not self._thermistor:
-            return
-        derating = self.derating
-        derating.step(inputs.temperature_dc, now_ms)
-        self._sensor.see(derating.blind, now_ms)
-        self._hot.see(derating.hot, now_ms)
-        self._warm.see(derating.warm, now_ms)
-        self._limit("temperature", derating.limit_ma(self.limits.get("supply") or MAX_PILOT_MA))
-
-    def _see_currents(self, currents_ma, now_ms):
-        """What nobody measures is kept small, and so is what loads one phase more than the others."""
-        self._currents_ma = currents_ma
-        if currents_ma is not None:
-            self._measured = True
-        self._blind.see(self._measured and currents_ma is None, now_ms)
-        self._limit("blind", BLIND_MA if self._blind.active else None)
-        most = self.max_imbalance_ma
-        self._imbalance.see(most > 0 and imbalance(currents_ma) > most, now_ms)
-        self._limit("imbalance", UNBALANCED_MA if self._imbalance.active else None)
-
-    def _limit(self, slot, milliamps):
-        if milliamps != self.limits.get(slot):
-            if milliamps is None:
-                self.limits.clear(slot)
-            else:
-                self.limits.set(slot, milliamps)
+        self._currents_ma = inputs.currents_ma
+        self.supervision.step(inputs, close, self.offered_ma, away, now_ms)
+        self.phase_switch.step(close or bool(inputs.contactor_closed), away, now_ms)
 
     # What is done ---------------------------------------------------------------------------------------------------
 
-    def _offer(self, now_ms):
+    def _offer(self, inputs, now_ms):
         """Decides about the pilot: duty cycle and switch."""
         milliamps = self._offerable()
         duty = duty_for(milliamps) if milliamps else STEADY
@@ -345,7 +266,7 @@ class Machine:
         cut = self.phase_switch.cuts
         if (cut and not self._pilot_switch) or action == PULSE_F:
             duty = STATE_F
-        elif not self.available and not self.outputs.close and not self._aux_closed:
+        elif not self.available and not self.outputs.close and not inputs.contactor_closed:
             duty = STATE_F
         self.outputs.cp_connected = not (self._pilot_switch and (cut or action == DISCONNECT))
         self._drive(duty, milliamps, now_ms)
@@ -409,7 +330,7 @@ class Machine:
             elif not pwm and now_ms - self._duty_at >= FORCE_OPEN_AFTER_MS:
                 self.forced_openings += 1
                 self._set_contactor(False, now_ms)
-        elif safe and pwm and self._diode_samples >= DIODE_SAMPLES and self.rcd.passed:
+        elif safe and pwm and self._diode_samples >= DIODE_SAMPLES and self.supervision.rcd.passed:
             # A contact that is closed before the command is a weld that has not been debounced yet.
             if now_ms - self._wait_since >= self._wait_ms and not inputs.contactor_closed:
                 self._set_contactor(True, now_ms)
@@ -430,7 +351,7 @@ class Machine:
     def _secure_plug(self, inputs, now_ms):
         """Decides about the lock and the self-test line."""
         out = self.outputs
-        out.rcd_test = self.rcd.test
+        out.rcd_test = self.supervision.rcd.test
         if not out.close:
             out.phases = self.phase_switch.phases
         if self.cable is None:
@@ -442,7 +363,7 @@ class Machine:
         if out_of_use or unusable or not (self.cable.ma or self.pilot.connected):
             wanted = False
         # Whatever anybody wishes, nobody pulls a live plug.
-        if out.close or inputs.contactor_closed or self._welded.active:
+        if out.close or inputs.contactor_closed or self.supervision.welded:
             wanted = True
         if out.lock is None and self.hold_plug is None and not wanted and inputs.lock_closed is not None:
             return

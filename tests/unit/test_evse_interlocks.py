@@ -371,7 +371,7 @@ def test_a_warning_does_not_stop_charging():
 
 def test_the_offer_falls_in_a_straight_line_where_that_is_set():
     bench = Bench()
-    bench.machine.derating.warm_dc, bench.machine.derating.floor_dc = 500, 760
+    bench.machine.supervision.derating.warm_dc, bench.machine.supervision.derating.floor_dc = 500, 760
     bench.charge()
     offers = []
     for tenths in (499, 500, 600, 615, 590, 700, 760, 790):
@@ -405,7 +405,7 @@ def test_unequal_phases_are_20_amperes_until_the_vehicle_has_gone():
     bench.inputs.currents_ma = (32_000, 0, 0)
     bench.run(10_000)
     assert bench.names == []
-    bench.machine.max_imbalance_ma = 20_000
+    bench.machine.supervision.max_imbalance_ma = 20_000
     bench.run(12_000)
     assert bench.names == ["imbalance"] and bench.machine.offered_ma == 20_000 and bench.out.close
     bench.inputs.currents_ma = (20_000, 0, 0)

@@ -25,7 +25,7 @@ def test_boot_tests_once_and_before_anything_closes():
     bench.plug("C")
     passed_first = False
     while not bench.out.close:
-        passed_first = bench.machine.rcd.passed
+        passed_first = bench.machine.supervision.rcd.passed
         bench.step()
         assert bench.now < 5_000
     assert passed_first
@@ -34,7 +34,7 @@ def test_boot_tests_once_and_before_anything_closes():
 
 def test_a_test_takes_less_than_a_second_and_leaves_the_line_low():
     bench = Bench(start=False)
-    assert bench.until(lambda: bench.machine.rcd.passed, 1_000) is not None
+    assert bench.until(lambda: bench.machine.supervision.rcd.passed, 1_000) is not None
     assert not bench.out.rcd_test and bench.names == []
 
 
@@ -112,7 +112,7 @@ def test_unplugging_before_that_tests_again_and_a_good_test_clears():
     bench.rcd_dead = False
     bench.unplug()
     assert _tests(bench, 5_000) == 1
-    assert bench.names == [] and bench.machine.rcd.passed
+    assert bench.names == [] and bench.machine.supervision.rcd.passed
 
 
 def test_a_trip_latches_after_three_retries():
@@ -140,7 +140,7 @@ def test_a_trip_ends_with_unplugging():
     bench.rcd_fault = False
     bench.unplug()
     bench.run(3_000)
-    assert bench.names == [] and bench.machine.rcd.passed
+    assert bench.names == [] and bench.machine.supervision.rcd.passed
     bench.charge()
 
 

@@ -1,0 +1,98 @@
+"""What is supervised beside the vehicle's pilot and plug: contactor, residual current, supply, load, temperature.
+
+Each look becomes the cause of a fault, or a current limit.
+"""
+
+from firmware.evse.contactor_check import ContactorCheck
+from firmware.evse.derating import Derating
+from firmware.evse.limits import MAX_PILOT_MA
+from firmware.evse.rcd_supervision import RcdSupervision
+from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, SupplyCheck, imbalance, overcurrent
+
+
+class Supervision:
+    """`thermistor` and `rcd_test` say what is fitted. Sets the slots "temperature", "blind" and "imbalance"."""
+
+    def __init__(self, limits, faults, phases, thermistor, rcd_test):
+        self.rcd = RcdSupervision(rcd_test)
+        self.derating = Derating()
+        self.max_imbalance_ma = 0  # between the phases' currents; 0: does not matter
+        self._limits = limits
+        self._thermistor = thermistor
+        self._contactor = ContactorCheck()
+        self._supply = SupplyCheck(phases)
+        self._measured = False  # the meter has shown currents
+        watch = faults.watch
+        self._emergency = watch("emergency_stop")
+        self._welded = watch("contactor_welded")
+        self._stuck_open = watch("contactor_stuck_open")
+        self._rcd_tripped = watch("rcd_tripped")
+        self._rcd_test_failed = watch("rcd_test_failed")
+        self._hot = watch("overtemperature")
+        self._sensor = watch("temperature_sensor")
+        self._warm = watch("derated")
+        self._overcurrent = watch("overcurrent")
+        self._blind = watch("overcurrent_blind")
+        self._imbalance = watch("imbalance")
+        self._phase_loss = watch("phase_loss")
+        self._overvoltage = watch("overvoltage")
+        self._undervoltage = watch("undervoltage")
+
+    @property
+    def welded(self):
+        """The fault, not a first look at it."""
+        return self._welded.active
+
+    def step(self, inputs, commanded, offered_ma, away, now_ms):
+        """Takes the inputs, the contactor's command and the offer of the last step, and whether the pilot is in A."""
+        self._emergency.see(inputs.emergency, now_ms)
+        contactor = self._contactor
+        contactor.step(commanded, inputs.contactor_closed, inputs.currents_ma, now_ms)
+        self._welded.see(contactor.welded, now_ms)
+        self._stuck_open.see(contactor.stuck_open, now_ms)
+        self._see_residual_current(inputs.rcd_tripped, commanded or bool(inputs.contactor_closed), away, now_ms)
+        # While the offer is withdrawn the 6 s of the forced opening apply, not the supervision of the current.
+        self._overcurrent.see(commanded and offered_ma > 0 and overcurrent(inputs.currents_ma, offered_ma), now_ms)
+        self._see_currents(inputs.currents_ma, now_ms)
+        supply = self._supply
+        supply.step(inputs.voltages_mv)
+        self._overvoltage.see(supply.overvoltage, now_ms)
+        self._undervoltage.see(supply.undervoltage, now_ms)
+        self._phase_loss.see(supply.phase_loss, now_ms)
+        if self._thermistor:
+            self._see_temperature(inputs.temperature_dc, now_ms)
+
+    def _see_residual_current(self, tripped, live, away, now_ms):
+        rcd = self.rcd
+        if tripped is None:
+            rcd.passed = True
+            return
+        rcd.step(tripped, live, away, now_ms)
+        self._rcd_tripped.see(rcd.tripped, now_ms)
+        self._rcd_test_failed.see(rcd.failed, now_ms)
+
+    def _see_currents(self, currents_ma, now_ms):
+        """What nobody measures is kept small, and so is what loads one phase more than the others."""
+        if currents_ma is not None:
+            self._measured = True
+        self._blind.see(self._measured and currents_ma is None, now_ms)
+        self._limit("blind", BLIND_MA if self._blind.active else None)
+        most = self.max_imbalance_ma
+        self._imbalance.see(most > 0 and imbalance(currents_ma) > most, now_ms)
+        self._limit("imbalance", UNBALANCED_MA if self._imbalance.active else None)
+
+    def _see_temperature(self, temperature_dc, now_ms):
+        derating = self.derating
+        derating.step(temperature_dc, now_ms)
+        self._sensor.see(derating.blind, now_ms)
+        self._hot.see(derating.hot, now_ms)
+        self._warm.see(derating.warm, now_ms)
+        self._limit("temperature", derating.limit_ma(self._limits.get("supply") or MAX_PILOT_MA))
+
+    def _limit(self, slot, milliamps):
+        limits = self._limits
+        if milliamps != limits.get(slot):
+            if milliamps is None:
+                limits.clear(slot)
+            else:
+                limits.set(slot, milliamps)
