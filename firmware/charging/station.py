@@ -9,11 +9,10 @@ from firmware.charging.access import Access
 from firmware.charging.authorisation import Authoriser
 from firmware.charging.availability import Availability
 from firmware.charging.connector import Connector
+from firmware.charging.connector_zero import ConnectorZero
 from firmware.charging.main_meter import MainMeter
 from firmware.charging.memory import Memory
 from firmware.charging.metering import Metering
-from firmware.charging.status import AVAILABLE, FAULTED, UNAVAILABLE, Status
-from firmware.evse.faults import FAULTS
 from firmware.kernel.signal import Signal
 
 _STEP_MS = const(100)
@@ -66,14 +65,15 @@ class Station:
         self._history = history
         self._memory = Memory(state, log)
         self._availability = Availability(self._memory, len(evses))
-        self._faults = ()  # of the station as a whole
         self._ready = False  # True once the transactions of the last power-on are closed
         self._resetting = None
-        self._zero = self._zero_status()
         self.status_changed = Signal()
         self.transaction_changed = Signal()
         self.sampled = Signal()
         self.reset_requested = Signal()
+        self._zero = ConnectorZero(self._availability, self.transactions, self.status_changed)
+        self.raise_fault = self._zero.raise_fault
+        self.clear_fault = self._zero.clear_fault
         self._authoriser = Authoriser(clock, log, settings, tags, cache)
         self.transaction_changed.connect(self._interrupted)
         self.token_checked = self._authoriser.checked
@@ -118,7 +118,7 @@ class Station:
             self._log,
             self._settings,
             self._reserved,
-            lambda: self._zero.state,
+            lambda: self._zero.status.state,
             self.transaction_changed,
         )
 
@@ -132,7 +132,7 @@ class Station:
         connector.update()
 
     def _transaction_changed(self, event, transaction):
-        self._update_zero()
+        self._zero.update()
         self.transaction_changed.emit(event, transaction)
 
     # -- looking
@@ -168,7 +168,7 @@ class Station:
     def status(self, n):
         """Returns the newest Status of connector n, of the station for n = 0, or None: no such connector."""
         if n == 0:
-            return self._zero
+            return self._zero.status
         connector = self.connector(n)
         return connector and connector.status
 
@@ -269,7 +269,7 @@ class Station:
         if not operative:
             _end_usage(concerned)
         self._availability.change(n, operative)
-        self._update_zero()
+        self._zero.update()
         for connector in concerned:
             connector.update()
         return "accepted" if operative or not any(c.transaction for c in concerned) else "scheduled"
@@ -328,16 +328,6 @@ class Station:
     def clear_cache(self):
         """Empties the authorisation cache; False when it is not in use (OCPP 1.6 §5.4, erratum 3.23)."""
         return self._authoriser.clear_cache()
-
-    def raise_fault(self, name, vendor_code=None, info=None):
-        """Adds a fault of the station as a whole, by its name in evse.faults, to the status of connector 0."""
-        self._faults = tuple(f for f in self._faults if f.name != name) + (FAULTS[name].reported_as(vendor_code, info),)
-        self._update_zero()
-
-    def clear_fault(self, name):
-        """Takes a fault from connector 0; one that is not there is ignored."""
-        self._faults = tuple(f for f in self._faults if f.name != name)
-        self._update_zero()
 
     # -- the back-end's verdicts
 
@@ -422,20 +412,6 @@ class Station:
 
     def _may_begin(self):
         return self._ready and self._resetting is None and self._may_start()
-
-    def _zero_status(self):
-        state = AVAILABLE if self._availability.operative(0) else UNAVAILABLE
-        if any(fault.blocks for fault in self._faults):
-            state = FAULTED
-        return Status(state, self._faults[0] if self._faults else None)
-
-    def _update_zero(self):
-        zero = self._zero_status()
-        if zero.state == UNAVAILABLE != self._zero.state and self.transactions():
-            zero.state = AVAILABLE  # what is scheduled happens when the last transaction has ended (OCPP 1.6 §5.2)
-        if zero != self._zero:
-            self._zero = zero
-            self.status_changed.emit(0, zero)
 
     async def _until(self, condition, wait_ms):
         """Waits for a condition, which the EVSEs have had time to learn of; False when it is not true in time."""

@@ -1,0 +1,43 @@
+"""Connector 0, the station as a whole: in service or not, and what is wrong with it (OCPP 1.6 §4.9)."""
+
+from firmware.charging.status import AVAILABLE, FAULTED, UNAVAILABLE, Status
+from firmware.evse.faults import FAULTS
+
+
+class ConnectorZero:
+    """`status` is the newest Status; `changed` is Signal(0, Status). `transactions()` lists those that run."""
+
+    def __init__(self, availability, transactions, changed):
+        self._availability = availability
+        self._transactions = transactions
+        self._changed = changed
+        self._faults = ()
+        self.status = self._decide()
+
+    def raise_fault(self, name, vendor_code=None, info=None):
+        """Adds a fault of the station as a whole, by its name in evse.faults, to the status of connector 0."""
+        self._faults = self._without(name) + (FAULTS[name].reported_as(vendor_code, info),)
+        self.update()
+
+    def clear_fault(self, name):
+        """Takes a fault from connector 0; one that is not there is ignored."""
+        self._faults = self._without(name)
+        self.update()
+
+    def update(self):
+        """To be called after anything has changed that the status depends on."""
+        status = self._decide()
+        if status.state == UNAVAILABLE != self.status.state and self._transactions():
+            status.state = AVAILABLE  # what is scheduled happens when the last transaction has ended (OCPP 1.6 §5.2)
+        if status != self.status:
+            self.status = status
+            self._changed.emit(0, status)
+
+    def _without(self, name):
+        return tuple(fault for fault in self._faults if fault.name != name)
+
+    def _decide(self):
+        state = AVAILABLE if self._availability.operative(0) else UNAVAILABLE
+        if any(fault.blocks for fault in self._faults):
+            state = FAULTED
+        return Status(state, self._faults[0] if self._faults else None)
