@@ -153,8 +153,6 @@ def factory(config):
             value = "true" if value == "fixed" else "false"
         elif key == "max_a":
             value *= 1000
-        elif key == "max_a":
-            value *= 1000
         settings[name] = str(value)
     for key, name in _RECONNECT:
         if key in config["reconnect"]:
