@@ -1,0 +1,42 @@
+"""A UART reader for 125 kHz tags (EM4100) on a tty: what it sends becomes a session, beginning and end."""
+
+import os
+import tty
+
+import pytest
+
+FRAME = b"\x020400D50A4B90\x03"  # 04 ^ 00 ^ d5 ^ 0a ^ 4b = 90
+TAG = "0400D50A4B"
+OTHER_FRAME = b"\x020400D50A4C97\x03"
+OTHER_TAG = "0400D50A4C"
+DAMAGED = FRAME.replace(b"4B", b"4A")
+
+
+@pytest.fixture
+def line():
+    """What a reader writes to, and the path of the charger's tty."""
+    reader, charger = os.openpty()
+    tty.setraw(charger)
+    yield reader, os.ttyname(charger)
+    os.close(reader)
+    os.close(charger)
+
+
+def test_a_125_khz_tag_starts_and_stops_a_session(start_charger, csms, line):
+    reader, path = line
+    charger = start_charger(csms.url, keys={"ReaderModel": "em4100"}, config={"hw": {"uart": {"rfid": path}}})
+    charger.wait_boot()
+    charger.plug()
+    csms.expect("StatusNotification", connectorId=1, status="Preparing")
+    os.write(reader, DAMAGED + FRAME[:5])
+    os.write(reader, FRAME[5:] + FRAME * 3)  # repeated for as long as the tag stays
+    csms.expect("StartTransaction", idTag=TAG)
+    charger.draw(16)
+    charger.wait_state(relay=True, status="Charging")
+    os.write(reader, OTHER_FRAME)
+    csms.expect("Authorize", idTag=OTHER_TAG)
+    os.write(reader, FRAME)
+    charger.wait_state(amps=0)
+    charger.cp("B")
+    csms.expect("StopTransaction", idTag=TAG, reason="Local")
+    assert csms.violations == []
