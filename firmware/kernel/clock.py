@@ -75,9 +75,9 @@ class Clock:
             self._set_wall(unix)
         self.changed.emit(_round_seconds(delta_ms), source)
 
-    async def sleep_ms(self, ms):
-        """Sleeps at least `ms` milliseconds."""
-        await self._sleep(ms / 1000)
+    def sleep_ms(self, ms):
+        """To be awaited at once: sleeps `ms` milliseconds. No coroutine: every task that waits would hold its frame."""
+        return self._sleep(ms / 1000)
 
 
 def _round_seconds(ms):

@@ -55,17 +55,28 @@ class LoopGaps:
 class _Task:
     """One supervised task; what the supervisor knows of it."""
 
-    def __init__(self, name, run, heartbeat_ms, critical):
+    critical = False
+    gaps = None  # LoopGaps of a periodic task
+    period_ms = None
+    handle = None  # the asyncio task that runs it, again after every death
+    running = False  # False while it waits to be run again
+    restarts = 0
+    done = False
+    hung = False
+
+    def __init__(self, name, run, heartbeat_ms, clock):
         self.name = name
         self.run = run
         self.heartbeat_ms = heartbeat_ms
-        self.critical = critical
-        self.handle = None  # the asyncio task while it runs
         self.beat_at = 0
-        self.restarts = 0
-        self.done = False
-        self.hung = False
-        self.beat = None
+        self._clock = clock
+
+    def beat(self):
+        """What the task calls at each heartbeat."""
+        now = self._clock.ms()
+        if self.gaps:
+            self.gaps.record(now - self.beat_at - self.period_ms)
+        self.beat_at = now
 
 
 class Supervisor:
@@ -87,8 +98,13 @@ class Supervisor:
 
         With `period_ms` each beat marks one period, and its lateness goes into `gaps`. A run() that returns is done.
         """
-        task = _Task(name, run, heartbeat_ms, critical)
-        task.beat = self._periodic_beat(task, period_ms) if period_ms else self._plain_beat(task)
+        task = _Task(name, run, heartbeat_ms, self._clock)
+        # What few tasks have is no attribute of the others: it would take room in every one of them.
+        if critical:
+            task.critical = True
+        if period_ms:
+            task.period_ms = period_ms
+            task.gaps = self.gaps
         self._tasks.append(task)
 
     def tasks(self):
@@ -99,24 +115,22 @@ class Supervisor:
 
     async def run(self):
         """Runs all tasks and watches over them. When cancelled, ends every task first."""
-        keepers = []
         try:
             for task in self._tasks:
                 task.beat_at = self._clock.ms()
-                keepers.append(asyncio.create_task(self._keep(task)))
+                task.handle = asyncio.create_task(self._keep(task))
             while True:
                 if self._check() and self._watchdog:
                     self._watchdog.feed()
                 await self._clock.sleep_ms(_CHECK_MS)
         finally:
-            for keeper in keepers:
-                keeper.cancel()
             await self._end_all()
 
     async def _end_all(self):
         """Cancels every task and waits, not for long, until it has cleaned up behind itself."""
         for task in self._tasks:
             if task.handle and not task.done:
+                task.hung = False
                 task.handle.cancel()
         for task in self._tasks:
             if task.handle and not task.done:
@@ -125,49 +139,29 @@ class Supervisor:
                 except (asyncio.CancelledError, asyncio.TimeoutError):
                     pass
 
-    def _plain_beat(self, task):
-        def beat():
-            task.beat_at = self._clock.ms()
-
-        return beat
-
-    def _periodic_beat(self, task, period_ms):
-        def beat():
-            now = self._clock.ms()
-            self.gaps.record(now - task.beat_at - period_ms)
-            task.beat_at = now
-
-        return beat
-
     async def _keep(self, task):
         """Runs one task for ever, again after every death."""
         backoff_ms = _BACKOFF_MIN_MS
-        while not task.done:
-            started = self._clock.ms()
-            task.beat_at = started
-            task.handle = asyncio.create_task(self._live(task))
+        while True:
+            task.hung = False
+            started = task.beat_at = self._clock.ms()
+            task.running = True
             try:
-                await task.handle
+                await task.run(task.beat)
+                task.done = True
+                return
             except asyncio.CancelledError:
                 if not task.hung:
                     raise
-            if task.done:
-                return
+            except Exception as exc:
+                self._log.exception(task.name, exc)
+                self._fail(task)
+            task.running = False
             if self._clock.ms() - started > _STABLE_MS:
                 backoff_ms = _BACKOFF_MIN_MS
             await self._clock.sleep_ms(backoff_ms)
             backoff_ms = min(backoff_ms * 2, _BACKOFF_MAX_MS)
             task.restarts += 1
-
-    async def _live(self, task):
-        """Runs one life of a task; an exception ends here."""
-        task.hung = False
-        try:
-            await task.run(task.beat)
-            task.done = True
-        except Exception as exc:
-            self._log.exception(task.name, exc)
-            self._fail(task)
 
     def _check(self):
         """Cancels tasks whose heartbeat has stopped. Returns True when all heartbeats are fresh."""
@@ -180,7 +174,7 @@ class Supervisor:
             self._log.error("tasks", "%s: no heartbeat for %d ms", task.name, now - task.beat_at)
             task.beat_at = now
             self._fail(task)
-            if task.handle:
+            if task.running:
                 task.hung = True
                 task.handle.cancel()
         return fresh

@@ -80,6 +80,20 @@ async def test_a_task_without_heartbeat_is_cancelled_started_again_and_starves_t
     assert len(lives) == 2
 
 
+async def test_a_task_that_waits_longer_than_its_heartbeat_to_be_run_again_is_run_again():
+    world = World()
+    lives = []
+
+    async def mortal(beat):
+        lives.append(1)
+        raise OSError(5)
+
+    world.supervisor.add("mortal", mortal, heartbeat_ms=500)
+    async with world:
+        await world.clock.run_for(13_000)  # back-off 100, 200 ... 6400 ms
+    assert len(lives) == 8
+
+
 async def test_tasks_clean_up_before_the_supervisor_ends():
     world = World()
     ended = []
