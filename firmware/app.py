@@ -245,11 +245,11 @@ class App:
         for name in ("watchdog_reset", "brown_out"):
             self.station.clear_fault(name)
 
-    def _reader_health(self, ok):
+    def _reader_health(self, ok, first):
         if ok:
             self.station.clear_fault("reader_lost")
         else:
-            self.station.raise_fault("reader_lost")
+            self.station.raise_fault("reader_lost", "AUTHENTICATOR NOT_PRESENT" if first else None)
 
     def _room_changed(self, has_room):
         if has_room:

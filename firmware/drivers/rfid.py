@@ -20,7 +20,8 @@ class Reader:
     text     uid -> the id token that is reported; uid_text unless somebody sets another form
     card     Signal(token): a card was put to the reader
     refused  Signal(token): it has no identity: an id that it makes up anew each time
-    health   Signal(ok): the reader was lost (False) or is back (True); the first answer after power-on is reported too
+    health   Signal(ok, first): the reader was lost (False) or is back (True); `first` for the first report, which a
+             reader that never answered makes as well
     """
 
     def __init__(self, source, poll_ms=_POLL_MS, sleep=asyncio.sleep):
@@ -69,8 +70,9 @@ class Reader:
 
     def _report(self, ok):
         if ok != self.ok:
+            first = self.ok is None
             self.ok = ok
-            self.health.emit(ok)
+            self.health.emit(ok, first)
 
 
 class Pn532Source:

@@ -46,7 +46,7 @@ def watch(*script):
     reader = Reader(source, sleep=sleep)
     reader.card.connect(lambda token: told.append(token))
     reader.refused.connect(lambda token: told.append(("refused", token)))
-    reader.health.connect(lambda ok: told.append(ok))
+    reader.health.connect(lambda ok, first: told.append("never there" if first and not ok else ok))
     beats = []
     try:
         run(reader.run(lambda: beats.append(1)))
@@ -57,7 +57,7 @@ def watch(*script):
 
 
 def cards(*script):
-    return [what for what in watch(*script)[0] if what not in (True, False)]
+    return [what for what in watch(*script)[0] if what not in (True, False, "never there")]
 
 
 def test_a_card_left_on_the_reader_is_reported_once():
@@ -98,7 +98,8 @@ def test_a_lost_reader_is_reported_and_started_again_until_it_is_back():
 
 
 def test_a_reader_that_never_answers_is_reported_once():
-    assert watch(ERROR, ERROR, ERROR, ERROR, ERROR)[0] == [False]
+    assert watch(ERROR, ERROR, ERROR, ERROR, ERROR)[0] == ["never there"]
+    assert watch(*[ERROR] * 3, None, *[ERROR] * 3)[0] == ["never there", True, False]
 
 
 def test_forms_of_an_id():

@@ -1,4 +1,4 @@
-"""A UART reader for 125 kHz tags (EM4100) on a tty: what it sends becomes a session, beginning and end."""
+"""Card readers on a tty: one for 125 kHz tags (EM4100), whose frames become a session, and one that is not there."""
 
 import os
 import tty
@@ -39,4 +39,11 @@ def test_a_125_khz_tag_starts_and_stops_a_session(start_charger, csms, line):
     charger.wait_state(amps=0)
     charger.cp("B")
     csms.expect("StopTransaction", idTag=TAG, reason="Local")
+    assert csms.violations == []
+
+
+def test_a_reader_that_never_answered_is_reported_as_not_present(start_charger, csms, line):
+    start_charger(csms.url, rate=5, config={"hw": {"uart": {"rfid": line[1]}}})
+    report = csms.expect("StatusNotification", connectorId=0, errorCode="ReaderFailure")
+    assert (report["status"], report["vendorErrorCode"]) == ("Available", "AUTHENTICATOR NOT_PRESENT")
     assert csms.violations == []
