@@ -31,7 +31,8 @@ STEADY_AFTER_F_MS = const(750)
 RECLOSE_AFTER_MS = const(5_000)
 RECLOSE_AFTER_FAULT_MS = const(30_000)  # and after E, D or a fault
 RECLOSE_AFTER_UNPLUG_MS = const(1_000)  # the next vehicle need not wait for the last one, only for bouncing contacts
-# BMW hybrids glitch to 9 V up to 500 ms after a change of the duty cycle: until then B is no way out of C.
+# BMW hybrids glitch to 9 V up to 500 ms after a change of the duty cycle: until then B is no way out of C. That is the
+# one exception from A.6 seq. 8.1 (100 ms); A, D and E, and so every plug that is pulled, keep their deadline.
 BLANK_AFTER_DUTY_MS = const(550)
 DISTURBED_AFTER_SWITCHING_MS = const(200)  # the contactor's coil is next to the pilot's wire: B has to last longer
 # After the pilot was cut or at -12 V, the measurement needs this long to mean something.

@@ -229,15 +229,30 @@ def test_a_glitch_to_b_after_a_duty_change_is_not_believed():
     assert bench.out.close
 
 
-def test_unplugging_counts_during_the_blanking():
-    for state in ("A", "E", "D"):
-        bench = Bench()
-        bench.charge()
-        bench.run(10_000)
-        bench.limits.set("group", 10_000)
-        bench.step()
-        bench.vehicle = state
-        assert bench.opens(200) <= 80, state
+def _opens_after_a_duty_change(offset_ms, state):
+    """Returns the ms to the open contactor for a vehicle that shows `state` that long after a new duty cycle."""
+    bench = Bench()
+    bench.charge()
+    bench.run(m.DUTY_INTERVAL_MS)
+    bench.limits.set("group", 10_000)
+    bench.run(20 + offset_ms)
+    assert bench.machine.offered_ma == 10_000 and bench.out.close
+    bench.vehicle = state
+    return bench.opens(1_000)
+
+
+def test_unplugging_and_faults_open_within_100_ms_at_every_moment_after_a_duty_change():
+    """Table A.6 seq. 2.2: whoever pulls a plug shows A, and nobody waits for the end of a glitch."""
+    for offset_ms in range(0, m.BLANK_AFTER_DUTY_MS + 60, 20):
+        for state in "AED":
+            assert _opens_after_a_duty_change(offset_ms, state) <= 80, (state, offset_ms)
+
+
+def test_s2_that_opens_after_a_duty_change_opens_with_the_end_of_the_blanking():
+    """The one exception from the 100 ms of table A.6 seq. 8.1: a vehicle that is still plugged in shows B."""
+    for offset_ms in range(0, m.BLANK_AFTER_DUTY_MS + 60, 20):
+        left_ms = max(0, m.BLANK_AFTER_DUTY_MS - offset_ms)
+        assert _opens_after_a_duty_change(offset_ms, "B") <= left_ms + 100, offset_ms
 
 
 def _just_closed():
