@@ -15,7 +15,7 @@ TIMINGS = (
     ("machine", "RECLOSE_AFTER_MS", "from opening to closing again", "field practice"),
     ("machine", "RECLOSE_AFTER_FAULT_MS", "the same after E, D or a fault", "field practice"),
     ("machine", "RECLOSE_AFTER_UNPLUG_MS", "the same after unplugging", "contact bounce"),
-    ("machine", "BLANK_AFTER_DUTY_MS", "C to B not believed after a change of duty cycle", "BMW hybrids; exception from A.6 seq. 8.1"),
+    ("machine", "BLANK_AFTER_DUTY_MS", "C to B not believed after a duty change", "BMW hybrids, against A.6 seq. 8.1"),
     ("machine", "DISTURBED_AFTER_SWITCHING_MS", "after a switching the next line holds", "coil beside the pilot"),
     ("pilot_state", "LEAVE_DISTURBED_MS", "C left for B (four samples)", "A.6 seq. 8.1: 100 ms all the same"),
     ("machine", "PILOT_SETTLE_MS", "pilot not evaluated after it was cut or in state F", "field practice"),
