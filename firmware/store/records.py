@@ -76,9 +76,10 @@ def transaction_number(kind, payload):
     return _fields(payload, 2)[1]
 
 
-def sample_context(payload):
-    """Returns the context of a SAMPLE record; raises ValueError."""
-    return _context(_fields(payload, 5)[3])
+def sample_series(payload):
+    """Returns (transaction, connector, context) of a SAMPLE record; raises ValueError."""
+    tx, connector, context = _fields(payload, 5)[1:4]
+    return tx, connector, _context(context)
 
 
 def time_of(payload):

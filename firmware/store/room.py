@@ -1,8 +1,8 @@
 """Room on the flash: what goes when the flash is full, and a reserve for what must not be refused.
 
-Under pressure the middle samples of transactions are thinned, the 1st, 3rd, 5th ... of each first, so that what is left
-still spans the whole transaction (OCPP 1.6 errata 3.14, 3.91). Beginning and end of a transaction with their samples,
-and security events, are never dropped.
+Under pressure the middle samples are thinned, the 1st, 3rd, 5th ... of each transaction first, so that what is left
+still spans the whole of it (OCPP 1.6 errata 3.14, 3.91); those outside a transaction likewise. Beginning and end of a
+transaction with their samples, and security events, are never dropped.
 """
 
 import os
@@ -97,20 +97,24 @@ class Thinning:
 
 
 class _Sieve:
-    """Lets every second middle sample of each transaction pass, and everything else."""
+    """Lets every second middle sample of each series pass, and everything else.
+
+    Series are counted apart, because they alternate: clock-aligned samples with periodic ones, and outside transactions
+    those of connector 0 with the others. Counted together, all of one of them would go.
+    """
 
     def __init__(self):
-        self._seen = {}  # transaction -> middle samples so far
+        self._seen = {}  # (transaction, connector, context) -> samples so far
 
     def keep(self, seq, kind, payload):
         if kind != records.SAMPLE:
             return True
         try:
-            if records.sample_context(payload) not in _MIDDLE:
-                return True
-            tx = records.transaction_number(kind, payload)
+            series = records.sample_series(payload)
         except ValueError:
             return True  # of a later version
-        count = self._seen.get(tx, 0) + 1
-        self._seen[tx] = count
+        if series[2] not in _MIDDLE:
+            return True
+        count = self._seen.get(series, 0) + 1
+        self._seen[series] = count
         return count % 2 == 0

@@ -109,17 +109,52 @@ async def test_a_station_with_a_full_flash_starts_and_ends_what_the_power_cut_le
         assert [(tx, reason) for tx, reason, _ in bench.ends()] == [(transaction.number, "PowerLoss")]
 
 
-def test_compaction_on_a_full_flash_survives_every_power_cut():
-    """Segments and reserve are made small, so that the sweep goes through compactions."""
-    segment_bytes, reserve_blocks = journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS
-    journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS = 2048, 3
-    compactions = []
+def power_on(path):
+    clock = FakeClock()
+    log = Log(clock)
+    journal = journal_module.Journal(path + "/journal", clock, log, Settings(path + "/settings", SETTINGS))
+    return journal, log
 
-    def power_on(path):
-        clock = FakeClock()
-        log = Log(clock)
-        journal = journal_module.Journal(path + "/journal", clock, log, Settings(path + "/settings", SETTINGS))
-        return journal, log
+
+class small:
+    """`with small():` makes segments and reserve small, so that little fills them."""
+
+    def __enter__(self):
+        self._before = journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS
+        journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS = 2048, 3
+
+    def __exit__(self, *exc_info):
+        journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS = self._before
+
+
+def test_a_full_flash_leaves_half_of_each_series_of_samples():
+    """Errata 3.14: in and outside a transaction, of every connector and kind, evenly from all of its time."""
+    with small(), mounted(format_flash(48)) as path:
+        journal, log = power_on(path)
+        tx = journal.next_tx()
+        journal.begin(tx, 1, "TAG", 0)
+        made = 0
+        while not any("thinned" in line[3] for line in log.lines()):
+            made += 1
+            if made == 100:
+                fill_up(path)
+            for series in ((tx, 1, "periodic"), (tx, 1, "clock"), (0, 0, "clock"), (0, 1, "clock")):
+                try:
+                    journal.sample(*series, Reading(energy_wh=made))
+                except OSError as exc:
+                    assert exc.args[0] == 28
+        kept = {}
+        for record in journal.read():
+            if record.reading:
+                kept.setdefault((record.tx, record.connector, record.context), []).append(record.reading.energy_wh)
+        assert len(kept) == 4
+        for registers in kept.values():
+            gaps = [registers[i + 1] - registers[i] for i in range(len(registers) - 1)]
+            assert registers[0] == 2 and max(gaps) == 2 and registers[-1] >= made - 2
+
+
+def test_compaction_on_a_full_flash_survives_every_power_cut():
+    compactions = []
 
     def prepare(path):
         journal, _ = power_on(path)
@@ -161,8 +196,7 @@ def test_compaction_on_a_full_flash_survives_every_power_cut():
         assert [record.kind for record in journal.read()].count(END) == 1
         assert not [name for name in files(path + "/journal") if name.endswith(".new")]
 
-    try:
-        assert sweep(prepare, act, check, blocks=40) > 40
-        assert max(compactions) >= 1
-    finally:
-        journal_module._SEGMENT_BYTES, journal_module._RESERVE_BLOCKS = segment_bytes, reserve_blocks
+    with small():
+        cut = sweep(prepare, act, check, blocks=40)
+    assert cut > 40
+    assert max(compactions) >= 1
