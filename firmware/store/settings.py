@@ -1,8 +1,9 @@
 """The values of the settings: typed for the firmware, text for OCPP and the portal, durable at any power cut.
 
 The first of three layers that has a value wins: what was stored, the factory's overrides, the declared default. Only
-the stored layer is on flash, as the text that was written; keys that this firmware does not know are kept there for
-the version that does.
+the stored layer is on flash, as the text that was written. What another version of the firmware wrote there is kept for
+that version: names that are not known here, and values that are not allowed here, in whose place the next layer counts.
+Only what a station was provisioned with counts whatever the declaration says.
 """
 
 import json
@@ -50,6 +51,8 @@ class Settings:
         self._slots = Slots(path, log)
         self.wear = self._slots.wear
         self._hidden = set()
+        self._verbatim = ()  # names that were provisioned with a value which is not allowed otherwise
+        self._ignored = set()  # names whose stored value is not allowed, as the log knows
         self._typed = {}  # name -> value that runs, of those that were asked for
         self.validators = {}  # name -> function (typed value) that raises InvalidValue
         self.changed = Signal()
@@ -58,6 +61,7 @@ class Settings:
             self._stored = {}
             if provision:
                 self._stored = {self._canonical(name): str(value) for name, value in provision.items()}
+                self._verbatim = [row.name for row in self._registry if not self._is_allowed(row)]
                 self._save()
 
     @property
@@ -94,7 +98,10 @@ class Settings:
     def text(self, name):
         """Returns the value as text, as it was written; "" for secrets. Raises UnknownSetting."""
         row = self.setting(name)
-        return "" if row.kind == "secret" else self._raw(row)
+        if row.kind == "secret":
+            return ""
+        text = self._valid(row)
+        return to_text(row.default) if text is None else text
 
     def is_set(self, name):
         """Tells whether a value was stored (a form shows so for secrets)."""
@@ -154,10 +161,13 @@ class Settings:
 
     def _replace(self, new):
         old = {name: self._stored.get(name) for name in new}
+        verbatim = self._verbatim
         self._stored.update(new)
+        self._verbatim = [name for name in verbatim if name not in new]
         try:
             self._save()
         except OSError:
+            self._verbatim = verbatim
             for name, text in old.items():
                 if text is None:
                     self._stored.pop(name)
@@ -213,15 +223,36 @@ class Settings:
             text = self._factory.get(row.name)
         return to_text(row.default) if text is None else text
 
+    def _valid(self, row):
+        """Returns the text of the first layer that has one which is allowed, None: the default counts."""
+        text = self._stored.get(row.name)
+        if text is not None:
+            if row.name in self._verbatim or self._is_allowed(row):
+                return text
+            self._tell_ignored(row.name)
+        return self._factory.get(row.name)
+
+    def _tell_ignored(self, name):
+        if self._log and name not in self._ignored:
+            self._ignored.add(name)
+            self._log.warning("settings", "%s: value is not allowed, ignored", name)
+
+    def _is_allowed(self, row):
+        """Tells whether the declaration allows what is stored, if anything is."""
+        try:
+            self._declared_value(row, self._stored.get(row.name, to_text(row.default)))
+            return True
+        except InvalidValue:
+            return False
+
     def _effective(self, row):
-        text = self._stored.get(row.name, self._factory.get(row.name))
+        text = self._valid(row)
         if text is None:
             return row.default
         try:
             value = parse(row, text)
         except InvalidValue:
-            if self._log:
-                self._log.warning("settings", "%s: value makes no sense, default taken", row.name)
+            self._tell_ignored(row.name)
             return row.default
         if row.policy == "clamp" and row.kind == "int" and value not in (row.choices or ()):
             value = min(max(value, row.low), row.high)
@@ -229,6 +260,18 @@ class Settings:
 
     def _checked(self, row, text):
         """Returns the text to store for a new value; raises InvalidValue."""
+        value = self._declared_value(row, text)
+        if row.check:
+            try:
+                row.check(value)
+            except ValueError as exc:
+                raise InvalidValue("%s: %s" % (row.name, exc))
+        if row.name in self.validators:
+            self.validators[row.name](value)
+        return to_text(value)
+
+    def _declared_value(self, row, text):
+        """Returns the typed value if type, range, length and choices allow it; raises InvalidValue."""
         if not isinstance(text, str) or len(text) > _LONGEST:
             raise InvalidValue(row.name)
         value = parse(row, text)
@@ -238,14 +281,7 @@ class Settings:
             value = self._checked_items(row, value)
         else:
             _check_text(row, value)
-        if row.check:
-            try:
-                row.check(value)
-            except ValueError as exc:
-                raise InvalidValue("%s: %s" % (row.name, exc))
-        if row.name in self.validators:
-            self.validators[row.name](value)
-        return to_text(value)
+        return value
 
     def _checked_items(self, row, items):
         most = row.high
@@ -266,10 +302,13 @@ class Settings:
         if text is None:
             return None
         # A name that an earlier version spelled otherwise moves to today's; unknown ones stay as they are.
-        return {self._canonical(name): value for name, value in json.loads(text)["values"].items()}
+        document = json.loads(text)
+        self._verbatim = document.get("verbatim", ())
+        return {self._canonical(name): value for name, value in document["values"].items()}
 
     def _save(self):
-        self._slots.save(json.dumps({"version": _VERSION, "values": self._stored}, separators=(",", ":")))
+        document = {"version": _VERSION, "values": self._stored, "verbatim": self._verbatim}
+        self._slots.save(json.dumps(document, separators=(",", ":")))
 
 
 _NEEDS = ("", "reconnect", "reboot")

@@ -1,11 +1,12 @@
 """Settings: types and ranges of OCPP 1.6 §9, layers, and what survives damage."""
 
 from folder import fresh_folder
-from harness import raises
+from harness import FakeClock, raises
 
+from firmware.kernel.log import WARNING, Log
 from firmware.store.declaration import setting
 from firmware.store.registry import SETTINGS, Registry
-from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError, Settings, UnknownSetting
+from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError, Settings, UnknownSetting, to_text
 
 
 def new(path=None, **kwargs):
@@ -152,6 +153,43 @@ def test_unknown_names_are_kept_for_the_version_that_knows_them():
     later = Settings(path, Registry(path + ".txt"))
     assert later.text("FutureKey") == "42" and later.get("HeartbeatInterval") == 60
     assert later.names() == ["FutureKey", "HeartbeatInterval"]
+
+
+def test_what_a_later_version_allowed_is_kept_but_does_not_count_here():
+    """After a downgrade, texts outside the choices too: reported is what runs, and the log says so once."""
+    path = fresh_folder() + "/settings"
+    rows = {
+        "MeterValueSampleInterval": ("int 60 0..99999999", "99999999", 60),
+        "LogLevel": ("str info ..9 or=info,trace", "trace", "info"),
+        "FreevendIdTag": ("str - ..99", "x" * 50, ""),
+        "ChargingScheduleAllowedChargingRateUnit": ("csl Current or=Current,Horses", "Horses", ["Current", "Power"]),
+        "MessageTimeout": ("str 5 ..9", "soon", 11),
+    }
+    with open(path + ".txt", "w") as file:
+        for name, (declaration, _, _) in rows.items():
+            file.write("%s Core %s : A setting of a later version\n" % (name, declaration))
+    later = Settings(path, Registry(path + ".txt"))
+    later.update({name: text for name, (_, text, _) in rows.items()}, "system")
+    log = Log(FakeClock())
+    settings = new(path, factory={"MessageTimeout": "11"}, log=log)
+    for name, (_, _, value) in rows.items():
+        for _ in range(2):
+            assert settings.get(name) == value and settings.text(name) == to_text(value)
+    assert len(list(log.lines(WARNING))) == len(rows)
+    settings.set("HeartbeatInterval", 60)
+    assert Settings(path, Registry(path + ".txt")).text("LogLevel") == "trace"
+    settings.set("LogLevel", "debug")
+    assert new(path).get("LogLevel") == "debug"
+
+
+def test_provisioned_values_lose_their_privilege_when_they_are_changed():
+    path = fresh_folder() + "/settings"
+    new(path, provision={"MeterValueSampleInterval": "2", "MessageTimeout": "soon"})
+    settings = new(path)
+    assert settings.get("MeterValueSampleInterval") == 2 and settings.get("MessageTimeout") == 30
+    settings.set("MeterValueSampleInterval", 7)
+    with open(path + ".a", "rb") as file:
+        assert b'"verbatim":["MessageTimeout"]' in file.read()
 
 
 def test_secrets_are_never_shown():
