@@ -23,6 +23,7 @@ from firmware.ocpp.errors import (
 
 _CACHED = const(16)  # lines of the data file kept in RAM at most, 300 bytes each: what a session sends over and over
 _DATA = "/v16/schemas.txt"
+_PIECE = const(512)  # bytes of it read at once
 
 _STRING = const(0)
 _CHOICE = const(1)
@@ -62,11 +63,18 @@ class Schema:
 
     def accept_item(self, action, name, item, index):
         """Checks item number `index` of the list `name` of a payload that was received otherwise than as a whole."""
-        _, (kind, _) = self._load(action)[0][name]
         try:
-            self._value(kind, item, name, False)
+            self._item(action, name, item, False)
         except CallError as exc:
             raise _in_list(name, index, exc)
+
+    def validate_item(self, action, name, item):
+        """Checks an item of the list `name` of an answer that is not sent as a whole. Raises CallError."""
+        self._item(action + ">", name, item, True)
+
+    def _item(self, line, name, item, strict):
+        _, (kind, _) = self._load(line)[0][name]
+        self._value(kind, item, name, strict)
 
     def _check(self, action, payload, response, strict):
         if not self.knows(action):
@@ -160,14 +168,22 @@ class Schema:
         return line
 
     def _read(self, name):
-        wanted = name.encode()
+        # Not line by line: MicroPython reads lines byte by byte, which takes 8 ms where this takes 0.1.
+        wanted = b"\n" + name.encode()
+        data = b"\n"
         with open(self._path, "rb") as file:
-            for line in file:
-                if line.startswith(wanted):
-                    words = line.split()
-                    if words[0] == wanted:
-                        return _parse(words)
-        return None
+            while True:
+                piece = file.read(_PIECE)
+                if not piece:
+                    return None
+                data += piece
+                end = data.rfind(b"\n")
+                at = data.find(wanted + b" ", 0, end)
+                if at < 0:
+                    at = data.find(wanted + b"\n", 0, end + 1)
+                if at >= 0:
+                    return _parse(data[at : data.find(b"\n", at + 1)].split())
+                data = data[end:]
 
 
 def _parse(words):
