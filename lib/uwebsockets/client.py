@@ -67,7 +67,7 @@ async def _open(links, target, ssl, resolve, request, key, subprotocols):
     """Returns the chosen sub-protocol and what came behind the server's header; `links` gets the Transport."""
     link = await transport.open(target, ssl, resolve)
     links.append(link)
-    await link.write(request)
+    await link.write((request,))
     head = b""
     end = -1
     while end < 0:
@@ -173,13 +173,10 @@ class WebSocket:
 
     async def _write(self, opcode, payload):
         """Returns False when it is too late: nothing may follow a Close frame (RFC 6455 §5.5.1)."""
-        async with self._turn:  # the frame is built when its turn has come: those who wait hold no second copy
+        async with self._turn:
             if self.closed or (self._close_sent and opcode != frame.CLOSE):
                 return False
-            # Nothing but the frame is held while it is written.
-            data = payload.encode() if isinstance(payload, str) else payload
-            data = frame.encode(opcode, data, os.urandom(4))
-            await self._link.write(data)
+            await self._link.write(frame.encode(opcode, payload, os.urandom(4)))
             return True
 
     async def _receive(self):

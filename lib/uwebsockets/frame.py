@@ -28,10 +28,16 @@ TOO_BIG = const(1009)
 # Masking XORs big integers, the fastest way that runs on every port: 11 us/KB on a PC, an eighth of a byte-wise loop.
 # Larger pieces are hardly faster and cost six times their size in garbage.
 _PIECE = const(256)
+_WRITTEN = const(1024)  # bytes of payload that encode() yields at once
 
 
 def encode(opcode, payload, key):
-    """Returns one unfragmented frame, masked with the 4 bytes `key` (§5.3). `payload` is bytes of any length."""
+    """Yields one unfragmented frame, masked with the 4 bytes `key` (§5.3), in pieces of about a kilobyte.
+
+    `payload` is str or bytes of any length. Nobody has to hold a second copy of it.
+    """
+    if isinstance(payload, str):
+        payload = _bytes_of(payload)
     size = len(payload)
     if size < 126:
         header = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
@@ -39,12 +45,24 @@ def encode(opcode, payload, key):
         header = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
     else:
         header = struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
-    at = len(header) + 4
-    frame = bytearray(at + size)
-    frame[: at - 4] = header
-    frame[at - 4 : at] = key
-    mask(payload, key, frame, at)
-    return frame
+    header += key
+    start = 0
+    while start < size or header:
+        # A multiple of the key's length, but for the last one.
+        end = min(size, start + _WRITTEN)
+        piece = bytearray(len(header) + end - start)
+        piece[: len(header)] = header
+        mask(payload[start:end], key, piece, len(header))
+        yield piece
+        header = b""
+        start = end
+
+
+def _bytes_of(text):
+    try:
+        return memoryview(text)  # type: ignore[arg-type]  # MicroPython: its UTF-8 as it lies there
+    except TypeError:
+        return text.encode()
 
 
 def mask(payload, key, out, at):

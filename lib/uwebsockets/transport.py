@@ -22,6 +22,8 @@ except ImportError:  # CPython
 
 _MICROPYTHON = sys.implementation.name == "micropython"
 _READ = const(1024)  # most bytes taken from the socket at once
+_TCP = const(6)  # IPPROTO_TCP and TCP_NODELAY, which not every port has names for
+_NO_DELAY = const(1)
 _CLOSE_S = const(1)  # CPython only: most seconds for TLS to say goodbye
 
 
@@ -46,38 +48,46 @@ class Transport:
         except ValueError as exc:  # MicroPython: the certificate was refused
             raise OSError(str(exc).strip())
 
-    async def write(self, data):
-        """Sends `data` whole, even if the caller is cancelled, and returns when the socket has taken it."""
+    async def write(self, pieces):
+        """Sends the bytes of all `pieces`, an iterable, and returns when the socket has taken them.
+
+        They go whole, even if the caller is cancelled.
+        """
         await self._flushed.wait()  # the caller before may have been cancelled halfway
         if self._error:
             raise self._error
+        pieces = iter(pieces)
         try:
-            self._writer.write(data)
-            if not _MICROPYTHON:
-                await self._writer.drain()
-        except (ValueError, MemoryError) as exc:  # see read(); what follows half a frame would be garbage
-            self._error = OSError(str(exc).strip())
-        except OSError as exc:
-            self._error = exc
-        if _MICROPYTHON and self._writer.out_buf:
-            # MicroPython's drain() starts again from the first byte when it was cancelled in the middle, and a write()
-            # meanwhile gets lost. So a task that nobody cancels drains; the caller only waits for it.
-            self._flushed.clear()
-            self._flusher = asyncio.create_task(self._flush())
-            await self._flushed.wait()
+            self._writer.write(next(pieces))
+            following = next(pieces, None)
+        except (OSError, ValueError, MemoryError) as exc:
+            self._fail(exc)
+        else:
+            if following is not None or not _MICROPYTHON or self._writer.out_buf:
+                # MicroPython's drain() starts again from the first byte when it was cancelled in the middle, and a
+                # write() meanwhile gets lost. So a task that nobody cancels drains; the caller only waits for it.
+                self._flushed.clear()
+                self._flusher = asyncio.create_task(self._flush(following, pieces))
+                await self._flushed.wait()
         if self._error:
             raise self._error
         await asyncio.sleep(0)  # one who only ever sends must not hold the scheduler
 
-    async def _flush(self):
+    async def _flush(self, following, pieces):
         try:
             await self._writer.drain()
-        except ValueError as exc:  # see read()
-            self._error = OSError(str(exc).strip())
-        except OSError as exc:
-            self._error = exc
+            while following is not None:
+                self._writer.write(following)
+                following = next(pieces, None)
+                await self._writer.drain()
+        except (OSError, ValueError, MemoryError) as exc:
+            self._fail(exc)
         self._flusher = None
         self._flushed.set()
+
+    def _fail(self, exc):
+        """Keeps the error: what follows half a frame would be garbage. TLS raises ValueErrors, too."""
+        self._error = exc if isinstance(exc, OSError) else OSError(str(exc).strip())
 
     async def close(self):
         """Closes the socket at once; what read() and write() wait for ends. May be called again."""
@@ -127,6 +137,8 @@ async def _open(url, ssl, resolve):
     connected = False
     try:
         sock.setblocking(False)
+        # A frame is written in pieces: none is to wait until the one before it has been acknowledged.
+        sock.setsockopt(_TCP, _NO_DELAY, 1)
         try:
             sock.connect(address)
         except OSError as exc:

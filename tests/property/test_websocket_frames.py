@@ -119,7 +119,7 @@ def events_of(decoder, sequence, cuts):
 
 @given(st.binary(max_size=1500), st.binary(min_size=4, max_size=4))
 def test_a_server_unmasks_what_we_send(payload, key):
-    data = bytes(encode(2, payload, key))
+    data = b"".join(encode(2, payload, key))
     at = 2 if len(payload) < 126 else 4
     assert data[0] == 0x82 and data[1] & 0x80
     assert data[at : at + 4] == key

@@ -90,6 +90,24 @@ def test_masking_at_the_borders_of_its_pieces():
         assert out[:2] == b"\x00\x00"
 
 
+def test_a_frame_comes_in_pieces_that_are_one_frame():
+    """§5.2. A long message is not held twice, and masking it holds nobody up; the peer sees no difference."""
+    key = b"\x01\x80\xff\x00"
+    for text in ("", "short", "\u20ac" * 1000, "x" * 70_000):
+        pieces = list(frame.encode(frame.TEXT, text, key))
+        assert max([len(piece) for piece in pieces]) <= 1024 + 14
+        whole = bytearray(b"".join(pieces))
+        payload = text.encode()
+        out = bytearray(len(payload))
+        frame.mask(payload, key, out, 0)
+        header = len(whole) - len(payload)
+        assert whole[header:] == out and whole[header - 4 : header] == key
+        whole[1] ^= 0x80
+        decoder = frame.Decoder(100_000)
+        decoder.feed(bytes(whole[: header - 4]) + payload)  # as a server would send it
+        assert decoder.next() == (frame.TEXT, text)
+
+
 def test_close_reason_is_cut_between_characters():
     payload = frame.encode_close(1000, "\u20ac" * 50)
     assert payload == b"\x03\xe8" + "\u20ac".encode() * 41
@@ -139,8 +157,8 @@ class Link:
         self.inbox = []
         self.news = asyncio.Event()
 
-    async def write(self, data):
-        self.frames.append(data[0] & 15)
+    async def write(self, pieces):
+        self.frames.append(b"".join(pieces)[0] & 15)
         await self.room.wait()
 
     async def read(self):
@@ -199,10 +217,39 @@ class FullWriter:
         raise MemoryError("memory allocation failed")
 
 
+class HalfWriter:
+    """A stream that takes one piece and then waits for its reader."""
+
+    def __init__(self):
+        self.taken = []
+        self.room = asyncio.Event()
+        self.out_buf = b""
+
+    def write(self, data):
+        self.taken.append(bytes(data))
+
+    async def drain(self):
+        await self.room.wait()
+
+
+async def test_a_frame_goes_whole_though_its_sender_is_cancelled():
+    writer = HalfWriter()
+    link = Transport(None, writer)
+    sender = asyncio.create_task(outcome(link.write((b"one ", b"two ", b"three"))))
+    await settle()
+    sender.cancel()
+    next_one = asyncio.create_task(outcome(link.write((b", four",))))
+    await settle()
+    assert writer.taken == [b"one "]
+    writer.room.set()
+    await next_one
+    assert b"".join(writer.taken) == b"one two three, four"
+
+
 async def test_half_a_frame_is_the_last_thing_sent():
     link = Transport(None, FullWriter())
     for _ in range(2):
         with raises(OSError) as caught:
-            await link.write(b"frame")
+            await link.write((b"frame",))
         assert "memory" in str(caught.value)
         link._writer = None  # not asked again

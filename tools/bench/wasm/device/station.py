@@ -34,6 +34,7 @@ from tools.sim.world.world import UART_METER, UART_READER, World
 _UNIX = 1_800_000_000
 _TOKEN = "04A1B2C3"
 _STORAGE = "/data"
+_FRAME = "/frame"
 _LOG_LINES = 200
 _PIECE = 10  # tokens
 
@@ -68,6 +69,7 @@ class Backend:
         self.calls = []  # actions
         self.answers = {}  # message id -> bytes of the answer
         self._sent = []
+        self._missing = 0  # bytes of the frame that is being sent
         self._arrived = asyncio.Event()
         self._waiting = b""
         self._stream = None  # yields the pieces of a message that is too long to be held here
@@ -91,9 +93,10 @@ class Backend:
         data, self._waiting = self._waiting[:1024], self._waiting[1024:]
         return data
 
-    async def write(self, data):
-        self._sent.append(data)
-        await asyncio.sleep(0)
+    async def write(self, pieces):
+        for piece in pieces:
+            self._sent.append(piece)
+            await asyncio.sleep(0)
 
     async def close(self):
         self._sent.clear()
@@ -101,14 +104,23 @@ class Backend:
     # What happens between turns.
 
     def work(self):
-        """Answers what has been sent."""
+        """Answers what has been sent. A frame that comes in pieces is collected in a file, outside of the heap."""
         while self._sent:
-            if self._sent[0][:4] == b"GET ":
-                self._accept(self._sent.pop(0))
-                continue
-            opcode, text = _unmasked(self._sent.pop(0))
-            if opcode == _TEXT:
-                self._answer(json.loads(text), len(text))
+            piece = self._sent.pop(0)
+            if not self._missing:
+                if piece[:4] == b"GET ":
+                    self._accept(piece)
+                    continue
+                self._missing = _frame_bytes(piece)
+            self._missing -= len(piece)
+            with open(_FRAME, "ab") as file:
+                file.write(piece)
+            if not self._missing:
+                with open(_FRAME, "rb") as file:
+                    opcode, text = _unmasked(file.read())
+                os.remove(_FRAME)
+                if opcode == _TEXT:
+                    self._answer(json.loads(text), len(text))
 
     def _accept(self, request):
         key = request[request.find(_KEY) + len(_KEY) :].split(b"\r\n", 1)[0]
@@ -165,6 +177,12 @@ def _local_list(count):
         tokens = [number * 40503 % 65536 * 65536 + number for number in range(first, min(first + _PIECE, count))]
         yield b",".join([entry % token for token in tokens]) + (b"," if first + _PIECE < count else b"")
     yield tail
+
+
+def _frame_bytes(piece):
+    """Returns the length of the frame of the client that begins with `piece` (RFC 6455 §5.2)."""
+    size = piece[1] & 127
+    return 6 + size if size < 126 else 8 + (piece[2] << 8) + piece[3]
 
 
 def _unmasked(frame):
