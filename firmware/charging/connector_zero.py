@@ -1,7 +1,7 @@
 """Connector 0, the station as a whole: in service or not, and what is wrong with it (OCPP 1.6 §4.9)."""
 
 from firmware.charging.status import AVAILABLE, FAULTED, UNAVAILABLE, Status
-from firmware.evse.faults import FAULTS
+from firmware.evse.faults import Fault
 
 
 class ConnectorZero:
@@ -16,7 +16,7 @@ class ConnectorZero:
 
     def raise_fault(self, name, vendor_code=None, info=None):
         """Adds a fault of the station as a whole, by its name in evse.faults, to the status of connector 0."""
-        self._faults = self._without(name) + (FAULTS[name].reported_as(vendor_code, info),)
+        self._faults = self._without(name) + (Fault(name, vendor_code, info),)
         self.update()
 
     def clear_fault(self, name):

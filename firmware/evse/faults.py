@@ -7,8 +7,58 @@ RETRY_AFTER_MS = const(900_000)
 MAX_RETRIES = const(3)
 
 
+# The worst first, one a line: name|code|text|debounce ms|gone for ms|recovery|kind, see Fault. Voltages come from a
+# meter that is read about once a second; their debounce spans several readings. A text takes a third of the heap that
+# objects would, of which only those of faults that are active are ever needed.
+_TABLE = """
+emergency_stop|EVSE EMERGENCY_STOP|Emergency stop pressed|0|0|unplug|
+contactor_welded|EVSE F1|Contactor closed although switched off|250|0|unplug|
+rcd_tripped|EVSE F3|DC residual current|50|0|retry|
+rcd_test_failed|EVSE F3|RCD self-test failed|0|0|retry|
+rccb_tripped|RCCB TRIPPED|Residual current breaker tripped|0|0|auto|
+mcb_tripped|MCB_32 TRIPPED|Circuit breaker tripped|0|0|auto|
+breaker_tripped|GeneralBreaker TRIPPED|Main breaker tripped|0|0|auto|
+spd_tripped|SPD TRIPPED|Surge protection used up|0|0|auto|
+contactor_stuck_open|EVSE F11|Contactor does not close|250|0|unplug|
+other|EVSE F2|Internal failure|0|0|auto|
+overtemperature|EVSE F10|Temperature above 80 C|0|0|auto|
+temperature_sensor|EVSE F10|Temperature sensor failed|0|0|auto|
+overcurrent|EVSE F9|Vehicle draws more than offered|7000|0|unplug|
+cp_short|EVSE F8|Control pilot shorted to PE|0|0|auto|vehicle
+cp_open|EVSE F8|Control pilot or PE out of limits|55|1000|auto|vehicle
+diode|EVSE F8|No diode on the control pilot|100|0|unplug|vehicle
+ventilation|EVSE F7|Vehicle asks for ventilation|0|0|auto|vehicle
+pp_invalid|EVSE F6|Cable rating unreadable|500|0|unplug|vehicle
+lock_failed|EVSE F5|Plug lock does not follow|0|0|unplug|
+phase_loss|SUPPLY PHASE_LOSS|Supply phase missing|3000|10000|auto|
+overvoltage|SUPPLY OVERVOLTAGE|Supply voltage too high|2000|10000|auto|
+undervoltage|SUPPLY UNDERVOLTAGE|Supply voltage too low|3000|10000|auto|
+meter_failed|METER TIMEOUT|Meter does not answer: no energy|0|0|auto|
+meter_lost|METER TIMEOUT|Meter does not answer|0|0|auto|warning
+brown_out|SUPPLY BROWN_OUT|Supply was too low for the controller|0|0|auto|warning
+flash_full|STORE MEMORY_EXHAUSTION|Flash full: no new transaction|0|0|auto|warning
+watchdog_reset|EVSE WATCHDOG|Restarted by the watchdog|0|0|auto|warning
+reader_lost|AUTHENTICATOR TIMEOUT|Card reader does not answer|0|0|auto|warning
+overcurrent_blind|EVSE F16|Current not measured: 10 A|0|0|auto|warning
+imbalance|EVSE F15|Phases loaded unequally: 20 A|6000|0|unplug|warning
+derated|EVSE F17|Outlet is warm: less current|0|0|auto|warning
+"""
+
+
+def _find(name):
+    """Returns where the row of a fault begins. Raises KeyError."""
+    at = _TABLE.find("\n%s|" % name)
+    if at < 0:
+        raise KeyError(name)
+    return at + 1
+
+
+def _row(at):
+    return _TABLE[at : _TABLE.find("\n", at)].split("|")
+
+
 class Fault:
-    """One row of the table.
+    """A fault as it is reported; `code` and `text` replace those of its row. Raises KeyError.
 
     `code` is the vendorErrorCode and `text` the info of a status report (both <= 50 characters). `debounce_ms` is how
     long the cause must last, `clear_ms` how long it must be gone. `recovery` says what else it takes:
@@ -18,106 +68,67 @@ class Fault:
     retry    unplugging, or 15 minutes of waiting up to three times; after that latched
     latched  a restart or `clear()`
 
-    `blocks`: no energy while it lasts, and an orderly opening is not waited for. `vehicle`: it lies with the vehicle or
-    its cable, so that the station itself is not out of order (OCPP 1.6 §7.6, EVCommunicationError).
+    `blocks`: no energy while it lasts, and an orderly opening is not waited for; not so for the kind "warning".
+    `vehicle`: it lies with the vehicle or its cable, so that the station itself is not out of order (OCPP 1.6 §7.6,
+    EVCommunicationError).
     """
 
-    def __init__(self, name, code, text, debounce_ms, recovery, blocks=True, clear_ms=0, vehicle=False):
-        self.name = name
-        self.code = code
-        self.text = text
-        self.debounce_ms = debounce_ms
-        self.recovery = recovery
-        self.blocks = blocks
-        self.clear_ms = clear_ms
-        self.vehicle = vehicle
-
-    def reported_as(self, code, text):
-        """Returns this fault with another code or text; None keeps the row's own."""
-        return Fault(
-            self.name,
-            self.code if code is None else code[:50],
-            self.text if text is None else text[:50],
-            self.debounce_ms,
-            self.recovery,
-            self.blocks,
-            self.clear_ms,
-            self.vehicle,
-        )
+    def __init__(self, name, code=None, text=None):
+        self.name, own_code, own_text, debounce_ms, clear_ms, self.recovery, kind = _row(_find(name))
+        self.code = own_code if code is None else code[:50]
+        self.text = own_text if text is None else text[:50]
+        self.debounce_ms = int(debounce_ms)
+        self.clear_ms = int(clear_ms)
+        self.blocks = kind != "warning"
+        self.vehicle = kind == "vehicle"
 
 
-# The worst first. Voltages come from a meter that is read about once a second; their debounce spans several readings.
-TABLE = (
-    Fault("emergency_stop", "EVSE EMERGENCY_STOP", "Emergency stop pressed", 0, "unplug"),
-    Fault("contactor_welded", "EVSE F1", "Contactor closed although switched off", 250, "unplug"),
-    Fault("rcd_tripped", "EVSE F3", "DC residual current", 50, "retry"),
-    Fault("rcd_test_failed", "EVSE F3", "RCD self-test failed", 0, "retry"),
-    Fault("rccb_tripped", "RCCB TRIPPED", "Residual current breaker tripped", 0, "auto"),
-    Fault("mcb_tripped", "MCB_32 TRIPPED", "Circuit breaker tripped", 0, "auto"),
-    Fault("breaker_tripped", "GeneralBreaker TRIPPED", "Main breaker tripped", 0, "auto"),
-    Fault("spd_tripped", "SPD TRIPPED", "Surge protection used up", 0, "auto"),
-    Fault("contactor_stuck_open", "EVSE F11", "Contactor does not close", 250, "unplug"),
-    Fault("other", "EVSE F2", "Internal failure", 0, "auto"),
-    Fault("overtemperature", "EVSE F10", "Temperature above 80 C", 0, "auto"),
-    Fault("temperature_sensor", "EVSE F10", "Temperature sensor failed", 0, "auto"),
-    Fault("overcurrent", "EVSE F9", "Vehicle draws more than offered", 7_000, "unplug"),
-    Fault("cp_short", "EVSE F8", "Control pilot shorted to PE", 0, "auto", vehicle=True),
-    Fault("cp_open", "EVSE F8", "Control pilot or PE out of limits", 55, "auto", clear_ms=1_000, vehicle=True),
-    Fault("diode", "EVSE F8", "No diode on the control pilot", 100, "unplug", vehicle=True),
-    Fault("ventilation", "EVSE F7", "Vehicle asks for ventilation", 0, "auto", vehicle=True),
-    Fault("pp_invalid", "EVSE F6", "Cable rating unreadable", 500, "unplug", vehicle=True),
-    Fault("lock_failed", "EVSE F5", "Plug lock does not follow", 0, "unplug"),
-    Fault("phase_loss", "SUPPLY PHASE_LOSS", "Supply phase missing", 3_000, "auto", clear_ms=10_000),
-    Fault("overvoltage", "SUPPLY OVERVOLTAGE", "Supply voltage too high", 2_000, "auto", clear_ms=10_000),
-    Fault("undervoltage", "SUPPLY UNDERVOLTAGE", "Supply voltage too low", 3_000, "auto", clear_ms=10_000),
-    Fault("meter_failed", "METER TIMEOUT", "Meter does not answer: no energy", 0, "auto"),
-    Fault("meter_lost", "METER TIMEOUT", "Meter does not answer", 0, "auto", blocks=False),
-    Fault("brown_out", "SUPPLY BROWN_OUT", "Supply was too low for the controller", 0, "auto", blocks=False),
-    Fault("flash_full", "STORE MEMORY_EXHAUSTION", "Flash full: no new transaction", 0, "auto", blocks=False),
-    Fault("watchdog_reset", "EVSE WATCHDOG", "Restarted by the watchdog", 0, "auto", blocks=False),
-    Fault("reader_lost", "AUTHENTICATOR TIMEOUT", "Card reader does not answer", 0, "auto", blocks=False),
-    Fault("overcurrent_blind", "EVSE F16", "Current not measured: 10 A", 0, "auto", blocks=False),
-    Fault("imbalance", "EVSE F15", "Phases loaded unequally: 20 A", 6_000, "unplug", blocks=False),
-    Fault("derated", "EVSE F17", "Outlet is warm: less current", 0, "auto", blocks=False),
-)
-
-FAULTS = {fault.name: fault for fault in TABLE}
+def names():
+    """Yields the names of all faults, the worst first."""
+    for row in _TABLE.strip().split("\n"):
+        yield row.partition("|")[0]
 
 
 class Watch:
     """One fault of one connector: debounces its cause and decides when it is over."""
 
-    def __init__(self, row, owner):
-        self.row = row  # of the table
-        self.fault = row  # as reported: `raise_fault` may bring code and text of its own
-        self.active = False
-        self.forced = False  # another part of the firmware holds it
-        self.latched = False
+    # Most causes are never seen: what the class says takes no room in the watches.
+    active = False
+    fault = None  # as it is reported, while it is active
+    forced = False  # another part of the firmware holds it
+    latched = False
+    _cause = False  # newest look
+    _since = None  # cause seen since, while not active
+    _gone_since = None  # cause gone since, while active
+    _active_since = 0
+    _retries = 0
+
+    def __init__(self, name, owner):
+        self.name = name
+        self.rank = _find(name)  # the smaller the worse
         self._owner = owner
-        self._cause = False  # newest look
-        self._since = None  # cause seen since, while not active
-        self._gone_since = None  # cause gone since, while active
-        self._active_since = 0
-        self._retries = 0
 
     def see(self, cause, now_ms):
         """Takes the newest look at the cause; called every step for a cause that the machine supervises."""
-        self._cause = cause
+        if cause != self._cause:
+            self._cause = cause
         if cause or self.forced:
-            self._gone_since = None
             if self.active:
+                self._gone_since = None
                 return
             if self._since is None:
                 self._since = now_ms
-            if self.forced or now_ms - self._since >= self.row.debounce_ms:
+                self.fault = self.fault or Fault(self.name)
+            if self.forced or now_ms - self._since >= self.fault.debounce_ms:
                 self._activate(now_ms)
         elif self.active:
             if self._gone_since is None:
                 self._gone_since = now_ms
-            if now_ms - self._gone_since >= self.row.clear_ms and self._may_recover(now_ms):
+            if now_ms - self._gone_since >= self.fault.clear_ms and self._may_recover(now_ms):
                 self.clear()
         else:
-            self._since = None
+            if self._since is not None:
+                self._since = self.fault = None
             if self._retries and self._owner.unplugged:
                 self._retries = 0
 
@@ -129,7 +140,7 @@ class Watch:
         """Ends the fault whatever its recovery; it comes back when its cause is still there."""
         self._since = self._gone_since = None
         self.latched = False
-        self.fault = self.row
+        self.fault = None
         if self.active:
             self.active = False
             self._owner.changed()
@@ -138,14 +149,15 @@ class Watch:
         self.active = True
         self._active_since = now_ms
         self._since = None
-        if self.row.recovery == "latched" or (self.row.recovery == "retry" and self._retries >= MAX_RETRIES):
+        recovery = self.fault.recovery
+        if recovery == "latched" or (recovery == "retry" and self._retries >= MAX_RETRIES):
             self.latched = True
         self._owner.changed()
 
     def _may_recover(self, now_ms):
         if self.latched:
             return False
-        recovery = self.row.recovery
+        recovery = self.fault.recovery
         if recovery == "auto" or self._owner.unplugged:
             return True
         if recovery == "retry" and now_ms - self._active_since >= RETRY_AFTER_MS:
@@ -162,7 +174,7 @@ class Faults:
     """
 
     def __init__(self):
-        self._watches = tuple(Watch(row, self) for row in TABLE)
+        self._watches = []  # of the faults that somebody has asked for, the worst first
         self._raised = []  # watches that other parts raised, looked at until they are over
         self.unplugged = True  # set by the machine: the pilot shows that no vehicle is there
         self.active = ()
@@ -171,20 +183,25 @@ class Faults:
     def watch(self, name):
         """Returns the Watch of a fault. Raises KeyError."""
         for watch in self._watches:
-            if watch.row.name == name:
+            if watch.name == name:
                 return watch
-        raise KeyError(name)
+        watch = Watch(name, self)
+        self._watches.append(watch)
+        self._watches.sort(key=lambda watch: watch.rank)
+        return watch
 
     def raise_fault(self, name, now_ms, code=None, text=None):
         """A fault that another part has seen (and debounced); `code` and `text` replace the row's own."""
         watch = self.watch(name)
-        changed_words = watch.active and (code is not None or text is not None)
-        watch.fault = watch.row.reported_as(code, text) if code is not None or text is not None else watch.fault
+        words = code is not None or text is not None
+        if words:
+            watch.fault = Fault(name, code, text)
+        changed = words and watch.active
         watch.forced = True
         if watch not in self._raised:
             self._raised.append(watch)
         watch.review(now_ms)
-        if changed_words:
+        if changed:
             self.changed()
 
     def clear_fault(self, name):

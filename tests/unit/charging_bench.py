@@ -7,7 +7,7 @@ from harness import FakeClock
 
 from firmware.charging.authorisation import TokenInfo
 from firmware.charging.station import Station
-from firmware.evse.faults import FAULTS
+from firmware.evse.faults import Fault
 from firmware.evse.limits import Limits
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
@@ -80,7 +80,7 @@ class ScriptedEvse:
         self.meter = reading
 
     def raise_fault(self, name, vendor_code=None, info=None):
-        fault = FAULTS[name].reported_as(vendor_code, info)
+        fault = Fault(name, vendor_code, info)
         self.faults = self.faults + (fault,)
         self.fault_changed.emit(self, fault, True)
 

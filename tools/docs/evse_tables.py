@@ -55,7 +55,7 @@ def fault_table():
     faults = importlib.import_module("firmware.evse.faults")
     yield "| fault | vendorErrorCode | text | after | gone for | recovery | blocks |"
     yield "|---|---|---|---|---|---|---|"
-    for fault in faults.TABLE:
+    for fault in map(faults.Fault, faults.names()):
         yield (
             f"| {fault.name} | {fault.code} | {fault.text} | {duration(fault.debounce_ms)} | "
             f"{duration(fault.clear_ms)} | {RECOVERY[fault.recovery]} | {'yes' if fault.blocks else 'no'} |"

@@ -113,12 +113,12 @@ _BUTTONS = {
 
 def _contact_table():
     from firmware.drivers.button import CONTACTS
-    from firmware.evse.faults import FAULTS
+    from firmware.evse.faults import Fault
 
     yield "| contact | while it is closed |"
     yield "|---|---|"
     for name in CONTACTS:
-        text = _BUTTONS.get(name) or f"no energy, {FAULTS[name].code}: {FAULTS[name].text.lower()}"
+        text = _BUTTONS.get(name) or f"no energy, {Fault(name).code}: {Fault(name).text.lower()}"
         yield f"| {name} | {text} |"
 
 
