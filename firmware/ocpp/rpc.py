@@ -25,7 +25,7 @@ from firmware.ocpp.large import STREAMED, ItemsOnFlash, LargeMessage
 from firmware.ocpp.message import HEAD, TooComplex, envelope, parse
 from firmware.ocpp.waker import Waker
 
-__all__ = ("CallError", "InvalidAnswer", "LinkDown", "MessageIds", "Rpc", "RpcTimeout")
+__all__ = ("CallError", "InvalidAnswer", "LinkDown", "LongAnswer", "MessageIds", "Rpc", "RpcTimeout")
 
 _CALL = const(2)
 _CALLRESULT = const(3)
@@ -52,12 +52,24 @@ class MessageIds:
         return "%s-%x" % (self._prefix, self._count)
 
 
+class LongAnswer:
+    """The payload of an answer whose list `name` is made item by item while it is turned into text.
+
+    `items` yields them; until they all have been, things may be added to `payload`, in which the list is empty.
+    """
+
+    def __init__(self, payload, name, items):
+        self.payload = payload
+        self.name = name
+        self.items = items
+
+
 class Rpc:
     """Both directions of one connection, from its opening to its end.
 
     `send(text)` is a coroutine function that raises OSError. `handle(action, payload)` answers the back-end's calls:
-    it returns the payload of the answer, or a tuple of that and a function to be called once the answer has been sent;
-    it may be a coroutine function and may raise CallError. `message_id()` gives a new id.
+    it returns the payload of the answer, or a tuple of that and a function to be called once the answer has been sent,
+    or a LongAnswer; it may be a coroutine function and may raise CallError. `message_id()` gives a new id.
     """
 
     def __init__(self, send, handle, schema, log, clock, message_id):
@@ -320,6 +332,8 @@ class Rpc:
             answer = self._handle(action, payload)
             if hasattr(answer, "send"):  # a coroutine
                 answer = await answer
+            if type(answer) is LongAnswer:
+                return await self._text_of_long(message_id, action, answer), None
             answer, follow_up = answer if isinstance(answer, tuple) else (answer, None)
             self._schema.validate(action, answer, True)
             return _dump([_CALLRESULT, message_id, answer]), follow_up
@@ -329,6 +343,24 @@ class Rpc:
         except Exception as exc:
             self._log.exception("rpc " + action, exc)
             return _dump_error(message_id, CallError(INTERNAL_ERROR)), None
+
+    async def _text_of_long(self, message_id, action, answer):
+        """Returns the text of a LongAnswer. Others have their turn between its items."""
+        name = answer.name
+        texts = []
+        for item in answer.items:
+            if texts:
+                texts.append(",")
+                await asyncio.sleep(0)
+            self._schema.validate_item(action, name, item)
+            texts.append(_dump(item))
+        self._schema.validate(action, answer.payload, True)
+        rest = _dump([_CALLRESULT, message_id, answer.payload])
+        # Within a string the quotation marks would have backslashes.
+        at = rest.find('"%s":[' % name) + len(name) + 4
+        texts.insert(0, rest[:at])
+        texts.append(rest[at:])
+        return "".join(texts)
 
     async def _streamed(self, action, message):
         """Returns the checked payload of a large call; the items of its list are checked when they are read."""

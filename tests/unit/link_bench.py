@@ -7,6 +7,7 @@ from ocpp_bench import Peer
 
 from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import CallError
+from firmware.ocpp.rpc import LongAnswer
 from firmware.ocpp.station_link import StationLink
 from firmware.store.tags import TagList
 
@@ -102,6 +103,9 @@ class LinkBench:
         if isinstance(answer, tuple):
             answer, after = answer
             after()
+        elif isinstance(answer, LongAnswer):
+            answer.payload[answer.name].extend(answer.items)
+            answer = answer.payload
         await self.run(200)
         return answer
 

@@ -7,7 +7,7 @@ from harness import FakeClock, raises, settle
 
 import firmware.ocpp.rpc as rpc_module
 from firmware.kernel.log import Log
-from firmware.ocpp.rpc import CallError, InvalidAnswer, LinkDown, MessageIds, Rpc, RpcTimeout
+from firmware.ocpp.rpc import CallError, InvalidAnswer, LinkDown, LongAnswer, MessageIds, Rpc, RpcTimeout
 from firmware.ocpp.schema import Schema
 
 SCHEMA = Schema()
@@ -498,6 +498,68 @@ async def test_an_answer_for_which_there_is_no_memory_is_an_error():
     finally:
         rpc_module.json = json
     assert bench.sent == [[4, "1", "InternalError", "", {}]]
+
+
+def long_answer(count, turns=None, unknown=()):
+    """GetConfiguration.conf; `turns` gets how many the others had before each item."""
+    payload = {"configurationKey": []}
+
+    def items():
+        for n in range(count):
+            if turns is not None:
+                turns.append(turns.others)
+            yield {"key": "Key%d" % n, "readonly": False, "value": '"configurationKey":['}
+        for key in unknown:
+            payload.setdefault("unknownKey", []).append(key)
+
+    return LongAnswer(payload, "configurationKey", items())
+
+
+class Turns(list):
+    others = 0
+
+
+async def test_a_long_answer_is_what_a_short_one_would_be():
+    """Whatever its strings and its message id look like; without items, too."""
+    bench = Bench()
+    trap = '"configurationKey":['
+    for count, unknown in ((0, ()), (1, ()), (50, ()), (0, (trap, "x")), (2, (trap,))):
+        bench.answers["GetConfiguration"] = lambda: long_answer(count, None, unknown)  # noqa: B023
+        bench.sent = []
+        await bench.receive([2, trap, "GetConfiguration", {}])
+        while not bench.sent:
+            await settle()
+        payload = {"configurationKey": [{"key": "Key%d" % n, "readonly": False, "value": trap} for n in range(count)]}
+        if unknown:
+            payload["unknownKey"] = list(unknown)
+        assert bench.sent == [[3, trap, payload]]
+
+
+async def test_others_have_their_turn_between_the_items_of_a_long_answer():
+    """Else the configuration of a station would hold up the control of its pilots."""
+    bench = Bench()
+    turns = Turns()
+    bench.answers["GetConfiguration"] = lambda: long_answer(50, turns)
+
+    async def other():
+        while True:
+            turns.others += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await bench.receive([2, "1", "GetConfiguration", {}])
+    while not bench.sent:
+        await settle()
+    task.cancel()
+    assert turns[-1] - turns[0] >= 48
+
+
+async def test_a_wrong_item_of_a_long_answer_is_not_sent():
+    bench = Bench()
+    items = iter(({"key": "Key", "readonly": False}, {"key": "Key", "readonly": "no"}))
+    bench.answers["GetConfiguration"] = LongAnswer({"configurationKey": []}, "configurationKey", items)
+    await bench.receive([2, "1", "GetConfiguration", {}])
+    assert bench.sent[0][:3] == [4, "1", "TypeConstraintViolation"]
 
 
 async def test_brackets_in_strings_do_not_nest():

@@ -1,6 +1,7 @@
 """Core profile, calls from the back-end: OCPP 1.6 §5.2-5.4, §5.6, §5.8, §5.11, §5.12, §5.14, §5.18."""
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
+from firmware.ocpp.rpc import LongAnswer
 from firmware.ocpp.v16.dispatch import is_off
 from firmware.ocpp.v16.measurands import is_fitted, resolve
 from firmware.ocpp.v16.station_keys import check_security_profile, fit_keys
@@ -93,17 +94,16 @@ class CoreProfile:
         keys = payload.get("key") or []
         if len(keys) > self._settings.get("GetConfigurationMaxKeys"):
             raise CallError(OCCURRENCE_VIOLATION, "more than GetConfigurationMaxKeys")
-        known, unknown = [], []
+        answer = {"configurationKey": []}
+        return LongAnswer(answer, "configurationKey", self._key_values(keys, answer))
+
+    def _key_values(self, keys, answer):
         for key in keys or self._settings.names():
             row = self._key(key)
             if row:
-                known.append(self._key_value(row))
+                yield self._key_value(row)
             elif keys:
-                unknown.append(key)
-        answer = {"configurationKey": known}
-        if unknown:
-            answer["unknownKey"] = unknown
-        return answer
+                answer.setdefault("unknownKey", []).append(key)
 
     def change_configuration(self, payload):
         """§5.3. A link that has to be made anew for a new value is closed after the answer."""
