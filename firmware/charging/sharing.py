@@ -11,7 +11,7 @@ from firmware.charging.status import RUNNING
 from firmware.evse.limits import MAX_PILOT_MA
 
 # A vehicle has 5 s to draw less once its pilot says so (IEC 61851-1 table A.6 seq. 7).
-_FOLLOW_MS = const(6_000)
+_FOLLOW_MS = const(5_000)
 
 # How long a vehicle is watched before it is offered less than its share: longer than it takes to begin or to ramp up.
 _WATCH_MS = const(60_000)

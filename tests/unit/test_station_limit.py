@@ -58,6 +58,32 @@ async def test_what_one_gives_up_goes_to_the_other_when_the_vehicle_has_followed
     assert offers(bench) == [16_000, 16_000]
 
 
+async def test_the_second_vehicle_gets_its_pilot_as_soon_as_the_first_may_be_asked_and_has_followed():
+    # IEC 61851-1 A.5.3: 5 s since the last duty cycle of the first; table A.6 seq. 7: 5 s to follow the new one
+    bench = Bench(2, ConnectionTimeOut=3)
+    for evse in bench.evses:
+        evse.duty_interval_ms = 5_000
+    bench.station.schedules.install(profile(1, 0, STATION, start=0, periods=(0, 320, 0)))
+    await bench.charging()
+    await bench.run(10_000)
+    bench.station.schedules.install(profile(2, 1, periods=(0, 300, 0)))  # a new duty cycle, just now
+    bench.plug(2)
+    assert await bench.station.swipe("OTHER", (2,)) == "start"
+    waited_ms = asked_ms = 0
+    while not bench.evses[1].offered_ma:
+        await bench.run(100)
+        waited_ms += 100
+        if bench.evses[0].offered_ma == 30_000:
+            asked_ms = waited_ms
+        else:
+            assert bench.evses[1].offered_ma or bench.evses[1].limit == (0, "station")
+    assert 4_900 <= asked_ms <= 5_100 and 5_000 <= waited_ms - asked_ms <= 5_300, (asked_ms, waited_ms)
+    bench.evses[1].set_state("C")
+    await bench.run(200)
+    words = [word for n, word in bench.statuses if n == 2]
+    assert words == ["Preparing", "SuspendedEVSE", "Charging"], "no time-out, and the vehicle is not blamed"
+
+
 async def test_the_last_one_gets_everything_back():
     bench = await both_charge(200)
     await bench.station.swipe("OTHER", (2,))
