@@ -255,6 +255,24 @@ def test_s2_that_opens_after_a_duty_change_opens_with_the_end_of_the_blanking():
         assert _opens_after_a_duty_change(offset_ms, "B") <= left_ms + 100, offset_ms
 
 
+def test_a_pause_and_its_end_blank_nothing():
+    """Only a vehicle that reads one duty cycle after another glitches: after a pause, and in one, B counts at once."""
+    for resumes in (False, True):
+        for offset_ms in (0, 60, 200, 500):
+            bench = Bench()
+            bench.charge()
+            bench.machine.permitted = False
+            bench.run(20)
+            if resumes:
+                bench.run(m.WITHDRAWN_AT_LEAST_MS)
+                bench.machine.permitted = True
+                bench.run(20)
+            bench.run(offset_ms)
+            assert bench.pwm == resumes and bench.out.close
+            bench.vehicle = "B"
+            assert bench.opens(200) <= 80, (resumes, offset_ms)
+
+
 def _just_closed():
     bench = Bench()
     bench.machine.permitted = True
