@@ -34,6 +34,7 @@ _CALLERROR = const(4)
 _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
 _MAX_DESCRIPTION = const(255)
+_TEXT = const(512)  # characters of a long answer in one str: many short ones take twice the RAM
 _MAX_IN_RAM = const(65536)  # bytes of a message that was kept in flash and still is read as a whole
 
 
@@ -348,17 +349,21 @@ class Rpc:
         """Returns the text of a LongAnswer. Others have their turn between its items."""
         name = answer.name
         texts = []
+        text = comma = ""
         for item in answer.items:
-            if texts:
-                texts.append(",")
-                await asyncio.sleep(0)
             self._schema.validate_item(action, name, item)
-            texts.append(_dump(item))
+            text += comma + _dump(item)
+            comma = ","
+            if len(text) > _TEXT:
+                texts.append(text)
+                text = ""
+            await asyncio.sleep(0)
         self._schema.validate(action, answer.payload, True)
         rest = _dump([_CALLRESULT, message_id, answer.payload])
         # Within a string the quotation marks would have backslashes.
         at = rest.find('"%s":[' % name) + len(name) + 4
         texts.insert(0, rest[:at])
+        texts.append(text)
         texts.append(rest[at:])
         return "".join(texts)
 

@@ -75,8 +75,8 @@ class Settings:
         return self._registry.spelled(name) is not None
 
     def names(self):
-        """Returns the names of all settings in the order of their declaration."""
-        return [name for name in self._registry.names() if name not in self._hidden]
+        """Yields the names of all settings in the order of their declaration."""
+        return (name for name in self._registry.names() if name not in self._hidden)
 
     def setting(self, name):
         """Returns the declaration.Setting as it applies to this station; raises UnknownSetting."""

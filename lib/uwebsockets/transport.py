@@ -78,8 +78,8 @@ class Transport:
             await self._writer.drain()
             while following is not None:
                 self._writer.write(following)
-                following = next(pieces, None)
                 await self._writer.drain()
+                following = next(pieces, None)
         except (OSError, ValueError, MemoryError) as exc:
             self._fail(exc)
         self._flusher = None

@@ -152,7 +152,7 @@ def test_unknown_names_are_kept_for_the_version_that_knows_them():
         file.write("HeartbeatInterval Core int 300 10..86400 clamp : A key of every version\n")
     later = Settings(path, Registry(path + ".txt"))
     assert later.text("FutureKey") == "42" and later.get("HeartbeatInterval") == 60
-    assert later.names() == ["FutureKey", "HeartbeatInterval"]
+    assert list(later.names()) == ["FutureKey", "HeartbeatInterval"]
 
 
 def test_what_a_later_version_allowed_is_kept_but_does_not_count_here():
