@@ -337,16 +337,19 @@ def test_exit_codes(charger, csms):
     assert charger.stop() == 0
 
 
-def test_sigint_is_an_orderly_stop_and_sigterm_loses_nothing(charger):
-    charger.set_key("MeterValueSampleInterval", "23")
-    charger.process.send_signal(signal.SIGINT)
-    assert charger.wait_exit() == 0
-    charger.start().wait_boot()
-    charger.set_key("MeterValueSampleInterval", "29")
-    charger.process.send_signal(signal.SIGTERM)
-    assert charger.wait_exit(5) == -signal.SIGTERM
-    charger.start().wait_boot()
-    assert charger.set_key("MeterValueSampleInterval", "29") == ""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_an_orderly_stop_in_the_middle_of_a_session(charger, csms, number):
+    charger.plug()
+    charger.swipe("04A1B2C3")
+    charger.draw(16)
+    charger.expect("relay", on=True)
+    charger.process.send_signal(number)
+    assert charger.wait_exit(2) == 0
+    assert charger.expect("relay", on=False)
+    assert charger.events[-1]["ev"] == "exit" and charger.events[-1]["code"] == 0
+    charger.start()
+    assert csms.expect("StopTransaction").payload["reason"] == "PowerLoss"
+    assert csms.violations == []
 
 
 def test_the_wrapper_stops_in_order_on_sigterm(tmp_path):

@@ -92,9 +92,7 @@ def test_on_a_terminal_the_panel_stays_and_the_terminal_is_given_back_whole():
 def test_it_stays_alive_until_interrupted_and_leaves_nothing_behind(tmp_path, number):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "tools.demo"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         for line in process.stdout:
             if b"contactor CLOSED" in line:

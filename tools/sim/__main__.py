@@ -41,32 +41,22 @@ def control(argv):
 
 
 def run(argv):
-    """Runs the bare process again after each reset; SIGTERM and SIGINT stop it in an orderly way."""
-    if "--control" not in argv[:-1]:
-        sys.exit("usage: python -m tools.sim run --config FILE.json --state DIR --control HOST:PORT")
-    host, _, port = argv[argv.index("--control") + 1].rpartition(":")
-    ended = threading.Event()
+    """Runs the bare process, again after each reset; passes SIGTERM and SIGINT on, which stop it in an orderly way."""
+    stopped = []
 
     def stop(*_):
-        ended.set()
-        # In a thread: a signal handler must not wait.
-        threading.Thread(target=_ask_to_exit, args=(host, int(port), process), daemon=True).start()
+        stopped.append(True)
+        process.terminate()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
     while True:
         process = subprocess.Popen([micropython(), "tools/sim/run.py", *argv], cwd=ROOT)
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
         code = process.wait()
-        if ended.is_set() or code not in RESTART_CODES:
+        if stopped:
+            return max(code, 0)  # negative: it had only just started, and nothing ran yet
+        if code not in RESTART_CODES:
             return code
-
-
-def _ask_to_exit(host, port, process):
-    try:
-        ControlClient(host, port).command("exit")
-        process.wait(5)
-    except (OSError, CommandFailed, subprocess.TimeoutExpired):
-        process.kill()
 
 
 def interactive(argv):

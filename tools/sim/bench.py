@@ -38,6 +38,8 @@ CARD = "04A1B2C3"
 class OutletMeter:
     """The meter of an outlet. `lost_phase`: index of a phase that the supply lacks, or None."""
 
+    measures_currents = True
+
     def __init__(self, outlet):
         self._outlet = outlet
         self.lost_phase = None
@@ -48,6 +50,8 @@ class OutletMeter:
             raise OSError("no answer")
         currents, millivolts, uj = outlet.meter_values()
         voltages = tuple(0 if phase == self.lost_phase else millivolts for phase in range(3))
+        if not self.measures_currents:
+            currents = None
         return Reading(energy_wh=uj // 3_600_000_000, currents_ma=currents, voltages_mv=voltages)
 
 

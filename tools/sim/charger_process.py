@@ -23,6 +23,7 @@ from firmware.version import VERSION
 from tools.sim.control.bridge import Bridge
 from tools.sim.control.commands import Commands
 from tools.sim.control.server import Server
+from tools.sim.signals import open_signals
 from tools.sim.world import eventloop, flash
 from tools.sim.world.meter_emulator import MeterBus
 from tools.sim.world.pn532_emulator import Pn532
@@ -36,6 +37,7 @@ _CAUSES = {"soft": machine.SOFT_RESET, "hard": machine.HARD_RESET, "watchdog": m
 
 _WATCHDOG_CHECK_MS = const(500)
 _KEEP_CLOCK_MS = const(1000)
+_FIRST_WORDS_MS = const(250)  # for a tester to subscribe
 _GOODBYE_MS = const(50)  # so that the last events are on their way
 _MAX_LOG_LINE = const(1000)
 
@@ -77,18 +79,17 @@ class Charger:
     # Life and death.
 
     def run(self):
-        """Runs until the firmware or a tester ends it; returns the exit code."""
-        try:
-            return self._leave(asyncio.run(self._main()))
-        except KeyboardInterrupt:
-            # The loop can go on: what it was doing is lost, what it still has to do is to stop.
-            self.end_soon("exit", "user")
-            return self._leave(asyncio.run(self._stop()))
+        """Runs until the firmware, a tester, SIGTERM or SIGINT ends it; returns the exit code."""
+        return self._leave(asyncio.run(self._main()))
 
     async def _main(self):
+        signals = open_signals()
+        if signals:
+            asyncio.create_task(self._watch_signals(signals))
+        # The firmware first: who can connect is answered at once, and building it takes longer than that.
+        self._firmware = asyncio.create_task(self._run_firmware())
         for task in self.background():
             asyncio.create_task(task)
-        self._firmware = asyncio.create_task(self._run_firmware())
         return await self._stop()
 
     def background(self):
@@ -102,14 +103,15 @@ class Charger:
             self._firmware.cancel()
             await self._firmware
         self.emit("exit", {"kind": self._end, "code": EXIT_CODES[self._end]})
+        self.server.mute()
         await asyncio.sleep_ms(int(_GOODBYE_MS * self.clock.rate))
         return self._end
 
     async def _run_firmware(self):
-        await asyncio.sleep_ms(0)  # the control socket is served before anything can go wrong here
         try:
             app = self._build()
             self.bridge.attach(app)
+            await self._leave_time_to_subscribe()
             kind = await app.run()
         except asyncio.CancelledError:
             return  # an orderly stop
@@ -120,6 +122,13 @@ class Charger:
             return
         self._end = kind if kind in EXIT_CODES else "exit"
         self._ending.set()
+
+    async def _leave_time_to_subscribe(self):
+        """Waits until somebody listens, or for a moment: the first things that happen are worth hearing of."""
+        for _ in range(_FIRST_WORDS_MS // 10):
+            if self.server.has_subscribers:
+                break
+            await asyncio.sleep_ms(int(10 * self.clock.rate) or 1)
 
     def _build(self):
         from firmware.app import App
@@ -185,6 +194,13 @@ class Charger:
         except OSError:
             return machine.PWRON_RESET
         return _CAUSES.get(kind, machine.PWRON_RESET)
+
+    async def _watch_signals(self, signals):
+        come = select.poll()
+        come.register(signals, select.POLLIN)
+        while not come.poll(0):  # a network that goes down wakes everybody who waits for a stream
+            yield core._io_queue.queue_read(signals)
+        self.end_soon("exit", "signal")
 
     async def _watch_watchdog(self):
         while True:

@@ -90,12 +90,16 @@ class Server:
         self._listening = socket.socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listening.bind(socket.getaddrinfo(host, port)[0][-1])
-        self._listening.listen(16)
         self._listening.setblocking(False)
 
     @property
     def has_subscribers(self):
         return any(client.subscribed for client in self._clients)
+
+    def mute(self):
+        """Sends no event any more: the last one has been told."""
+        for client in self._clients:
+            client.subscribed = False
 
     def emit(self, name, fields):
         """Sends an event to every subscriber."""
@@ -109,6 +113,7 @@ class Server:
                 client.send(line)
 
     async def run(self):
+        self._listening.listen(_MAX_CLIENTS)
         while True:
             yield core._io_queue.queue_read(self._listening)
             try:
