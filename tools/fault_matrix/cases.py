@@ -23,10 +23,11 @@ class Case:
     recovery  "auto": by itself, at most `after_ms` after the repair; "unplug": not before the vehicle has gone;
               "retry": unplugging or 15 minutes; "session": there is no fault, but the session is over
     prompt    function (cell) that brings it to light where charging hides it, or None
+    warns     the status stays as it is
     """
 
     def __init__(self, label, name, does, undoes, code, vendor, limit_ms=200, shows=PLUGGED, recovery="unplug",
-                 after_ms=2_000, prompt=None):  # fmt: skip
+                 after_ms=2_000, prompt=None, warns=False):  # fmt: skip
         self.label = label
         self.name = name
         self.does = does
@@ -38,6 +39,7 @@ class Case:
         self.recovery = recovery
         self.after_ms = after_ms
         self.prompt = prompt
+        self.warns = warns
 
     @property
     def by_vehicle(self):
@@ -122,6 +124,22 @@ def _phase(index):
     return does
 
 
+def _blind(on):
+    def does(cell):
+        cell.meter.measures_currents = not on
+
+    return does
+
+
+def _unbalanced(cell):
+    cell.evse.set_max_imbalance(20_000)
+    cell.outlet.set_load((26_000, 5_000, 5_000), 230_000)
+
+
+def _balanced(cell):
+    cell.outlet.set_load((5_000,) * 3, 230_000)
+
+
 def _driver_fails(cell):
     def sample():
         raise OSError(5)
@@ -160,9 +178,14 @@ CASES = (
          STATES, "auto", 604_000),
     Case("temperature sensor torn off", "temperature_sensor", *_temperature(None), "HighTemperature", "EVSE F10", 1_300,
          STATES, "auto", 604_000),
-    Case("warm outlet, 70 C", "derated", *_temperature(700), "HighTemperature", "EVSE F17", None, STATES, "auto"),
+    Case("warm outlet, 70 C", "derated", *_temperature(700), "HighTemperature", "EVSE F17", None, STATES, "auto",
+         warns=True),
     Case("more current than offered", "overcurrent", *_circuit("overcurrent"), "OverCurrentFailure", "EVSE F9", 8_200,
          (CHARGING,)),
+    Case("phases loaded unequally", "imbalance", _unbalanced, _balanced, "OverCurrentFailure", "EVSE F15", None,
+         (CHARGING,), warns=True),
+    Case("meter without currents", "overcurrent_blind", _blind(True), _blind(False), "OverCurrentFailure", "EVSE F16",
+         None, STATES, "auto", warns=True),
     Case("CP shorted to PE", "cp_short", *_circuit("cp_short"), EV, "EVSE F8", 100, STATES, "auto"),
     Case("CP beyond its limits", "cp_open", _overdriven, _back, EV, "EVSE F8", 100, STATES, "auto", 3_000),
     Case("CP or PE open", "", *_circuit("pe_open"), "NoError", None, 100, PLUGGED, "session"),
@@ -180,7 +203,7 @@ CASES = (
     Case("ADC of the pilot fails", "other", _driver_fails, _driver_works, "OtherError", "EVSE F2", 100, STATES, "auto",
          6_000),
     Case("meter silent", "meter_lost", *_circuit("meter_fail"), "PowerMeterFailure", "METER TIMEOUT", None, STATES,
-         "auto"),
+         "auto", warns=True),
     Case("meter silent for a minute", "meter_failed", *_circuit("meter_fail"),
          "PowerMeterFailure", "METER TIMEOUT", 63_000, STATES, "auto"),
     Case("RCCB tripped", *_tripped("rccb_tripped"), "GroundFailure", "RCCB TRIPPED", 100, STATES, "auto"),
