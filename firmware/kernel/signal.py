@@ -9,9 +9,7 @@ class Signal:
     """
 
     on_error = None
-
-    def __init__(self):
-        self._observers = ()  # a tuple: emitting iterates over it without a copy while connect() makes a new one
+    _observers = ()  # a tuple: emitting iterates over it without a copy while connect() makes a new one
 
     def connect(self, observer):
         """Adds a callable; returns it, so that it can be disconnected later."""

@@ -64,7 +64,6 @@ class StationLink:
         self._boot_asked = False
         self.booted = False  # the back-end has accepted the station on this very connection
         self._waker = Waker(clock)
-        self._notifier = Waker(clock)
         self._firmware = None
         transfer_status = None if is_off("FirmwareManagement", settings) else idle
         if maintenance:
@@ -163,8 +162,7 @@ class StationLink:
         """Returns (name, run, heartbeat ms) of the tasks that the supervisor has to run."""
         return (
             ("connection", self._connection.run, None),
-            ("registration", self.run, None),
-            ("notifications", self._notify, None),
+            ("messages", self.run, None),
             ("outbox", self._outbox.run, None),
         )
 
@@ -231,22 +229,13 @@ class StationLink:
         # A rejected station does not answer, not even to say that a message makes no sense (§4.2).
         return self._registration.status == REJECTED
 
-    # -- registration and heartbeat
+    # -- what is sent, one message after the other: only one may be on its way
 
     async def run(self, beat):
-        """Registers whenever that is needed and keeps the heart beating while accepted."""
+        """Sends what is due, the most urgent first."""
         while True:
-            await self._waker.wait(self._idle_ms())
-            if not self._connection.connected:
-                continue
-            identity = boot_notification(self._settings)
-            if self._boot_asked or not self._registration.is_current(identity):
-                if self._boot_asked or not self._registration.wait_ms():
-                    self._boot_asked = False
-                    await self._register(identity)
-            elif self._heartbeat_ms is not None and self._clock.ms() >= self._heartbeat_ms:
-                self._plan_heartbeat()
-                await self._heartbeat()
+            if not (self._connection.connected and await self._speak()):
+                await self._waker.wait(self._idle_ms())
 
     def _idle_ms(self):
         """Returns how long there is nothing to do, None for ever."""
@@ -254,7 +243,29 @@ class StationLink:
             return None
         if self._registration.status != ACCEPTED:
             return self._registration.wait_ms()
-        return None if self._heartbeat_ms is None else max(0, self._heartbeat_ms - self._clock.ms())
+        waits = (self._statuses.wait_ms(), self._heartbeat_ms and max(0, self._heartbeat_ms - self._clock.ms()))
+        return min([ms for ms in waits if ms is not None], default=None)
+
+    async def _speak(self):
+        """Registers, keeps the heart beating, sends what was asked for and statuses; returns False for nothing."""
+        identity = boot_notification(self._settings)
+        if self._boot_asked or not self._registration.is_current(identity):
+            if self._boot_asked or not self._registration.wait_ms():
+                self._boot_asked = False
+                await self._register(identity)
+                return True
+        elif self._heartbeat_ms is not None and self._clock.ms() >= self._heartbeat_ms:
+            self._plan_heartbeat()
+            await self._heartbeat()
+            return True
+        if self._posts and self._registration.status in (ACCEPTED, PENDING):
+            await self._send_post(*self._posts.pop(0))
+            return True
+        notification = self._statuses.next() if self.online else None
+        if notification is None:
+            return False
+        await self._send_status(notification)
+        return True
 
     async def _register(self, identity):
         try:
@@ -311,22 +322,8 @@ class StationLink:
         if unix >= EARLIEST_PLAUSIBLE:
             self._clock.set_unix(unix, "ocpp")
 
-    # -- notifications
-
     def _notice(self):
-        self._notifier.wake()
-
-    async def _notify(self, beat):
-        """Sends what was asked for, then statuses, one after the other."""
-        while True:
-            await self._notifier.wait(self._statuses.wait_ms() if self.online else None)
-            while self._connection.connected and self._posts and self._registration.status in (ACCEPTED, PENDING):
-                await self._send_post(*self._posts.pop(0))
-            while self.online and not self._posts:
-                notification = self._statuses.next()
-                if notification is None:
-                    break
-                await self._send_status(notification)
+        self._waker.wake()
 
     async def _send_post(self, action, payload):
         self._sending = True
@@ -388,7 +385,6 @@ class StationLink:
             self._statuses.pause()
             self._posts = []
         self._waker.wake()
-        self._notice()
 
     def _setting_changed(self, name):
         if name in ("CentralSystemUrl", "ChargePointId"):
