@@ -297,10 +297,10 @@ class Rpc:
             return CallError(FORMATION_VIOLATION, "a CALL is [2, id, action, payload]")
         if not 0 < len(message_id) <= _MAX_ID:
             return CallError(FORMATION_VIOLATION, "message id has not 1 to 36 characters")
-        in_work = [queued[0] for queued in self._inbound]
-        if self._large:
-            in_work.append(self._large[0])
-        if message_id in in_work:
+        for call in self._inbound:
+            if call[0] == message_id:
+                return CallError(PROTOCOL_ERROR, "message id is in use")
+        if self._large and self._large[0] == message_id:
             return CallError(PROTOCOL_ERROR, "message id is in use")
         return None
 
@@ -351,21 +351,20 @@ class Rpc:
         texts = []
         text = comma = ""
         for item in answer.items:
+            if comma:
+                await asyncio.sleep(0)
             self._schema.validate_item(action, name, item)
             text += comma + _dump(item)
             comma = ","
             if len(text) > _TEXT:
                 texts.append(text)
                 text = ""
-            await asyncio.sleep(0)
-        self._schema.validate(action, answer.payload, True)
+        if len(answer.payload) > 1:  # what there is beside the list
+            self._schema.validate(action, answer.payload, True)
         rest = _dump([_CALLRESULT, message_id, answer.payload])
         # Within a string the quotation marks would have backslashes.
         at = rest.find('"%s":[' % name) + len(name) + 4
-        texts.insert(0, rest[:at])
-        texts.append(text)
-        texts.append(rest[at:])
-        return "".join(texts)
+        return "".join([rest[:at]] + texts + [text, rest[at:]])
 
     async def _streamed(self, action, message):
         """Returns the checked payload of a large call; the items of its list are checked when they are read."""

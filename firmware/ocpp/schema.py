@@ -49,10 +49,6 @@ class Schema:
         self._path = path or __file__.rpartition("/")[0] + _DATA
         self._cache = {}  # name of a line -> ({field: type}, tuple of required fields)
 
-    def knows(self, action):
-        """Tells whether `action` exists, whoever may call it."""
-        return action.isalpha() and self._load(action) is not None
-
     def validate(self, action, payload, response=False):
         """Checks a payload that is to be sent, or with `response` the answer to one. Raises CallError."""
         self._check(action, payload, response, True)
@@ -77,9 +73,9 @@ class Schema:
         self._value(kind, item, name, strict)
 
     def _check(self, action, payload, response, strict):
-        if not self.knows(action):
+        line = self._load(action + ">" if response else action) if action.isalpha() else None
+        if line is None:
             raise CallError(NOT_IMPLEMENTED, "unknown action")
-        line = self._load(action + ">" if response else action)
         if type(payload) is not dict:
             raise CallError(FORMATION_VIOLATION, "payload is not an object")
         self._object(line, payload, strict)
