@@ -2,8 +2,9 @@
 
 from harness import FakeClock
 
+from firmware.evse.faults import names
 from firmware.kernel.signal import Signal
-from firmware.ocpp.v16.status import ERROR_CODES, TRANSITIONS, StatusReporter, between, error_code
+from firmware.ocpp.v16.status import TRANSITIONS, StatusReporter, between, error_code
 
 
 class Fault:
@@ -224,7 +225,10 @@ def test_every_error_code_is_one_of_the_specification():
         "NoError OtherError OverCurrentFailure PowerMeterFailure PowerSwitchFailure ReaderFailure ResetFailure "
         "UnderVoltage OverVoltage WeakSignal"
     ).split()
-    assert all(code in known for code in ERROR_CODES.values())
+    codes = {name: error_code(Status("Preparing", Fault(name))) for name in names()}
+    assert all(code in known for code in codes.values())
+    others = [name for name, code in codes.items() if code == "OtherError"]
+    assert set(others) == {"emergency_stop", "breaker_tripped", "spd_tripped", "other"}
     assert error_code(Status("Faulted", Fault("unheard_of"))) == "OtherError"
 
 
