@@ -178,11 +178,11 @@ def test_meter_register_can_be_set_and_added_to(shared):
 
 def test_rate_of_time_can_be_changed(shared):
     shared.clock(rate=20)
-    began = shared.state()["time"]
-    time.sleep(0.5)
-    passed = shared.state()["time"] - began
+    began, real = shared.state()["time"], time.monotonic()
+    time.sleep(0.5)  # what is measured
+    passed, real = shared.state()["time"] - began, time.monotonic() - real
     shared.clock(rate=1)
-    assert 9 <= passed <= 14
+    assert abs(passed - 20 * real) <= 3
 
 
 def test_plug_is_preparing_within_a_second(charger):
@@ -233,7 +233,7 @@ def test_long_card_ids_come_through_the_reader(charger, uid):
 def test_the_network_goes_down_and_comes_back(charger):
     charger.network(False)
     charger.expect("ws", state="down", timeout=2)
-    time.sleep(1.5)
+    charger.expect("ws", state="down", error="[Errno 113] EHOSTUNREACH")  # it has tried again
     assert charger.state()["ws"] == "down"
     charger.network(True)
     charger.expect("ws", state="up", timeout=4)

@@ -8,10 +8,40 @@ from tools.flash import flash
 from tools.image import build
 from tools.sim.serial_board import SerialBoard
 
+_TAG = "04A1B2C3"
+_PERIOD = {"startPeriod": 0, "limit": 16}
+_SCHEDULE = {"chargingRateUnit": "A", "chargingSchedulePeriod": [_PERIOD]}
+_PROFILE = {"chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile"}
+_PROFILE.update(chargingProfileKind="Relative", chargingSchedule=_SCHEDULE)
+_ENTRY = {"idTag": _TAG, "idTagInfo": {"status": "Accepted"}}
+_RESERVED = {"connectorId": 1, "expiryDate": "2099-01-01T00:00:00Z", "idTag": _TAG, "reservationId": 1}
+_CALLS = (
+    ("GetConfiguration", {}),
+    ("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "600"}),
+    ("ClearCache", {}),
+    ("DataTransfer", {"vendorId": "nobody"}),
+    ("SendLocalList", {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [_ENTRY]}),
+    ("GetLocalListVersion", {}),
+    ("ReserveNow", _RESERVED),
+    ("CancelReservation", {"reservationId": 1}),
+    ("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": _PROFILE}),
+    ("GetCompositeSchedule", {"connectorId": 1, "duration": 600}),
+    ("ClearChargingProfile", {"id": 1}),
+    ("TriggerMessage", {"requestedMessage": "Heartbeat"}),
+    ("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}),
+    ("ChangeAvailability", {"connectorId": 1, "type": "Operative"}),
+    ("UnlockConnector", {"connectorId": 1}),
+    ("RemoteStopTransaction", {"transactionId": 1}),
+    ("RemoteStartTransaction", {"idTag": _TAG, "connectorId": 9}),
+)
+
 
 def mpremote(board, *commands):
     done = subprocess.run(
-        [sys.executable, "-m", "mpremote", "connect", board.port, *commands], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "mpremote", "connect", board.port, *commands],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -33,6 +63,36 @@ def test_a_flashed_board_boots_from_its_own_flash_and_registers(tmp_path, csms):
         csms.expect("StatusNotification", connectorId=1, status="Preparing")
         control.close()
         assert json.loads(mpremote(board, "resume", "fs", "cat", ":manifest.json")) == manifest
+
+
+def test_a_flashed_board_charges_and_answers_every_call(tmp_path, csms):
+    """The image is not what the other tests run: compiled, without asserts, with short private names."""
+    image = tmp_path / "image"
+    build(image)
+    factory = tmp_path / "factory.json"
+    settings = {"CentralSystemUrl": csms.url, "ChargePointId": "flashed", "MeterValueSampleInterval": "1"}
+    factory.write_text(json.dumps({"board": "simulated", "hw": {"connectors": 1}, "settings": settings}))
+    with SerialBoard() as board:
+        flash(board.port, image, factory)
+        csms.expect("StatusNotification", timeout=30, connectorId=1, status="Available")
+        control = board.control()
+        for action, payload in _CALLS:
+            assert csms.call(action, **payload), action  # a CALLERROR raises
+        control.command("plug", connector=1, cable_a=32)
+        control.command("rfid", token=_TAG)
+        start = csms.expect("StartTransaction", idTag=_TAG)
+        control.command("cp", connector=1, state="C")
+        control.command("load", connector=1, amps=16)
+        csms.expect("StatusNotification", connectorId=1, status="Charging")
+        csms.expect("MeterValues", connectorId=1, transactionId=start.transaction_id)
+        control.command("fault", connector=1, name="rcd", on=True)
+        csms.expect("StatusNotification", connectorId=1, errorCode="GroundFailure")
+        control.command("unplug", connector=1)
+        stop = csms.expect("StopTransaction", transactionId=start.transaction_id)
+        assert stop["meterStop"] >= start["meterStart"]
+        control.close()
+        assert "AttributeError" not in board.console() and "NameError" not in board.console()
+    assert csms.violations == []
 
 
 def test_flashing_again_copies_nothing_and_keeps_what_the_station_stored(tmp_path, csms):

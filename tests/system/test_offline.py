@@ -120,7 +120,7 @@ def test_a_server_that_stops_in_the_middle_and_restarts(station, csms):
         ends.append(time.time())
         csms.close_port()
         ends.append(time.time())
-        time.sleep(0.2)
+        time.sleep(0.2)  # of restarting
         csms.open_port()
     some_samples()
     charger.unplug()
@@ -159,7 +159,7 @@ def test_pending_keeps_the_queue_and_lets_nobody_start(station, csms):
     csms.expect("BootNotification")
     charger.plug()
     charger.swipe(TAGS[0])
-    time.sleep(0.5)
+    time.sleep(0.5)  # five seconds of the charger's, in which nothing happens
     assert charger.connector()["tx"] is None and charger.connector()["duty"] == 100
     assert transaction_messages(csms) == []
     csms.policy.registration, csms.policy.interval = "Accepted", 86400
@@ -227,7 +227,7 @@ def test_attempts_survive_a_power_cut(station, csms):
     charger.swipe(TAGS[1])
     for _ in range(2):
         csms.expect("StartTransaction", timeout=WAIT_S)
-    time.sleep(0.1)
+    time.sleep(0.1)  # for the charger to write down that it was refused
     charger.kill()
     charger.start()
     for _ in range(2):
@@ -288,7 +288,7 @@ def test_an_orderly_stop_loses_no_sample(station, csms):
     charger.draw(16)
     csms.expect("MeterValues")
     csms.close_port()
-    time.sleep(0.7)
+    time.sleep(0.7)  # of samples
     waiting = charger.state()["queue"]
     assert waiting >= 2
     assert charger.stop() == 0

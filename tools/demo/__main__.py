@@ -64,7 +64,7 @@ def command(station, line):
         reply = station.charger.command(name, **arguments)
     except (ValueError, ConnectionError, TimeoutError, CommandFailed) as exc:
         return str(exc)
-    rest = {key: value for key, value in reply.items() if key not in ("id", "ok")}
+    rest = {key: value for key, value in reply.items() if key not in ("id", "ok", "t")}
     return json.dumps(rest, indent=2) if rest else "done"
 
 

@@ -97,7 +97,7 @@ def _obey(charger, line):
     try:
         command, arguments = console.parse(line)
         reply = charger.command(command, **arguments)
-        rest = {key: value for key, value in reply.items() if key not in ("id", "ok")}
+        rest = {key: value for key, value in reply.items() if key not in ("id", "ok", "t")}
         if rest:
             print(json.dumps(rest, indent=2))
     except (CommandFailed, ConnectionError, TimeoutError, ValueError) as exc:
