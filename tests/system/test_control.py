@@ -85,6 +85,12 @@ def test_subscribe_carries_the_snapshot(shared):
         '{"id":1,"cmd":"plug","connector":true}', '{"id":1,"cmd":"cp"}', '{"id":1,"cmd":"cp","state":"G"}',
         '{"id":1,"cmd":"cp","state":{"volts":"9"}}', '{"id":1,"cmd":"cp","state":["B"]}',
         '{"id":1,"cmd":"load"}', '{"id":1,"cmd":"load","amps":[1,2]}', '{"id":1,"cmd":"load","amps":-1}',
+        '{"id":1,"cmd":"load","amps":1,"phases":4}', '{"id":1,"cmd":"load","amps":1,"phases":1.5}',
+        '{"id":1,"cmd":"meter","add_wh":-1000000000}', '{"id":1,"cmd":"meter","add_wh":99999999999999999999}',
+        '{"id":1,"cmd":"fault","name":"other","vendor_code":"' + "V" * 51 + '"}',
+        '{"id":1,"cmd":"auth_cache","token":"","status":"Accepted"}',
+        '{"id":1,"cmd":"auth_cache","token":"' + "A" * 21 + '","status":"Accepted"}',
+        '{"id":1,"cmd":"auth_cache","token":"A","status":"Accepted","parent":"' + "P" * 21 + '"}',
         '{"id":1,"cmd":"meter","wh":-1}', '{"id":1,"cmd":"meter","wh":1.5}', '{"id":1,"cmd":"meter","fail":1}',
         '{"id":1,"cmd":"rfid"}', '{"id":1,"cmd":"rfid","token":""}', '{"id":1,"cmd":"rfid","token":5}',
         '{"id":1,"cmd":"rfid","token":"123456789012345678901"}', '{"id":1,"cmd":"rfid","token":"A","connectors":[9]}',
@@ -113,7 +119,7 @@ def test_wrong_requests_are_refused_and_harm_nothing(shared, line):
 def test_a_line_that_is_too_long_is_refused_and_skipped(shared):
     raw = Raw(shared)
     assert raw.ask(b'{"id":1,"cmd":"' + b"x" * 20_000)["error"] == "line too long"
-    assert raw.ask(b"y" * 100_000 + b'"}\n{"id":2,"cmd":"hello"}\n')["id"] == 2
+    assert raw.ask(b"y" * (1 << 20) + b'"}\n{"id":2,"cmd":"hello"}\n')["id"] == 2
 
 
 def test_requests_may_come_in_pieces_and_together(shared):

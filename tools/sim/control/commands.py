@@ -10,6 +10,8 @@ from tools.sim.world.outlet import FAULTS
 _PROTOCOL = 1
 _NUMBER = (int, float)
 _MAX_TOKEN = 20  # characters, OCPP 1.6 §7.28 CiString20
+_MAX_VENDOR_CODE = 50  # characters, OCPP 1.6 §6.47
+_MAX_WH = 999_999_999
 _CARD_DIGITS = (8, 14, 20)
 _RANDOM_ID = "08"  # a four-byte id with this first byte is made up by the card, a reader ignores it
 _CASCADE_TAG = "88"  # cannot begin an id of four bytes
@@ -40,6 +42,13 @@ def number(request, name, low, high, default=None):
     value = argument(request, name, _NUMBER, default)
     if not low <= value <= high:
         raise CommandError("%s is from %s to %s" % (name, low, high))
+    return value
+
+
+def text(request, name, longest, required=True):
+    value = argument(request, name, str, required=required)
+    if value is not None and not 1 <= len(value) <= longest:
+        raise CommandError("%s has 1 to %d characters" % (name, longest))
     return value
 
 
@@ -119,7 +128,9 @@ class Commands:
             values = [number({"amps": value}, "amps", 0, 200) for value in amps]
         else:
             value = number(request, "amps", 0, 200)
-            phases = int(number(request, "phases", 1, 3, outlet.phases))
+            phases = argument(request, "phases", int, outlet.phases)
+            if not 1 <= phases <= 3:
+                raise CommandError("phases is from 1 to 3")
             values = [value if phase < phases else 0 for phase in range(3)]
         values = [value if phase < outlet.phases else 0 for phase, value in enumerate(values)]
         outlet.set_load(tuple(int(value * 1000 + 0.5) for value in values), int(volts * 1000))
@@ -132,23 +143,22 @@ class Commands:
         add_wh = argument(request, "add_wh", int, required=False)
         frozen = argument(request, "frozen", bool, required=False)
         fail = argument(request, "fail", bool, required=False)
-        if wh is not None and not 0 <= wh <= 999_999_999:
-            raise CommandError("wh is from 0 to 999999999")
         outlet.count_energy()
+        register = outlet.register
+        if not 0 <= (register.wh if wh is None else wh) + (add_wh or 0) <= _MAX_WH:
+            raise CommandError("the register is from 0 to %d" % _MAX_WH)
         if wh is not None:
-            outlet.register.wh = wh
+            register.wh = wh
         if add_wh is not None:
-            outlet.register.add_wh(add_wh)
+            register.add_wh(add_wh)
         if frozen is not None:
             outlet.freeze_meter(frozen)
         if fail is not None:
             outlet.set_fault("meter_fail", fail)
-        return {"wh": outlet.register.wh}
+        return {"wh": register.wh}
 
     def rfid(self, client, request):
-        token = argument(request, "token", str)
-        if not 1 <= len(token) <= _MAX_TOKEN:
-            raise CommandError("token has 1 to %d characters" % _MAX_TOKEN)
+        token = text(request, "token", _MAX_TOKEN)
         connectors = argument(request, "connectors", list, required=False)
         for index in connectors or ():
             self._outlet({"connector": index})
@@ -171,7 +181,7 @@ class Commands:
         outlet = self._outlet(request)
         name = choice(request, "name", FAULTS + ("reader_fail", "other"))
         on = argument(request, "on", bool, True)
-        vendor_code = argument(request, "vendor_code", str, required=False)
+        vendor_code = text(request, "vendor_code", _MAX_VENDOR_CODE, required=False)
         if name == "reader_fail":
             if not self._charger.reader:
                 raise CommandError("the reader is not the built-in one")
@@ -225,9 +235,9 @@ class Commands:
             raise CommandError("%s: %s" % (type(exc).__name__, exc))
 
     def auth_cache(self, client, request):
-        token = argument(request, "token", str)
+        token = text(request, "token", _MAX_TOKEN)
         status = choice(request, "status", ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"))
-        parent = argument(request, "parent", str, required=False)
+        parent = text(request, "parent", _MAX_TOKEN, required=False)
         self._charger.preload(token, status, argument(request, "expiry", (int, str), required=False), parent)
 
     def gaps(self, client, request):
