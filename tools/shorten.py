@@ -21,7 +21,9 @@ class NotShortened(Exception):
 
 def shortened(sources):
     """Returns {path: source} with short private names, given {path: source} of all modules of one program."""
-    own = {path: _defined(path, ast.parse(source)) for path, source in sources.items()}
+    trees = {path: ast.parse(source) for path, source in sources.items()}
+    mentioned = set().union(*(_mentioned(tree) for tree in trees.values()))
+    own = {path: _defined(path, tree) - mentioned for path, tree in trees.items()}
     users = {}
     for path, source in sources.items():
         for name in {token.string for token in _names(source)}:
@@ -34,28 +36,39 @@ def shortened(sources):
     return result
 
 
-def _defined(path, tree):
-    """Returns the private names that a module defines and nobody can ask for by text."""
-    names, kept = set(), set()
+def _mentioned(tree):
+    """Returns the names that a module has in a place where they cannot be replaced, in any module therefore."""
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             # The tokenizer of Python 3.11 does not look into f-strings.
-            kept.update(getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(node))
-        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
-            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+            names.update(getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(node))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(node.value)  # getattr()
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update(alias.asname or alias.name for alias in node.names)
+    return names
+
+
+def _defined(path, tree):
+    """Returns the private names that a module defines."""
+    names, constants = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            # Short names of two modules on one object could be the same: only those of one's own objects.
+            if ast.unparse(node.value) in ("self", "cls"):
+                names.add(node.attr)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)
             _check_bases(path, node, tree)
         elif isinstance(node, ast.arg):
             names.add(node.arg)
-        elif isinstance(node, ast.Constant):
-            kept.add(node.value)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            kept.update(alias.asname or alias.name for alias in node.names)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             if getattr(node.value.func, "id", "") == "const":
-                kept.update(target.id for target in node.targets)  # the compiler leaves nothing of it
-    return {name for name in names - kept if name.startswith("_") and not name.startswith("__")}
+                constants.update(target.id for target in node.targets)  # the compiler leaves nothing of it
+    return {name for name in names - constants if name.startswith("_") and not name.startswith("__")}
 
 
 def _check_bases(path, node, tree):

@@ -54,6 +54,19 @@ def test_what_has_a_meaning_elsewhere_keeps_its_name():
         assert name in text
 
 
+def test_a_text_of_another_module_keeps_a_name():
+    pump = "class Pump:\n    def __init__(self):\n        self._flow = self._speed = self._hidden = 0\n"
+    asks = 'def ask(pump):\n    return getattr(pump, "_flow"), f"{pump._speed}"\n'
+    text = shortened({"pump": pump, "asks": asks})["pump"]
+    assert "_flow" in text and "_speed" in text and "_hidden" not in text
+
+
+def test_what_a_module_writes_on_the_object_of_another_keeps_its_name():
+    pump = "class Pump:\n    def __init__(self):\n        self._flow = 0\n"
+    notes = "def note(pump):\n    pump._noted = 1\n"
+    assert "pump._noted" in shortened({"pump": pump, "notes": notes})["notes"]
+
+
 def test_a_class_that_derives_from_one_of_another_module_is_refused():
     with pytest.raises(NotShortened, match="Sub derives from Base"):
         shortened({"a": "class Base:\n    _x = 1\n", "b": "from a import Base\nclass Sub(Base):\n    _y = 2\n"})
