@@ -7,7 +7,7 @@ DEVELOPMENT := $(VENV)/.development-ready
 TYPINGS := build/typings
 WORKERS ?= 2
 
-.PHONY: run test coverage soak lint bench image flash clean
+.PHONY: run test coverage soak lint bench image port flash clean
 
 run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end by itself with a verdict)
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
@@ -33,8 +33,10 @@ bench: $(DEVELOPMENT)  ## measure, compare with the budgets, write docs/performa
 image: $(TOOLS)  ## compile the files of the board into build/image
 	$(BIN)/python -m tools.image
 
-flash: image  ## put the image on a board: make flash PORT=/dev/ttyACM0 [FACTORY=station.json]
+port:
 	@test -n "$(PORT)" || { echo "Which port? For example: make flash PORT=/dev/ttyACM0" >&2; exit 2; }
+
+flash: port image  ## put the image on a board: make flash PORT=/dev/ttyACM0 [FACTORY=station.json]
 	$(BIN)/python -m tools.flash $(PORT) $(if $(FACTORY),--factory $(FACTORY))
 
 clean:
