@@ -405,7 +405,8 @@ class Connector:
         wh = self.metering.register_wh
         try:
             number = self._journal.next_tx()
-            self._journal.begin(number, self.number, grant.token, wh, grant.reservation, grant.parent)
+            begin_wh = None if self.metering.unreadable else wh
+            self._journal.begin(number, self.number, grant.token, begin_wh, grant.reservation, grant.parent)
         except OSError as exc:
             # What is not written did not happen: no energy either.
             self._log.error(self._area, "transaction is not kept, none begins: %s", exc)
@@ -428,7 +429,7 @@ class Connector:
             if self.evse.charging and now - transaction.stop_ms < _CURRENT_GONE_MS:
                 return False
             transaction.quiet_ms = now + _CONTACTS_OPEN_MS
-        if self.metering.polled_at >= transaction.quiet_ms:
+        if self.metering.answered_since(transaction.quiet_ms):
             return True
         self.metering.request()  # again, if the poll under way began while current still flowed
         return now - transaction.quiet_ms >= _LAST_READ_MS

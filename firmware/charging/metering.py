@@ -204,6 +204,17 @@ class Metering:
         """The guarded register, Wh; the last known value while the meter is lost, 0 when there never was one."""
         return self._register.wh or 0
 
+    @property
+    def unreadable(self):
+        """True while nothing is known of the register although there is a meter."""
+        return self._register.wh is None and self._meter is not None
+
+    def answered_since(self, ms):
+        """Tells whether a poll that was started at `ms` or later was answered, or that no meter would answer it."""
+        if self.lost or self._meter is None:
+            return self.polled_at >= ms
+        return self._read_at is not None and self._read_at >= ms
+
     def at_least(self, wh):
         """The register was known to be at `wh` before a restart."""
         self._register.at_least(wh)
@@ -224,10 +235,11 @@ class Metering:
     def begin(self, transaction):
         """A transaction begins, its begin record is written: sample it and count from here."""
         self._transaction = transaction
+        begin_wh = None if self.unreadable else transaction.begin_wh
         self._register.assume(transaction.begin_wh)
         self._saved_wh = transaction.begin_wh
         self._saved_ms = self._clock.ms()
-        self._journal_sample("begin", self._at(transaction.begin_wh))
+        self._journal_sample("begin", self._at(begin_wh))
 
     def end(self, transaction):
         """A transaction ends, its end record is not yet written. Saying so again changes nothing."""

@@ -5,7 +5,7 @@ from micropython import const
 from firmware.charging.transaction import Grant, Transaction
 from firmware.kernel.reading import Reading
 
-_METER_LOOKS = const(50)  # 2.5 s, and longer when the loop is held: the meter gets its turns by count, not by clock
+_METER_LOOKS = const(100)  # 5 s, and longer when the loop is held: the meter gets its turns by count, not by clock
 _WAIT_STEP_MS = const(50)
 
 # The register may be ahead of what the journal knows by what was delivered since the last saving, and not by more: a
@@ -32,7 +32,9 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
     concerned = [c for c in connectors if any(begin.connector == c.number for begin in begins)]
     await _meters_read(concerned, clock)
     for begin in begins:
-        transaction = Transaction(begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh)
+        transaction = Transaction(
+            begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh or 0
+        )
         wh = known[begin.tx]
         for connector in concerned:
             if connector.number == begin.connector:
@@ -57,7 +59,7 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
 
 async def _last_known_wh(journal, begin, running, clock):
     """Returns the highest register value that anything durable has of a transaction."""
-    wh = begin.wh
+    wh = begin.wh or 0  # a transaction that began with an unreadable meter counts from 0
     saved = running.get(begin.connector)
     if saved and saved[0] == begin.tx:
         wh = max(wh, saved[1])
@@ -72,9 +74,11 @@ async def _last_known_wh(journal, begin, running, clock):
 
 
 async def _meters_read(connectors, clock):
-    """Waits until every meter has been asked once, or for so long that there is no hope."""
+    """Waits until every meter has answered or is known to be lost: one poll without an answer is no reason to give up
+    what was charged since the last saving."""
     looks = _METER_LOOKS
     for connector in connectors:
-        while connector.metering.polled_at < 0 and looks:
+        while not connector.metering.settled and looks:
             looks -= 1
+            connector.metering.request()
             await clock.sleep_ms(_WAIT_STEP_MS)

@@ -131,7 +131,11 @@ class ScriptedMeter:
         self.wh = wh
         self.draws_w = 0  # while the contactor is closed
         self.fails = False
+        self._failing = 0  # polls without an answer that are still to come
         self._part = 0  # W * ms
+
+    def fail_next(self, polls):
+        self._failing = polls
 
     def count(self):
         """One tick with closed contactor."""
@@ -140,7 +144,8 @@ class ScriptedMeter:
         self._part %= 3_600_000
 
     async def read(self):
-        if self.fails:
+        if self.fails or self._failing:
+            self._failing = max(0, self._failing - 1)
             raise OSError("no answer")
         return Reading(energy_wh=self.wh, currents_ma=(self.draws_w * 1000 // 230,))
 

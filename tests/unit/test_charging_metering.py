@@ -3,7 +3,7 @@
 from charging_bench import Bench
 
 from firmware.charging.metering import Register, Slots
-from firmware.store.records import SAMPLE
+from firmware.store.records import BEGIN, SAMPLE
 
 
 def test_register_never_runs_backwards_while_it_counts():
@@ -273,3 +273,37 @@ async def test_full_flash_stops_no_sampling():
     bench.meter.wh = 5_000
     await bench.run(30_000)
     assert bench.word == "Charging" and bench.transaction.wh == 5_000
+
+
+async def test_the_last_reading_is_asked_for_until_it_comes():
+    """What was charged between the last poll and one that got no answer is billed, too."""
+    bench = Bench()
+    transaction = await bench.charging()
+    bench.unplug()
+    while transaction.quiet_ms is None:
+        await bench.run(20)
+    await bench.run(transaction.quiet_ms - bench.clock.ms() - 20)
+    bench.meter.wh = 1_234
+    bench.meter.fail_next(2)
+    await bench.run(10_000)
+    assert [wh for _, _, wh in bench.ends()] == [1_234]
+
+
+async def test_a_meter_that_never_answered_begins_at_an_unreadable_value_and_ends_at_the_last_valid_one():
+    """meterStart -1 tells the back-end; its past is not billed when it answers, and a power cut changes nothing."""
+    bench = Bench()
+    bench.meter.fails = True
+    await bench.run(5_000)
+    await bench.charging()
+    (begin,) = bench.records(BEGIN)
+    assert begin.wh is None and bench.transaction.begin_wh == 0
+    assert [record.reading.energy_wh for record in bench.records(SAMPLE)] == [None]
+    bench.meter.fails = False
+    await bench.run(2_000)
+    bench.meter.wh += 100
+    await bench.run(2_000)
+    assert bench.transaction.wh == 100
+    bench = bench.power_cut()
+    bench.meter.fails = True
+    await bench.run(10_000)
+    assert [(reason, wh) for _, reason, wh in bench.ends()] == [("PowerLoss", 0)]

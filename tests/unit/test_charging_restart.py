@@ -93,3 +93,14 @@ async def test_no_energy_by_itself_after_a_power_cut():
     bench.evse.set_state("C")
     await bench.run(5_000)
     assert not bench.evse.permitted and bench.word == "Preparing"
+
+
+async def test_one_poll_without_an_answer_costs_nothing():
+    """The loop may have been held while the meter answered: it is lost only after three polls."""
+    bench = Bench()
+    transaction = await bench.charging()
+    bench.meter.wh = 1_234
+    bench = bench.power_cut()
+    bench.meter.fail_next(2)
+    await bench.run(10_000)
+    assert bench.ends() == [(transaction.number, "PowerLoss", 1_234)]
