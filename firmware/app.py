@@ -17,6 +17,7 @@ from firmware.kernel.log import Log, level_of
 from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
+from firmware.maintenance.restored import carry_on
 from firmware.ocpp.connection import Connection
 from firmware.ocpp.large import Spool
 from firmware.ocpp.outbox import sequence_floor
@@ -56,6 +57,7 @@ class App:
         self.supervisor = Supervisor(self.clock, self.log, board.watchdog, self._critical)
         self.station = None
         self._restart = None
+        self._backup = None
         self._ended = asyncio.Event()
         self._build_store(storage, factory, provision)
         self._build_evses()
@@ -82,6 +84,10 @@ class App:
         floor = sequence_floor(outbox_state(storage, self.log))
         self.journal = Journal(storage + "/journal", self.clock, self.log, self.settings, floor)
         self.tags = TagList(storage + "/tags", self.settings.get("LocalAuthListMaxLength"))
+        try:
+            carry_on(self.settings, self.tags)
+        except OSError as exc:
+            self.log.error("app", "restore not finished: %s", exc)
         self.cache = AuthCache(storage + "/cache", self.clock)
         self.history = History(storage + "/history")
 
@@ -166,6 +172,15 @@ class App:
             add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
         for name, run, heartbeat_ms in self.link.tasks():
             add(name, run, heartbeat_ms)
+
+    @property
+    def backup(self):
+        """The maintenance.backup.Backup of this station."""
+        if self._backup is None:
+            from firmware.maintenance.backup import Backup  # some 6 KB of heap that few stations ever need
+
+            self._backup = Backup(self.settings, self.tags, VERSION)
+        return self._backup
 
     # -- running
 

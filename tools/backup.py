@@ -18,11 +18,12 @@ from pathlib import Path
 
 from tools.flash import mpremote
 
-_TIMEOUT_S = 120
+_TIMEOUT_S = 600  # half a megabyte at 115 200 Bd, and back
 _DOCUMENT = "restore.json"
+_BEGIN = '{"backup":'  # of the document, behind whatever else the board says
 
 _OPEN = """
-import asyncio, json
+import asyncio
 from firmware.maintenance.backup import Backup
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
@@ -30,28 +31,29 @@ from firmware.store.tags import TagList
 from firmware.version import VERSION
 backup = Backup(Settings('/data/settings', SETTINGS), TagList('/data/tags'), VERSION)
 """
-_SAVE = "print(json.dumps(asyncio.run(backup.export({passphrase!r}, {with_list!r}))))"
-_RESTORE = """
-with open({name!r}) as file:
-    document = json.load(file)
-asyncio.run(backup.restore(document, {passphrase!r}))
+_SAVE = """
+for piece in asyncio.run(backup.export({passphrase!r}, {with_list!r})):
+    print(piece, end="")
 """
+_RESTORE = "asyncio.run(backup.restore({name!r}, {passphrase!r}))"
 
 
-def save(port: str, passphrase: str | None = None, with_list: bool = False) -> dict:
-    """Returns the document of the board at `port`. Raises RuntimeError with what the board says."""
+def save(port: str, passphrase: str | None = None, with_list: bool = False) -> str:
+    """Returns the document of the board at `port`, which is JSON. Raises RuntimeError with what the board says."""
     try:
         text = _execute(port, _OPEN + _SAVE.format(passphrase=passphrase, with_list=with_list))
-        return json.loads(text.splitlines()[-1])
+        document = text[text.index(_BEGIN) :] + "\n"
+        json.loads(document)
+        return document
     finally:
         mpremote(port, "resume", "reset")
 
 
-def restore(port: str, document: dict, passphrase: str | None = None) -> None:
+def restore(port: str, document: str, passphrase: str | None = None) -> None:
     """Puts a document back. Raises RuntimeError with what the board says; then nothing has changed there."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / _DOCUMENT
-        path.write_text(json.dumps(document))
+        path.write_text(document)
         mpremote(port, "fs", "cp", str(path), f":{_DOCUMENT}")
     try:
         _execute(port, _OPEN + _RESTORE.format(name=_DOCUMENT, passphrase=passphrase))
@@ -73,16 +75,17 @@ def main() -> int:
     parser.add_argument("command", choices=("save", "restore"))
     parser.add_argument("port", help="serial port of the board, as mpremote takes it")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--list", action="store_true", help="with the local authorisation list, up to 500 tokens")
+    parser.add_argument("--list", action="store_true", help="with the local authorisation list")
     parser.add_argument("--secrets", action="store_true", help="with passwords and keys, encrypted")
     arguments = parser.parse_args()
     try:
         if arguments.command == "save":
-            document = save(arguments.port, _passphrase() if arguments.secrets else None, arguments.list)
-            arguments.file.write_text(json.dumps(document, indent=2) + "\n")
+            arguments.file.write_text(
+                save(arguments.port, _passphrase() if arguments.secrets else None, arguments.list)
+            )
         else:
-            document = json.loads(arguments.file.read_text())
-            restore(arguments.port, document, _passphrase() if "secrets" in document else None)
+            document = arguments.file.read_text()
+            restore(arguments.port, document, _passphrase() if "secrets" in json.loads(document) else None)
     except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
         print(error, file=sys.stderr)
         return 1

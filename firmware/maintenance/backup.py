@@ -1,8 +1,8 @@
-"""Backup and restore of what was set up, as one document (a dict that becomes JSON).
+"""Backup and restore of what was set up, as one JSON document, written and read piece by piece:
 
     {"backup": 1, "firmware": "...", "settings": {name: text},
      "secrets": {"iterations": n, "salt": hex, "iv": hex, "data": hex, "mac": hex},      only with a passphrase
-     "local_list": {"version": n, "tags": [[token, status, expiry, parent], ...]}}       only if wanted
+     "local_list": {"tags": [[token, status, expiry, parent], ...], "version": n}}       only if wanted
 
 Secrets are encrypted with AES-256-CBC and authenticated over salt, iv and data with HMAC-SHA256 (encrypt, then MAC);
 both keys come from the passphrase by PBKDF2-HMAC-SHA256.
@@ -14,11 +14,14 @@ import json
 import os
 
 import cryptolib
+from jsonstream import JsonError, Reader
 from micropython import const
 from pbkdf2 import deriving, equal, hmac_sha256
 
+from firmware.maintenance.restored import carry_on, staging_path
+from firmware.store.room import ENOSPC, free_bytes
 from firmware.store.settings import InvalidValue
-from firmware.store.tags import TagEntry
+from firmware.store.tags import TagEntry, TagList
 
 _FORMAT = const(1)
 _CBC = const(2)
@@ -31,7 +34,11 @@ _MOST_ITERATIONS = const(10_000)  # what a foreign document may cost
 _ITERATIONS_AT_ONCE = const(8)  # before others run: less than 5 ms on an ESP32
 _SHORTEST_PASSPHRASE = const(8)
 _MOST_SECRET_BYTES = const(4_096)
-_MOST_TAGS = const(500)  # the document is built in RAM; a longer list comes from the back-end anyway
+
+_MOST_VALUE_BYTES = const(16_384)  # of anything in a document but the list
+_MOST_ENTRY_BYTES = const(256)
+_MARGIN = const(65_536)  # bytes that are left to the journal while a list is written
+_LARGEST_VERSION = 0x7FFFFFFF
 
 
 class BackupError(ValueError):
@@ -45,39 +52,69 @@ class Backup:
         self._settings = settings
         self._tags = tags
         self._version = version
+        self._restoring = False
 
     async def export(self, passphrase=None, local_list=False):
-        """Returns the document. Without a passphrase there are no secrets in it. Raises BackupError, OSError.
+        """Returns an iterator over the pieces of the document, each a short str. Raises BackupError.
 
-        Settings that nobody may change are the station's own and not in it.
+        Without a passphrase there are no secrets in it. Settings that nobody may change are the station's own and not
+        in it. To iterate raises OSError, and ValueError when the list is damaged or changed meanwhile.
         """
-        plain, secret = {}, {}
+        sealed = None
+        if passphrase is not None:
+            secrets = {name: self._settings.get(name) for name in self._names(True)}
+            sealed = await _sealed(secrets, passphrase)
+        return self._pieces(sealed, local_list)
+
+    def _names(self, secret):
+        """Yields the names of the settings that were set by somebody and are secrets, or are none."""
         for name in self._settings.names():
             row = self._settings.setting(name)
-            if not row.who or not self._settings.is_set(name):
-                continue
-            if row.kind == "secret":
-                secret[name] = self._settings.get(name)
-            else:
-                plain[name] = self._settings.text(name)
-        document = {"backup": _FORMAT, "firmware": self._version, "settings": plain}
-        if passphrase is not None:
-            document["secrets"] = await _sealed(secret, passphrase)
+            if row.who and (row.kind == "secret") == secret and self._settings.is_set(name):
+                yield name
+
+    def _pieces(self, sealed, local_list):
+        yield '{"backup":%d,\n"firmware":%s,\n"settings":{' % (_FORMAT, json.dumps(self._version))
+        comma = ""
+        for name in self._names(False):
+            yield "%s\n%s:%s" % (comma, json.dumps(name), json.dumps(self._settings.text(name)))
+            comma = ","
+        yield "}"
+        if sealed:
+            yield ',\n"secrets":' + json.dumps(sealed)
         if local_list:
-            if len(self._tags) > _MOST_TAGS:
-                raise BackupError("the local list is too long for a backup")
-            tags = [[token, tag.status, tag.expiry, tag.parent] for token, tag in self._tags.entries()]
-            document["local_list"] = {"version": self._tags.version, "tags": tags}
-        return document
+            yield ',\n"local_list":{"tags":['
+            version = self._tags.version
+            comma = ""
+            for token, tag in self._tags.entries():
+                yield comma + "\n" + json.dumps([token, tag.status, tag.expiry, tag.parent])
+                comma = ","
+            if self._tags.damaged:
+                raise BackupError("the local list is damaged")
+            yield '],"version":%d}' % version
+        yield "}\n"
 
-    async def restore(self, document, passphrase=None):
-        """Takes over a document, all of it or nothing; returns what that needs: "", "reconnect" or "reboot".
+    async def restore(self, path, passphrase=None):
+        """Takes over the document in the file `path`; returns what that needs: "", "reconnect" or "reboot".
 
-        Everything is checked first. Raises BackupError for a document that is not one, a wrong passphrase, or a missing
-        one; SettingError for a setting that this station does not take; OSError when the flash refuses.
+        All of it or nothing, also at a power cut, and checked before. Raises BackupError for a document that is not
+        one, a wrong passphrase, or a missing one; SettingError for a setting that this station does not take; OSError
+        when the flash refuses.
         """
-        texts = _settings_of(document)
-        entries = _tags_of(document)
+        if self._restoring:
+            raise BackupError("another backup is being restored")
+        self._restoring = True
+        try:
+            return await self._restore(path, passphrase)
+        except JsonError as exc:
+            raise BackupError("the document is damaged: %s" % exc)
+        finally:
+            self._restoring = False
+            carry_on(self._settings, self._tags)
+
+    async def _restore(self, path, passphrase):
+        document = await _read(path)
+        texts = document["settings"]
         if "secrets" in document:
             if passphrase is None:
                 raise BackupError("the backup holds secrets: the passphrase is needed")
@@ -85,33 +122,105 @@ class Backup:
         for name in texts:
             if not self._settings.setting(name).who:
                 raise BackupError("%s belongs to the station and cannot be restored" % name)
-        return self._apply(texts, entries)
+        if "local_list" in document:
+            texts["RestoredList"] = _hex(os.urandom(4))
+            await self._stage(path, texts["RestoredList"], *document["local_list"])
+            if self._tags.busy:
+                raise BackupError("the local list is being changed by the back-end")
+        return self._settings.update(texts, "system")
 
-    def _apply(self, texts, entries):
-        """Writes settings, then list; takes the settings back when the list cannot be written."""
-        names = [name for name in texts if self._settings.is_set(name)]
-        before = {name: self._settings.get(name) for name in texts}
-        needs = self._settings.update(texts, "system")
-        if entries is None:
-            return needs
+    async def _stage(self, path, name, version, count):
+        """Writes the list of the document to a file of its own."""
+        staged = TagList(staging_path(self._tags, name), self._tags.most)
         try:
-            self._tags.replace(*entries)
-        except (OSError, ValueError) as exc:
-            self._settings.forget([name for name in texts if name not in names])
-            for name in names:
-                self._settings.set(name, before[name], "system")
-            if isinstance(exc, OSError):
-                raise
+            try:
+                await _write(staged, path, version, count, True)  # as a station has saved it
+            except ValueError:
+                await _write(staged, path, version, count, False)
+        except ValueError as exc:
             raise BackupError("local list: %s" % exc)
-        return needs
+        finally:
+            staged.close()
 
 
-def _settings_of(document):
-    if not isinstance(document, dict) or document.get("backup") != _FORMAT:
+async def _write(staged, path, version, count, ordered):
+    if free_bytes(staged.path) < staged.room_for(count, ordered) + _MARGIN:
+        raise OSError(ENOSPC)
+    entries = _entries(path)
+    try:
+        for _ in staged.replacing(version, entries, ordered):
+            await asyncio.sleep(0)
+    finally:
+        entries.close()
+
+
+# -- reading a document
+
+
+async def _read(path):
+    """Returns the document, with (version, number of entries) for its list. All of it is read. Raises ValueError."""
+    document = {}
+    with open(path, "rb") as file:
+        reader = Reader(file, max_token=_MOST_VALUE_BYTES)
+        if reader.next() != "{":
+            raise BackupError("not a backup of this kind of station")
+        while reader.next() == "key":
+            key = reader.value
+            if key in document:
+                raise BackupError("%s is there twice" % key)
+            if key == "local_list":
+                document[key] = await _read_list(reader)
+            else:
+                document[key] = reader.read(reader.next(), _MOST_VALUE_BYTES)
+        reader.finish()
+    if document.get("backup") != _FORMAT:
         raise BackupError("not a backup of this kind of station")
-    texts = document.get("settings", {})
-    _check_texts(texts)
-    return dict(texts)
+    _check_texts(document.setdefault("settings", {}))
+    return document
+
+
+async def _read_list(reader):
+    """Returns (version, number of entries) of the list that follows."""
+    version = count = None
+    if reader.next() == "{":
+        while reader.next() == "key":
+            key = reader.value
+            token = reader.next()
+            if key == "tags" and token == "[" and count is None:
+                count = await _count(reader)
+            elif key == "version" and token == "value":
+                version = reader.value
+            else:
+                raise BackupError("the local list makes no sense")
+    if count is None or not isinstance(version, int) or not 0 <= version <= _LARGEST_VERSION:
+        raise BackupError("the local list makes no sense")
+    return version, count
+
+
+async def _count(reader):
+    """Returns the number of items of the array that has begun, and reads past its end."""
+    count = 0
+    while True:
+        token = reader.next()
+        if token == "]":
+            return count
+        reader.read(token, _MOST_ENTRY_BYTES)
+        count += 1
+        await asyncio.sleep(0)
+
+
+def _entries(path):
+    """Yields (token, TagEntry) of the document in the file `path`. Raises ValueError."""
+    with open(path, "rb") as file:
+        for item in Reader(file, max_token=_MOST_VALUE_BYTES).items("local_list", "tags"):
+            try:
+                token, status, expiry, parent = item
+                good = isinstance(token, str) and isinstance(parent or "", str) and isinstance(expiry or 0, int)
+            except (TypeError, ValueError):
+                good = False
+            if not good:
+                raise ValueError("an entry is not [token, status, expiry, parent]")
+            yield token, TagEntry(status, expiry, parent)
 
 
 def _check_texts(texts):
@@ -120,22 +229,6 @@ def _check_texts(texts):
     for name, text in texts.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise InvalidValue(str(name))
-
-
-def _tags_of(document):
-    """Returns (version, entries) of the local list in a document, None when there is none."""
-    if "local_list" not in document:
-        return None
-    try:
-        version, tags = document["local_list"]["version"], document["local_list"]["tags"]
-        entries = []
-        for token, status, expiry, parent in tags:
-            entries.append((token, TagEntry(status, expiry, parent)))
-        if len(entries) > _MOST_TAGS or not isinstance(version, int) or version < 0:
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise BackupError("the local list makes no sense")
-    return version, entries
 
 
 # -- secrets

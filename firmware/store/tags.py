@@ -25,7 +25,7 @@ class TagList:
 
     def __init__(self, path, most=10_000):
         self.path = path
-        self._most = most
+        self.most = most
         self._file = SortedFile(path, KEY_BYTES, RECORD_BYTES, is_removal)
 
     def __len__(self):
@@ -50,23 +50,23 @@ class TagList:
         return decode(record)[1] if record else None
 
     def entries(self):
-        """Yields (token in lower case, TagEntry) of the whole list, which must not be changed meanwhile."""
+        """Yields (token in lower case, TagEntry) of the whole list. Raises ValueError when it is changed meanwhile."""
         for record in self._file.records():
             yield decode(record)
 
-    def replacing(self, version, entries):
-        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order.
+    def replacing(self, version, entries, ordered=False):
+        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order, or `ordered` like entries().
 
         Raises ValueError for a bad or doubled token or too many, OSError when the flash refuses; the list then stays.
         """
-        return self._file.replacing(_encoded(entries), struct.pack("<i", version), self._most)
+        return self._file.replacing(_encoded(entries), struct.pack("<i", version), self.most, ordered)
 
     def updating(self, version, entries):
         """Adds and changes the tokens of `entries` and removes those whose TagEntry is None; see replacing().
 
         Raises ValueError for a damaged list, too: only a full one helps.
         """
-        return self._file.updating(_encoded(entries), struct.pack("<i", version), self._most)
+        return self._file.updating(_encoded(entries), struct.pack("<i", version), self.most)
 
     def replace(self, version, entries):
         """replacing() in one go."""
@@ -78,9 +78,21 @@ class TagList:
         for _ in self.updating(version, entries):
             pass
 
-    def room_for(self, count):
+    @property
+    def busy(self):
+        """True while replacing() or updating() is being worked on."""
+        return self._file.busy
+
+    def adopt(self, path):
+        """Takes over the closed TagList at `path`, which was written by one replace(); all or nothing.
+
+        Raises OSError, and ValueError while this list is `busy`.
+        """
+        self._file.adopt(path)
+
+    def room_for(self, count, ordered=False):
         """Returns how many bytes of flash an update of `count` tokens takes at most while it is worked on."""
-        return (len(self) + 2 * count) * _STORED_BYTES
+        return (len(self) + (count if ordered else 2 * count)) * _STORED_BYTES
 
     def clear(self):
         """Removes the list."""

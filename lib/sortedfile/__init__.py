@@ -37,9 +37,9 @@ class SortedFile:
     file. In RAM are 3 bytes for each page of ten records or so, and 3 for each change.
 
     `replacing()` and `updating()` do their work step by step as generators that yield nothing: whoever has something
-    else to do does it in between. A step takes no more than about one write of a page. The old content is there and
-    can be read until the last step. They raise ValueError for what cannot be taken, OSError when the flash refuses;
-    the old content then stays, as it does when they are closed early.
+    else to do does it in between. A step takes no more than about one write of a page. Until the last one `busy` is
+    True, and the old content is there and can be read. They raise ValueError for what cannot be taken, OSError when the
+    flash refuses; the old content then stays, as it does when they are closed early.
     """
 
     def __init__(self, path, key_bytes, record_bytes, is_removal=None, most_changes=_MOST_CHANGES):
@@ -48,7 +48,7 @@ class SortedFile:
         self._record_bytes = record_bytes
         self._is_removal = is_removal or _never
         self._most_changes = most_changes
-        self._busy = False
+        self.busy = False
         _remove(self._runs)
         per_page = max(1, min(255, _PAGE_BYTES // record_bytes))
         self._base = PageFile(path, key_bytes, record_bytes, per_page)
@@ -85,7 +85,7 @@ class SortedFile:
         return None if self._is_removal(record) else record
 
     def records(self):
-        """Yields all records in the order of the file. It must not be changed meanwhile."""
+        """Yields all records in the order of the file. Raises ValueError when that is changed meanwhile."""
         for stored in self._current():
             if stored is not None:
                 yield stored[HASH_BYTES:]
@@ -102,12 +102,16 @@ class SortedFile:
         for _ in self.updating(changes, meta, most):
             pass
 
-    def replacing(self, records, meta=b"", most=None):
-        """replace() step by step."""
+    def replacing(self, records, meta=b"", most=None, ordered=False):
+        """replace() step by step; if they come `ordered` like records() gives them, in half the room."""
         sorter = self._begin(meta)
         try:
-            yield from sorter.take(self._stored(records))
-            yield from self._rebase(self._distinct(sorter.ordered()), lambda: meta, most)
+            if ordered:
+                stored = self._breathing(records)
+            else:
+                yield from sorter.take(self._stored(records))
+                stored = sorter.ordered()
+            yield from self._rebase(self._distinct(stored), lambda: meta, most)
         finally:
             self._end(sorter)
 
@@ -130,6 +134,16 @@ class SortedFile:
                 yield from self._add_changes(ordered, sound_meta, most)
         finally:
             self._end(sorter)
+
+    def adopt(self, path):
+        """Takes over the content of a closed SortedFile that was written by one replace(), which is gone then.
+
+        All or nothing. Raises OSError, and ValueError while the file is `busy`; the old content then stays.
+        """
+        if self.busy:
+            raise ValueError("file is being changed")
+        self._base.adopt(path)
+        self._forget_changes()
 
     def remove(self):
         """Removes the content. Raises OSError."""
@@ -154,13 +168,13 @@ class SortedFile:
     def _begin(self, meta):
         if len(meta) > MAX_META:
             raise ValueError("too much owner's data")
-        if self._busy:
+        if self.busy:
             raise ValueError("file is being changed")
-        self._busy = True
+        self.busy = True
         return Sorter(self._runs, HASH_BYTES + self._record_bytes)
 
     def _end(self, sorter):
-        self._busy = False
+        self.busy = False
         sorter.close()
 
     def _rebase(self, ordered, meta, most):
@@ -208,13 +222,18 @@ class SortedFile:
                 raise ValueError("record of the wrong size")
             yield stored_form(record, self._key_bytes)
 
+    def _breathing(self, records):
+        for stored in self._stored(records):
+            yield stored
+            yield None
+
     def _distinct(self, ordered):
         last = b""
         for stored in ordered:
             if stored is not None:
                 key = stored[: self._key_end]
-                if key == last:
-                    raise ValueError("key twice")
+                if key <= last:
+                    raise ValueError("key twice" if key == last else "records are not in order")
                 last = key
             yield stored
 

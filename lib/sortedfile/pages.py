@@ -72,9 +72,12 @@ class PageFile:
         return None
 
     def stored(self):
-        """Yields all records in their stored form, and None after each page."""
+        """Yields all records in their stored form, and None after each page. Raises ValueError once it was replaced."""
         size = self._record_bytes
+        file = self._file
         for number in range(self._pages):
+            if self._file is not file:
+                raise ValueError("file was replaced while it was read")
             page = self._page(number)
             for at in range(0, len(page), size):
                 yield stored_form(page[at : at + size], self._key_bytes)
@@ -95,9 +98,13 @@ class PageFile:
         finally:
             if not written:
                 _remove(self._path + _NEW)
+        self.adopt(self._path + _NEW)
+
+    def adopt(self, path):
+        """Replaces the file by the one at `path`, which is gone then. Raises OSError; the old file then stays."""
         self.close()
         try:
-            os.rename(self._path + _NEW, self._path)
+            os.rename(path, self._path)
             self.damaged = False
         finally:
             self._open()

@@ -25,9 +25,9 @@ def test_what_was_set_up_comes_back_on_another_board(tmp_path, csms):
         tag = {"idTag": "CARD", "idTagInfo": {"status": "Accepted"}}
         csms.call("SendLocalList", listVersion=4, updateType="Full", localAuthorizationList=[tag])
         csms.call("ChangeConfiguration", key="AuthorizationKey", value="00112233445566778899aabbccddeeff")
-        document = json.loads(json.dumps(save(board.port, _PASSPHRASE, with_list=True)))
-        assert document["settings"]["ConnectionTimeOut"] == "77"
-        assert "00112233" not in json.dumps(document)
+        document = save(board.port, _PASSPHRASE, with_list=True)
+        assert json.loads(document)["settings"]["ConnectionTimeOut"] == "77"
+        assert "00112233" not in document
         csms.expect("BootNotification", timeout=30)
         csms.call("ChangeConfiguration", key="ConnectionTimeOut", value="99")
         csms.call("SendLocalList", listVersion=5, updateType="Full", localAuthorizationList=[])

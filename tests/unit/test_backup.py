@@ -1,5 +1,6 @@
 """Backup and restore: what is in the document, what a wrong one does (nothing), and the key derivation's vectors."""
 
+import asyncio
 import json
 import os
 
@@ -8,6 +9,7 @@ from harness import raises
 from pbkdf2 import derive, hmac_sha256
 
 from firmware.maintenance.backup import Backup, BackupError
+from firmware.maintenance.restored import carry_on
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import SettingError, Settings
 from firmware.store.tags import TagEntry, TagList
@@ -16,13 +18,23 @@ PASSPHRASE = "correct horse"
 
 
 class Station:
-    def __init__(self, **settings):
-        folder = fresh_folder()
+    def __init__(self, folder=None, **settings):
+        self.folder = folder = folder or fresh_folder()
         self.settings = Settings(folder + "/settings", SETTINGS)
         for name, text in settings.items():
             self.settings.set_text(name, text, "system")
         self.tags = TagList(folder + "/tags")
+        carry_on(self.settings, self.tags)
         self.backup = Backup(self.settings, self.tags, "1.0")
+
+    async def save(self, passphrase=None, local_list=False):
+        return "".join(await self.backup.export(passphrase, local_list))
+
+    async def restore(self, text, passphrase=None):
+        path = self.folder + "/document"
+        with open(path, "w") as file:
+            file.write(text)
+        return await self.backup.restore(path, passphrase)
 
 
 def set_up():
@@ -32,37 +44,42 @@ def set_up():
 
 
 async def test_without_a_passphrase_nothing_secret_is_in_it():
-    document = json.loads(json.dumps(await set_up().backup.export()))
+    text = await set_up().save()
+    document = json.loads(text)
     assert document["settings"]["HeartbeatInterval"] == "77" and "WifiPassword" not in document["settings"]
     assert "secrets" not in document and "local_list" not in document
     assert "FirmwareVersion" not in document["settings"]  # what the station is, nobody restores
     other = Station()
-    assert await other.backup.restore(document) == "reboot"
+    assert await other.restore(text) == "reboot"
     assert other.settings.get("HeartbeatInterval") == 77 and other.settings.text("WifiSsid") == "home"
 
 
 async def test_everything_comes_back_with_the_passphrase():
-    text = json.dumps(await set_up().backup.export(PASSPHRASE, local_list=True))
+    text = await set_up().save(PASSPHRASE, local_list=True)
     assert "top secret" not in text
     other = Station()
-    await other.backup.restore(json.loads(text), PASSPHRASE)
+    await other.restore(text, PASSPHRASE)
     assert other.settings.get("WifiPassword") == "top secret"
     tag = other.tags.get("b")
     assert other.tags.version == 5 and (tag.status, tag.expiry, tag.parent) == ("Blocked", 2_000_000_000, "G")
 
 
 async def test_what_is_wrong_changes_nothing():
-    good = json.dumps(await set_up().backup.export(PASSPHRASE, local_list=True))
+    good = await set_up().save(PASSPHRASE, local_list=True)
     other = Station(HeartbeatInterval="10")
 
     async def refused(error, change, passphrase=PASSPHRASE):
         document = json.loads(good)
         change(document)
         with raises(error):
-            await other.backup.restore(document, passphrase)
+            await other.restore(json.dumps(document), passphrase)
+        nothing_has_changed()
+
+    def nothing_has_changed():
         assert other.settings.get("HeartbeatInterval") == 10
         assert not other.settings.is_set("WifiPassword") and not other.settings.is_set("WifiSsid")
         assert len(other.tags) == 0
+        assert not [name for name in os.listdir(other.folder) if name.startswith("restored")]
 
     await refused(BackupError, lambda d: None, "wrong passphrase")
     await refused(BackupError, lambda d: None, None)
@@ -80,16 +97,62 @@ async def test_what_is_wrong_changes_nothing():
     await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C" * 21, "Accepted", None, None]))
     await refused(BackupError, lambda d: d["local_list"]["tags"].append(["A", "Accepted", None, None]))
     await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "Sleepy", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([1, "Accepted", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "Accepted", "soon", None]))
+    await refused(BackupError, lambda d: d["local_list"].update(version=-1))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "x" * 300, None, None]))
+    await refused(BackupError, lambda d: d.update(local_list=[]))
+    await refused(BackupError, lambda d: d["settings"].update(Long="x" * 20_000))
+    for text in (good[:-5], good + "{", good.replace("{", '{"settings":{},', 1), "", "[]"):
+        with raises(BackupError):
+            await other.restore(text, PASSPHRASE)
+        nothing_has_changed()
+
+
+async def test_a_list_in_any_order_is_restored():
+    other = Station()
+    entries = [["TAG%d" % i, "Accepted", None, None] for i in range(50)]
+    text = json.dumps({"backup": 1, "local_list": {"version": 3, "tags": entries}})
+    assert await other.restore(text) == ""
+    assert other.tags.version == 3 and len(other.tags) == 50 and other.tags.get("tag49").status == "Accepted"
+
+
+async def test_one_restore_at_a_time_and_none_into_a_list_that_is_being_changed():
+    text = await set_up().save(local_list=True)
+    other = Station()
+    steps = other.tags.replacing(1, [("A", TagEntry("Accepted"))])
+    next(steps)
+    with raises(BackupError):
+        await other.restore(text)
+    for _ in steps:
+        pass
+    first = asyncio.create_task(other.restore(text))
+    await asyncio.sleep(0)
+    with raises(BackupError):
+        await other.backup.restore(other.folder + "/document")
+    await first
+    assert other.tags.version == 5 and other.settings.get("HeartbeatInterval") == 77
+
+
+async def test_a_list_that_changes_while_it_is_saved_makes_no_document():
+    station = set_up()
+    station.tags.replace(5, [("A%d" % i, TagEntry("Accepted")) for i in range(50)])
+    pieces = await station.backup.export(local_list=True)
+    while "Accepted" not in next(pieces):
+        pass
+    station.tags.replace(6, [("C", TagEntry("Accepted"))])
+    with raises(ValueError):
+        list(pieces)
 
 
 async def test_a_passphrase_that_is_easily_guessed_is_refused():
     with raises(BackupError):
-        await set_up().backup.export("1234567")
+        await set_up().save("1234567")
 
 
 async def test_two_backups_share_neither_salt_nor_text():
     station = set_up()
-    first, second = await station.backup.export(PASSPHRASE), await station.backup.export(PASSPHRASE)
+    first, second = json.loads(await station.save(PASSPHRASE)), json.loads(await station.save(PASSPHRASE))
     for key in ("salt", "iv", "data", "mac"):
         assert first["secrets"][key] != second["secrets"][key]
 
