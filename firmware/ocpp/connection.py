@@ -11,7 +11,6 @@ from micropython import const
 from firmware.kernel.signal import Signal
 from firmware.ocpp.rpc import MessageIds, Rpc
 from firmware.ocpp.schema import Schema
-from firmware.ocpp.tls import client_context
 from firmware.ocpp.waker import Waker
 
 _SUBPROTOCOL = "ocpp1.6"
@@ -148,7 +147,7 @@ class Connection:
             self.url,
             subprotocols=(_SUBPROTOCOL,),
             headers=headers,
-            ssl=client_context(self._settings.get("CentralSystemCaFile")) if secure else None,
+            ssl=self._tls() if secure else None,
             timeout_s=_CONNECT_S,
             resolve=self._resolve,
             **self._limits(),
@@ -157,6 +156,11 @@ class Connection:
             await ws.close(_PROTOCOL_ERROR, "no common sub-protocol")
             raise OSError("back-end does not speak " + _SUBPROTOCOL)
         return ws
+
+    def _tls(self):
+        from firmware.ocpp.tls import client_context
+
+        return client_context(self._settings.get("CentralSystemCaFile"))
 
     def _limits(self):
         """Returns the arguments of uwebsockets.connect() that say how large messages may be and where they go."""

@@ -7,7 +7,6 @@ that the link lives on, and refused by a CALLERROR: its beginning, which names t
 import asyncio
 import os
 
-from jsonstream import JsonError, Reader
 from micropython import const
 
 from firmware.ocpp.errors import FORMATION_VIOLATION, CallError
@@ -173,26 +172,26 @@ class LargeMessage:
         name = STREAMED[action]
         try:
             return await self._payload(self._reader(False), name)
-        except JsonError as exc:
+        except ValueError as exc:
             raise CallError(FORMATION_VIOLATION, str(exc))
 
     async def _payload(self, reader, name):
         for _ in range(4):
             token = reader.next()  # the list, type, id and action, which are known already
         if reader.next() != "{":
-            raise JsonError("payload is not an object")
+            raise ValueError("payload is not an object")
         payload = {}
         while reader.next() == "key":
             key = reader.value
             token = reader.next()
             if key == name and token == "[":
                 if key in payload:
-                    raise JsonError("%s is there twice" % name)
+                    raise ValueError("%s is there twice" % name)
                 payload[key] = ItemsOnFlash(self, name, await _count(reader))
             else:
                 payload[key] = reader.read(token, _MAX_FIELD)
         if reader.next() != "]":
-            raise JsonError("a CALL is [2, id, action, payload]")
+            raise ValueError("a CALL is [2, id, action, payload]")
         reader.finish()
         return payload
 
@@ -201,6 +200,8 @@ class LargeMessage:
         return self._reader(True).items(3, name, max_bytes=_MAX_ITEM)
 
     def _reader(self, last_time):
+        from jsonstream import Reader  # many stations never get such a message: they do without the heap of the code
+
         return Reader(_Segments(self._path, self._segments, last_time), max_depth=MAX_DEPTH, max_token=_MAX_ITEM)
 
 
