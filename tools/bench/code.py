@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 from tools.bench import wasm
+from tools.bench.heap import SOURCE
 from tools.bench.report import Row, Section, Table, kb
 from tools.image import ROOT, build
 
@@ -35,6 +36,13 @@ while gc.mem_alloc() - _before < 12_000:
 """
 
 
+# A station with the parts of the reference board that nobody uses yet: the rest is loaded when it is first needed.
+_BOOT = (
+    {"name": "boot", "run": "app = build_app(build_board())\nstart(app.run())\nturns.wait(3000)", "turns": 1},
+    {"name": "modules", "run": "print(' '.join(sys.modules))"},
+)
+
+
 def measure(scratch):
     """Returns the Section; `scratch` is a folder to work in."""
     build(scratch / "image")
@@ -48,6 +56,8 @@ def measure(scratch):
     for step in single["steps"]:
         sizes[step["name"]] = step["used"] - used
         used = step["used"]
+    loaded = wasm.run(scratch, _BOOT, wasm.paths() + SOURCE)["output"][-1].split()
+    at_boot = {_unit_of(name) for name in loaded} | {_BOARD}
     lines = source_lines(ROOT)
     packages = {}
     for name, size in sizes.items():
@@ -65,8 +75,12 @@ def measure(scratch):
         command=COMMAND,
     )
     rows = [(name, kb(size), str(count)) for name, (size, count) in sorted(packages.items())]
-    rows.append(("table of names", kb(total - sum(sizes.values())), ""))
+    names = total - sum(sizes.values())
+    rows.append(("table of names", kb(names), ""))
     rows.append(("total", kb(total), str(sum(lines[name] for name in sizes))))
+    booted = [name for name in sizes if name in at_boot]
+    weight = sum(sizes[name] for name in booted) + names
+    rows.append(("of it loaded at boot of a default station", kb(weight), str(sum(lines[name] for name in booted))))
     largest = sorted(sizes.items(), key=lambda item: -item[1])[:_SHOWN_MODULES]
     return Section(
         [row],
