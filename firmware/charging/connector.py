@@ -84,10 +84,8 @@ class Connector:
         self._answer_ms = 0  # when the offer or the request changed last
         self._asked = (False, False)
         self._info = ""
-        evse.state_changed.connect(self._evse_changed)
-        evse.contactor_changed.connect(self._evse_changed)
-        evse.limit_changed.connect(self._evse_changed)
-        evse.pilot_changed.connect(self._evse_changed)
+        for signal in (evse.state_changed, evse.contactor_changed, evse.limit_changed, evse.pilot_changed):
+            signal.connect(self._evse_changed)
         evse.fault_changed.connect(self._fault_changed)
         evse.stop_pressed.connect(self._stop_pressed)
 
