@@ -3,7 +3,6 @@
 import io
 import json
 
-from jsonstream import JsonError, Reader
 from micropython import const
 
 MAX_DEPTH = const(16)  # objects and lists in each other; OCPP 1.6 needs 8, the wrapper included
@@ -36,13 +35,15 @@ def parse(text):
 
 def envelope(head):
     """Returns (message type, id, action or None) as far as the first bytes of a message tell. Raises ValueError."""
+    from jsonstream import Reader  # only for messages that are too large or too complex
+
     reader = Reader(io.BytesIO(head), max_token=HEAD)
     found = []
     if reader.next() != "[":
-        raise JsonError("not a JSON list")
+        raise ValueError("not a JSON list")
     while len(found) < 2:
         if reader.next() != "value":
-            raise JsonError("not an OCPP-J message")
+            raise ValueError("not an OCPP-J message")
         found.append(reader.value)
     named = found[0] == _CALL and reader.next() == "value"
     return found[0], found[1], reader.value if named else None
