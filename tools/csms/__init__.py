@@ -1,10 +1,10 @@
 """A small local OCPP-J 1.6 central system: for tests a library that checks everything, for people a console.
 
-    with CentralSystem() as csms:
-        ...start a charger on csms.url...
-        start = csms.expect("StartTransaction", connectorId=1)
-        csms.call("RemoteStopTransaction", transactionId=start.transaction_id)
-        assert not csms.violations
+with CentralSystem() as csms:
+    ...start a charger on csms.url...
+    start = csms.expect("StartTransaction", connectorId=1)
+    csms.call("RemoteStopTransaction", transactionId=start.transaction_id)
+    assert not csms.violations
 """
 
 from tools.csms.ledger import Ledger

@@ -22,7 +22,7 @@ def main():
 
     def show(frame):
         print(time.strftime("%H:%M:%S", time.localtime(frame.t)), frame.station, narrator.line(frame), flush=True)
-        for violation in system.violations[len(told):]:
+        for violation in system.violations[len(told) :]:
             told.append(violation)
             print("         !", violation, flush=True)
 
