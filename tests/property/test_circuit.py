@@ -50,6 +50,11 @@ WISH = st.tuples(st.sampled_from(("swipe", "limit", "replug", "emergency")), st.
 BEHAVIOUR = st.lists(
     st.tuples(st.one_of(VEHICLE, VEHICLE, FAULT, WISH), st.sampled_from((60, 300, 700, 2_000, 6_500))), max_size=14
 )
+# A new duty cycle, B while it is not believed, and then D.
+LATE_D = [
+    (("vehicle", "B"), 6_500), (("vehicle", "C"), 300), (("limit", 1), 300), (("vehicle", "B"), 300),
+    (("vehicle", "D"), 60),
+]  # fmt: skip
 ERRORS = st.tuples(st.integers(960, 1040), st.integers(-200, 200), st.integers(0, 150), st.integers(0, 150))
 TICKS = st.lists(st.sampled_from((20, 20, 20, 40, 60)), min_size=1, max_size=7)
 
@@ -107,7 +112,7 @@ class Truth:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(BEHAVIOUR, ERRORS, TICKS)
-@example([(("limit", 1), 300), (("vehicle", "B"), 300), (("vehicle", "D"), 60)], (960, 0, 0, 0), [20])
+@example(LATE_D, (960, 0, 0, 0), [20])
 def test_current_flows_only_to_a_vehicle_in_c_with_every_interlock_good(behaviour, errors, ticks):
     gain, offset_mv, ripple_mv, noise_mv = errors
     with tempfile.TemporaryDirectory() as folder:
