@@ -400,11 +400,10 @@ class Connector:
 
     def _begin(self):
         grant = self.grant
-        wh = self.metering.register_wh
+        wh = None if self.metering.unreadable else self.metering.register_wh
         try:
             number = self._journal.next_tx()
-            begin_wh = None if self.metering.unreadable else wh
-            self._journal.begin(number, self.number, grant.token, begin_wh, grant.reservation, grant.parent)
+            self._journal.begin(number, self.number, grant.token, wh, grant.reservation, grant.parent)
         except OSError as exc:
             # What is not written did not happen: no energy either.
             self._log.error(self._area, "transaction is not kept, none begins: %s", exc)
@@ -415,7 +414,7 @@ class Connector:
         self.transaction = transaction
         self.metering.begin(transaction)
         transaction.enter(self._history)
-        self._log.info(self._area, "transaction %d begins at %d Wh", number, wh)
+        self._log.info(self._area, "transaction %d begins at %d Wh", number, transaction.begin_wh)
         self.update()
         self.transaction_changed.emit("start", transaction)
 

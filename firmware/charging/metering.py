@@ -244,7 +244,7 @@ class Metering:
     def end(self, transaction):
         """A transaction ends, its end record is not yet written. Saying so again changes nothing."""
         if self._transaction is transaction:
-            self._journal_sample("end", self._at(transaction.wh))
+            self._journal_sample("end", self._at(transaction.end_wh))
             self._transaction = None
 
     def _at(self, wh):

@@ -32,9 +32,7 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
     concerned = [c for c in connectors if any(begin.connector == c.number for begin in begins)]
     await _meters_read(concerned, clock)
     for begin in begins:
-        transaction = Transaction(
-            begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh or 0
-        )
+        transaction = Transaction(begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh)
         wh = known[begin.tx]
         for connector in concerned:
             if connector.number == begin.connector:
@@ -45,7 +43,7 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
         transaction.wh = wh
         transaction.reason = reason
         try:
-            journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=wh))
+            journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=transaction.end_wh))
         except OSError as exc:
             log.error("restart", "sample is not kept: %s", exc)  # the end record has the value, too
         try:

@@ -7,7 +7,8 @@ class Transaction:
     number        local transaction number, >= 1, never reused; the back-end's own number is the back-end face's affair
     connector_id  1..n
     token         id token that started it; parent: its group token or None
-    begin_t, begin_wh   Unix seconds and register (Wh) at the begin
+    begin_t, begin_wh   Unix seconds and register (Wh) at the begin; given as None when the meter could not be read, it
+                  counts from 0
     wh            newest register value, Wh, never below begin_wh
     reservation   number of the reservation that it used up, or None
     remote        True when a remote start began it
@@ -28,8 +29,8 @@ class Transaction:
         self.profile = grant.profile
         self.begin_t = begin_t
         self.begin_ms = begin_ms
-        self.begin_wh = begin_wh
-        self.wh = begin_wh
+        self.begin_wh = self.wh = begin_wh or 0
+        self._begun_blind = begin_wh is None
         self.suspended = False
         self.info = ""
         self.reason = None
@@ -43,6 +44,11 @@ class Transaction:
     def stopping(self):
         """True from the decision to stop until the end record is written."""
         return self.reason is not None
+
+    @property
+    def end_wh(self):
+        """The register for the end record; None if the meter never answered, so that begin and end say the same."""
+        return None if self._begun_blind and not self.wh else self.wh
 
     def enter(self, history):
         """Writes the row of the charge history, or what is still to be written of it. Nothing depends on that."""
@@ -61,7 +67,7 @@ class Transaction:
 
         Raises OSError when the end record could not be written, and only then: it must be there exactly once.
         """
-        journal.end(self.number, self.connector_id, self.stop_token, self.wh, self.reason)
+        journal.end(self.number, self.connector_id, self.stop_token, self.end_wh, self.reason)
         self.end_t = t
         for begin in journal.transaction(self.number):
             self.begin_t = begin.t  # the clock may have been learned meanwhile
