@@ -111,15 +111,22 @@ class RtuMaster:
     async def _exchange(self, frame, head, length):
         await self._await_silence()
         await self._send(frame)
-        wait_ms = self._timeout_ms + self._wire_ms(len(frame) + length)
-        try:
-            reply = await asyncio.wait_for(self._receive(ReplyFinder(head, length)), wait_ms / 1000)
-        except asyncio.TimeoutError:
+        reply = await self._reply(ReplyFinder(head, length), self._timeout_ms + self._wire_ms(len(frame) + length))
+        if reply is None:
             raise ModbusError(None, f"no answer from unit {head[0]}")
         if reply[1] & EXCEPTION:
             code = reply[2]
             raise ModbusError(code, f"unit {head[0]}: {_EXCEPTIONS.get(code, 'exception')} ({code})")
         return reply
+
+    async def _reply(self, finder, wait_ms):
+        # Where another task has held the scheduler the time is over before anybody looked: what came meanwhile counts.
+        for wait_s in (wait_ms / 1000, self._silence_s):
+            try:
+                return await asyncio.wait_for(self._receive(finder), wait_s)
+            except asyncio.TimeoutError:
+                pass
+        return None
 
     async def _await_silence(self):
         """Waits until the line has been silent between two frames and discards what came before, a late reply say."""

@@ -80,6 +80,24 @@ async def test_silence_is_repeated_then_reported_as_an_oserror_without_code():
     assert len(line.requests) == 3
 
 
+class Held(Line):
+    """Another task holds the scheduler: the first part is read, the rest is there when the time has run out."""
+
+    async def read(self, n):
+        if self.requests and not self.waiting:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.waiting = self.rest
+        return await super().read(n)
+
+
+async def test_a_reply_that_came_while_the_scheduler_was_held_counts():
+    line = Held(REPLY[:3])
+    line.rest = REPLY[3:]
+    assert await master(line, retries=0).read_input(1, 0, 2) == b"\x12\x34\x56\x78"
+
+
 async def test_a_damaged_reply_is_not_believed():
     damaged = bytearray(REPLY)
     damaged[4] ^= 1
