@@ -5,9 +5,9 @@ What a busy host kept the process from running is not the station's and is taken
 
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from host import held_ms
 
 from tools.csms import CallFailed, CentralSystem
 from tools.sim import Charger, ControlClient
@@ -77,25 +77,17 @@ class Load:
         return [event for event in self._charger.events if matches(event, "ws", {"state": "up"})]
 
 
-def held_ms(charger):
-    """Returns how long the host has let the charger's process wait for a processor so far; 0 where it does not tell."""
-    try:
-        return int(Path(f"/proc/{charger.process.pid}/schedstat").read_text().split()[1]) // 1_000_000
-    except OSError:
-        return 0
-
-
 class Stopwatch:
     """Finds events that come after it was started."""
 
     def __init__(self, charger):
         self._charger = charger
         self._from = len(charger.events)
-        self._held_ms = held_ms(charger)
+        self._held_ms = held_ms(charger.process.pid)
 
     def between(self, cause, effect):
         """Returns the milliseconds from one event to the other, without what the host took."""
-        held = held_ms(self._charger) - self._held_ms
+        held = held_ms(self._charger.process.pid) - self._held_ms
         return max(0, effect["t"] - cause["t"] - held)
 
     def event(self, name, timeout=8, when=None, **fields):

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from host import timed
 from hostile_line import HostileLine, meter_nonsense, reader_nonsense
 from websocket_peer import frame
 
@@ -203,9 +204,7 @@ def test_many_clients_at_once_are_all_answered_in_time(session):
     def talk():
         client = ControlClient("127.0.0.1", session.charger.port)
         for _ in range(40):
-            began = time.monotonic()
-            client.command("state")
-            slowest.append(time.monotonic() - began)
+            slowest.append(timed(session.charger.process.pid, lambda: client.command("state"))[1])
             time.sleep(0.05)
         client.close()
 
@@ -251,9 +250,7 @@ def test_garbage_on_both_serial_lines_stops_nothing():
         charger.wait_event("status", error="ReaderFailure", timeout=5)
         began = charger.state()["time"]
         while charger.state()["time"] - began < 120:
-            asked = time.monotonic()
-            charger.state()
-            assert time.monotonic() - asked < REPLY_S
+            assert timed(charger.process.pid, charger.state)[1] < REPLY_S
             time.sleep(0.02)
         assert not [e for e in charger.events if e["ev"] in ("relay", "auth", "tx")]
         assert csms.call("RemoteStartTransaction", idTag=TAG, connectorId=1)["status"] == "Accepted"

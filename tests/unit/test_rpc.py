@@ -527,8 +527,8 @@ async def test_a_long_answer_is_what_a_short_one_would_be():
         bench.answers["GetConfiguration"] = lambda: long_answer(count, None, unknown)  # noqa: B023
         bench.sent = []
         await bench.receive([2, trap, "GetConfiguration", {}])
-        while not bench.sent:
-            await settle()
+        await settle(500)
+        assert bench.sent
         payload = {"configurationKey": [{"key": "Key%d" % n, "readonly": False, "value": trap} for n in range(count)]}
         if unknown:
             payload["unknownKey"] = list(unknown)
@@ -548,8 +548,8 @@ async def test_others_have_their_turn_between_the_items_of_a_long_answer():
 
     task = asyncio.create_task(other())
     await bench.receive([2, "1", "GetConfiguration", {}])
-    while not bench.sent:
-        await settle()
+    await settle(500)
+    assert bench.sent
     task.cancel()
     assert turns[-1] - turns[0] >= 48
 
