@@ -7,6 +7,7 @@ that the link lives on, and refused by a CALLERROR: its beginning, which names t
 import asyncio
 import os
 
+from jsonstream import Reader
 from micropython import const
 
 from firmware.ocpp.errors import FORMATION_VIOLATION, CallError
@@ -200,8 +201,6 @@ class LargeMessage:
         return self._reader(True).items(3, name, max_bytes=_MAX_ITEM)
 
     def _reader(self, last_time):
-        from jsonstream import Reader  # many stations never get such a message: they do without the heap of the code
-
         return Reader(_Segments(self._path, self._segments, last_time), max_depth=MAX_DEPTH, max_token=_MAX_ITEM)
 
 

@@ -37,7 +37,8 @@ _CAUSES = {"soft": machine.SOFT_RESET, "hard": machine.HARD_RESET, "watchdog": m
 
 _WATCHDOG_CHECK_MS = const(500)
 _KEEP_CLOCK_MS = const(1000)
-_FIRST_WORDS_MS = const(250)  # for a tester to subscribe
+_FIRST_WORDS_MS = const(100)  # for a tester to connect and subscribe
+_LISTEN_MS = const(20)
 _GOODBYE_MS = const(50)  # so that the last events are on their way
 _MAX_LOG_LINE = const(1000)
 
@@ -125,10 +126,10 @@ class Charger:
 
     async def _leave_time_to_subscribe(self):
         """Waits until somebody listens, or for a moment: the first things that happen are worth hearing of."""
-        for _ in range(_FIRST_WORDS_MS // 10):
+        for _ in range(_FIRST_WORDS_MS // _LISTEN_MS):
             if self.server.has_subscribers:
                 break
-            await asyncio.sleep_ms(int(10 * self.clock.rate) or 1)
+            await asyncio.sleep_ms(int(_LISTEN_MS * self.clock.rate) or 1)
 
     def _build(self):
         from firmware.app import App
