@@ -37,7 +37,7 @@ _CAUSES = {"soft": machine.SOFT_RESET, "hard": machine.HARD_RESET, "watchdog": m
 
 _WATCHDOG_CHECK_MS = const(500)
 _KEEP_CLOCK_MS = const(1000)
-_FIRST_WORDS_MS = const(100)  # for a tester to connect and subscribe
+_FIRST_WORDS_MS = const(60)  # for a tester to connect and subscribe
 _LISTEN_MS = const(20)
 _GOODBYE_MS = const(50)  # so that the last events are on their way
 _MAX_LOG_LINE = const(1000)
