@@ -7,6 +7,7 @@ import threading
 import time
 
 from books import audit, registers
+from waiting import until
 
 from tools.sim import CommandFailed
 
@@ -158,10 +159,11 @@ class Ordeal:
             self.charger.unplug(n)
         for n in self.connectors:
             self.charger.wait_state(timeout, n, tx=None, status="Available")
-        deadline = time.monotonic() + timeout
-        while self.charger.state()["queue"] or self.csms.ledger.running():
-            assert time.monotonic() < deadline, f"queue stuck: {self.charger.state()}, {self.csms.ledger.running()}"
-            time.sleep(0.05)
+        until(
+            lambda: not self.charger.state()["queue"] and not self.csms.ledger.running(),
+            timeout,
+            lambda: f"queue stuck: {self.charger.state()}, {self.csms.ledger.running()}",
+        )
 
     def judge(self):
         """Returns everything that is wrong with what the central system was told."""

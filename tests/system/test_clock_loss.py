@@ -4,6 +4,7 @@ import time
 
 from books import audit, moment, transaction_messages
 from ordeal import KEYS, TAGS
+from waiting import until
 
 _AHEAD_S = 86_400  # what the station missed
 _WAIT_S = 20
@@ -42,10 +43,8 @@ def test_transactions_before_the_clock_is_known_get_their_true_times(csms, start
     csms.open_port()
     charger.expect("clock", source="ocpp", timeout=_WAIT_S)
     charger.unplug()
-    deadline = time.monotonic() + _WAIT_S
-    while len(csms.ledger.transactions) < 3 or csms.ledger.running() or charger.state()["queue"]:
-        assert time.monotonic() < deadline, charger.state()
-        time.sleep(0.02)
+    until(lambda: len(csms.ledger.transactions) == 3 and not csms.ledger.running(), _WAIT_S, charger.state)
+    until(lambda: not charger.state()["queue"], _WAIT_S)
     starts = [message for message in csms.calls if message.action == "StartTransaction"]
     for true, message in zip(began, starts[1:], strict=True):
         assert abs(moment(message) - true - _AHEAD_S) <= 3

@@ -2,21 +2,14 @@
 
 import subprocess
 import sys
-import time
 
 from books import registers
 from ordeal import KEYS, RATE, TAGS, live_in_fast_time
+from waiting import until
 
 from tools.image import ROOT
 
 _WAIT_S = 60
-
-
-def until(condition):
-    deadline = time.monotonic() + _WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def attempt(charger):
@@ -42,14 +35,14 @@ def test_a_full_flash_loses_middle_samples_only_and_recovers_with_delivery(csms,
     told = csms.expect("StatusNotification", connectorId=0, errorCode="InternalError", timeout=_WAIT_S)
     assert told["vendorErrorCode"] == "STORE MEMORY_EXHAUSTION"
     csms.expect("StatusNotification", connectorId=0, errorCode="NoError", timeout=_WAIT_S)
-    until(lambda: charger.state()["queue"] == 0)
+    until(lambda: charger.state()["queue"] == 0, _WAIT_S)
     attempt(charger)
     charger.wait_state(duty=53.33)
     charger.draw(16)
     charger.wait_state(status="Charging")
     charger.unplug()
-    until(lambda: len(csms.ledger.transactions) == 2 and not csms.ledger.running())
-    until(lambda: charger.state()["queue"] == 0)
+    until(lambda: len(csms.ledger.transactions) == 2 and not csms.ledger.running(), _WAIT_S)
+    until(lambda: charger.state()["queue"] == 0, _WAIT_S)
 
     first, second = csms.ledger.transactions.values()
     assert len(first.meter_values) > 100 and first.stop["reason"] == second.stop["reason"] == "EVDisconnected"

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from host import timed
+from waiting import until
 
 from tools.csms import CallFailed
 
@@ -127,11 +128,7 @@ def test_a_message_over_the_maximum_ends_the_link_which_comes_back(start_charger
 
 
 def wait_for_error(csms, message_id, code):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for frame in list(csms.frames):
-            if frame.direction == "in" and frame.text.startswith(f'[4,"{message_id}"'):
-                assert json.loads(frame.text)[2] == code
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"no CALLERROR for {message_id}")
+    def find():
+        return [f.text for f in csms.frames if f.direction == "in" and f.text.startswith(f'[4,"{message_id}"')]
+
+    assert json.loads(until(find, 20)[0])[2] == code

@@ -15,6 +15,7 @@ import pytest
 from pymodbus import FramerType
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from waiting import until
 
 from tools.sim import Charger
 
@@ -246,9 +247,7 @@ def test_a_session_is_billed_by_the_meter_that_is_set(line, server, csms, keys):
 def test_a_whole_charger_loses_its_meter_and_finds_it_again(line):
     meter = Server(line.server_tty, [SimDevice(1, simdata=SDM630)])
     with Charger(config={"hw": {"uart": {"meter": line.charger_tty}}}) as charger:
-        deadline = time.monotonic() + 10
-        while line.requests < 6 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: line.requests >= 6)
         assert charger.connector()["faults"] == []
         meter.close()
         charger.expect("fault", timeout=15, connector=1, on=True)

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from waiting import until
 from websockets.sync.server import serve
 
 from tools.csms import CentralSystem, Policy
@@ -96,10 +97,7 @@ def test_a_back_end_that_only_pongs_is_left(csms, charger_at):
     csms.policy.silent.clear()
     before = len(csms.calls)
     csms.wait_connected()
-    deadline = time.monotonic() + 5
-    while not any(m.answered and m.matches({"connectorId": 1}) for m in csms.calls[before:]):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: any(m.answered and m.matches({"connectorId": 1}) for m in csms.calls[before:]))
 
 
 @pytest.mark.parametrize("key", ["0001020304050607080910111213141516", "Sixteen chars pw"])

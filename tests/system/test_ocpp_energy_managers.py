@@ -1,8 +1,7 @@
 """Home energy managers: what Home Assistant and evcc really send is taken, and does what the person meant."""
 
-import time
-
 import pytest
+from waiting import until
 
 from tools.csms.moments import iso8601
 from tools.sim import Charger
@@ -20,10 +19,7 @@ def charger(csms):
 
 def offered(charger, amps, timeout=5):
     """Waits until the pilot offers so much."""
-    deadline = time.monotonic() + timeout
-    while abs(charger.connector()["amps"] - amps) > 0.3:
-        assert time.monotonic() < deadline, charger.connector()
-        time.sleep(0.05)
+    until(lambda: abs(charger.connector()["amps"] - amps) <= 0.3, timeout, charger.connector)
 
 
 def value_of(csms, key):

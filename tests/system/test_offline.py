@@ -6,6 +6,7 @@ import time
 import pytest
 from books import audit, moment, transaction_messages
 from ordeal import KEYS, RATE, TAGS, live_in_fast_time
+from waiting import until
 
 WAIT_S = 20
 
@@ -40,10 +41,12 @@ def session(charger, seconds=0.3, connector=1, stop="swipe"):
 
 def settled(charger, csms, transactions):
     """Waits until everything is delivered; returns the ledger's transactions."""
-    deadline = time.monotonic() + WAIT_S
-    while charger.state()["queue"] or csms.ledger.running() or len(csms.ledger.transactions) < transactions:
-        assert time.monotonic() < deadline, f"{charger.state()}, {len(csms.ledger.transactions)} transactions"
-        time.sleep(0.02)
+
+    def done():
+        ledger = csms.ledger
+        return len(ledger.transactions) >= transactions and not ledger.running() and not charger.state()["queue"]
+
+    until(done, WAIT_S, lambda: f"{charger.state()}, {len(csms.ledger.transactions)} transactions")
     assert len(csms.ledger.transactions) == transactions
     return list(csms.ledger.transactions.values())
 
@@ -110,10 +113,7 @@ def test_a_server_that_stops_in_the_middle_and_restarts(station, csms):
 
     def some_samples():
         before = len(transaction.meter_values)
-        deadline = time.monotonic() + WAIT_S
-        while len(transaction.meter_values) < before + 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: len(transaction.meter_values) >= before + 3, WAIT_S)
 
     for _ in range(3):
         some_samples()
@@ -205,10 +205,7 @@ def test_a_message_that_cannot_be_processed_is_given_up_after_its_attempts(stati
     assert len({str(m.payload) for m in tries}) == 1
     waits = [(b.t - a.t) * RATE for a, b in zip(tries, tries[1:], strict=False)]
     assert 4 <= waits[0] < 8 <= waits[1] < 14, waits
-    deadline = time.monotonic() + WAIT_S
-    while f"{action} given up after 3 attempts" not in charger.output():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: f"{action} given up after 3 attempts" in charger.output(), WAIT_S)
     csms.policy.errors.clear()
     if action == "MeterValues":
         charger.swipe(TAGS[1])
@@ -288,9 +285,8 @@ def test_an_orderly_stop_loses_no_sample(station, csms):
     charger.draw(16)
     csms.expect("MeterValues")
     csms.close_port()
-    time.sleep(0.7)  # of samples
+    until(lambda: charger.state()["queue"] >= 2, WAIT_S)
     waiting = charger.state()["queue"]
-    assert waiting >= 2
     assert charger.stop() == 0
     csms.open_port()
     charger.start().wait_boot()

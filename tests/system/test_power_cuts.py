@@ -10,6 +10,7 @@ import time
 import pytest
 from books import audit, transaction_messages
 from ordeal import KEYS, RATE, TAGS, Ordeal, live_in_fast_time
+from waiting import until
 
 CUTS = int(os.environ.get("POWER_CUTS", "30"))
 SEED = int(os.environ.get("POWER_CUT_SEED", "0")) or random.randrange(1, 1 << 30)
@@ -40,18 +41,12 @@ def begin(charger, csms, connector=1):
 
 
 def delivered(charger, timeout=20):
-    deadline = time.monotonic() + timeout
-    while charger.state()["queue"]:
-        assert time.monotonic() < deadline, f"queue stuck: {charger.state()}"
-        time.sleep(0.02)
+    until(lambda: not charger.state()["queue"], timeout, lambda: f"queue stuck: {charger.state()}")
 
 
 def settled(charger, csms, timeout=10):
     """Waits until the sessions that were cut have ended and everybody knows."""
-    deadline = time.monotonic() + timeout
-    while csms.ledger.running() or charger.state()["queue"]:
-        assert time.monotonic() < deadline, csms.ledger.running()
-        time.sleep(0.02)
+    until(lambda: not csms.ledger.running() and not charger.state()["queue"], timeout, csms.ledger.running)
 
 
 def stops(csms, transaction_id):
@@ -147,10 +142,7 @@ def test_a_long_queue_is_delivered_over_many_power_cuts(station, csms):
     ends = []
     for _ in range(6):
         before = len(transaction_messages(csms))
-        deadline = time.monotonic() + 10
-        while len(transaction_messages(csms)) < before + 3:
-            assert time.monotonic() < deadline, "nothing is delivered"
-            time.sleep(0.005)
+        until(lambda: len(transaction_messages(csms)) >= before + 3)  # noqa: B023
         charger.kill()
         ends.append(time.time())
         charger.start()

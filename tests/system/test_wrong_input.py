@@ -10,6 +10,7 @@ import time
 import pytest
 from host import timed
 from hostile_line import HostileLine, meter_nonsense, reader_nonsense
+from waiting import until
 from websocket_peer import frame
 
 from tools.csms import CentralSystem
@@ -92,12 +93,12 @@ def session():
 def test_wrong_calls_get_the_right_error(session, name, payload, code):
     before = len(session.csms.frames)
     session.csms.send_text(f'[2,"wrong","{name}",{payload}]')
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline:
-        answers = [json.loads(f.text) for f in session.csms.frames[before:] if '"wrong"' in f.text and f.text[1] != "2"]
-        if answers:
-            break
-        time.sleep(0.005)
+
+    def find():
+        frames = session.csms.frames[before:]
+        return [json.loads(f.text) for f in frames if '"wrong"' in f.text and f.text[1] != "2"]
+
+    answers = until(find, 2)
     assert answers[0][:2] == [4, "wrong"] and code in (None, answers[0][2]), answers
     assert session.unharmed()
 
@@ -123,12 +124,12 @@ def test_long_messages_one_after_the_other_find_room(session, size):
     for number in range(5):
         session.csms.send_text(f'[2,"{size}-{number}","DataTransfer",{{"vendorId":"x","data":"{"y" * size}"}}]')
         assert session.unharmed()
-    deadline = time.monotonic() + 5
-    answers = []
-    while len(answers) < 5:
-        assert time.monotonic() < deadline, answers
-        answers = [f.text for f in session.csms.frames[before:] if f.direction == "in" and f'"{size}-' in f.text]
-        time.sleep(0.02)
+
+    def answered():
+        return [f.text for f in session.csms.frames[before:] if f.direction == "in" and f'"{size}-' in f.text]
+
+    until(lambda: len(answered()) >= 5, 5, answered)
+    answers = answered()
     expected = '"UnknownVendorId"' if size < 65_536 else '"GenericError"'
     assert all(expected in answer for answer in answers)
 
@@ -153,16 +154,17 @@ BROKEN_FRAMES = {
 @pytest.mark.parametrize("name", BROKEN_FRAMES)
 def test_broken_frames_end_the_link_and_a_new_one_comes(session, name):
     """RFC 6455 §5, §7.4: such a peer is left; simulator_control: back within 3 s."""
-    downs = len([e for e in session.charger.events if e["ev"] == "ws" and e["state"] == "down"])
+
+    def downs():
+        return len([e for e in session.charger.events if e["ev"] == "ws" and e["state"] == "down"])
+
+    before = downs()
     session.csms.wait_connected()
     try:
         session.csms.send_raw(BROKEN_FRAMES[name])
     except ConnectionError:
         pass  # it left before all was sent
-    deadline = time.monotonic() + RECONNECT_S
-    while len([e for e in session.charger.events if e["ev"] == "ws" and e["state"] == "down"]) == downs:
-        assert time.monotonic() < deadline, "the link is still up"
-        time.sleep(0.01)
+    until(lambda: downs() > before, RECONNECT_S)
     session.csms.wait_connected(RECONNECT_S)
     assert session.unharmed()
 
@@ -182,10 +184,7 @@ def test_a_call_in_front_of_a_broken_frame_is_answered(session):
     session.csms.wait_connected()
     before = len(session.csms.frames)
     session.csms.send_raw(frame(1, b'[2,"good","GetLocalListVersion",{}]') + frame(3, b"broken"))
-    deadline = time.monotonic() + 2
-    while not any(f.text.startswith('[3,"good"') for f in session.csms.frames[before:]):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(lambda: any(f.text.startswith('[3,"good"') for f in session.csms.frames[before:]), 2)
     assert session.unharmed()
 
 
@@ -329,12 +328,13 @@ class Scene:
             "EVDisconnected"
         ]
 
+    def stops(self, before):
+        """Returns the StopTransactions after so many CALLs."""
+        return [m for m in self.csms.calls[before:] if m.action == "StopTransaction"]
+
     def delivered(self):
         """Waits until the queue is empty."""
-        deadline = time.monotonic() + 5
-        while self.charger.state()["queue"]:
-            assert time.monotonic() < deadline, "the queue is stuck"
-            time.sleep(0.02)
+        until(lambda: not self.charger.state()["queue"], 5)
 
     def close(self):
         self.charger.close()
@@ -361,13 +361,10 @@ def test_damage_to_one_file_costs_no_transaction(scene):
         if "journal/" not in file or file.endswith("reserve"):
             before = len(scene.csms.calls)
             scene.start_with("garbage", [file])
-            stops = []
-            deadline = time.monotonic() + 5
-            while not stops or scene.charger.state()["queue"]:
-                assert time.monotonic() < deadline, file
-                stops = [m for m in scene.csms.calls[before:] if m.action == "StopTransaction"]
-                time.sleep(0.02)
-            assert [m["reason"] for m in stops if m["transactionId"] == scene.cut] == ["PowerLoss"], file
+            until(lambda before=before: scene.stops(before), 5, lambda file=file: file)
+            scene.delivered()
+            reasons = [m["reason"] for m in scene.stops(before) if m["transactionId"] == scene.cut]
+            assert reasons == ["PowerLoss"], file
 
 
 def test_damaged_settings_fall_back_to_the_last_good_copy_and_say_so(scene):
