@@ -13,7 +13,7 @@ _ANCHOR = "MicroOcpp on ESP32: %s"
 
 # What happens, and for how many virtual milliseconds the station then runs.
 _IDLE_PHASE = "idle, connected and accepted"
-_STORY = (
+STORY = (
     ("running, back-end not there", "start(app.run())", 5_000),
     ("BootNotification, first StatusNotifications", "connect(app)", 8_000),
     (_IDLE_PHASE, "", 3_000),
@@ -50,7 +50,7 @@ def measure(scratch):
     below = _below(scratch)
     phases, answers = _session(scratch)
     idle = phases[_IDLE_PHASE][0] - below
-    peak = max(phases[name][1] for name, _, _ in _STORY) - below
+    peak = max(phases[name][1] for name, _, _ in STORY) - below
     rows = [
         Row(
             "heap of the running OCPP engine, idle",
@@ -91,7 +91,7 @@ def _below(scratch):
 def _session(scratch):
     """Returns ({phase: (bytes after it, most bytes during it)}, what the back-end got for its calls)."""
     steps = [{"name": "built", "run": "app = build_app(build_board())"}]
-    steps += [{"name": name, "run": f"{run}\nturns.wait({ms})", "turns": 1} for name, run, ms in (*_STORY, _AFTER_DAYS)]
+    steps += [{"name": name, "run": f"{run}\nturns.wait({ms})", "turns": 1} for name, run, ms in (*STORY, _AFTER_DAYS)]
     steps += [{"name": "end", "run": "print(json.dumps([backend.calls, backend.answers]))"}]
     result = wasm.run(scratch, steps, wasm.paths() + SOURCE)
     calls, answers = json.loads(result["output"][-1])
