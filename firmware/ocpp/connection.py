@@ -258,6 +258,7 @@ class Connection:
         while self._dropped is None:
             await self._waker.wait(_WATCH_MS)
             beat()
+            self._schema.rest()
             if self._sending and self._clock.ms() - self._moved_ms >= _SEND_MS:
                 self._dropped = self._dropped or "the back-end does not read"
             since_ms = self._clock.ms() - pinged_ms

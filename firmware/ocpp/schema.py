@@ -21,7 +21,7 @@ from firmware.ocpp.errors import (
     CallError,
 )
 
-_CACHED = const(16)  # lines of the data file kept in RAM at most, 300 bytes each: what a session sends over and over
+_CACHED = const(6)  # lines of the data file kept in RAM at most, 300 to 1000 bytes each: the most that a message needs
 _DATA = "/v16/schemas.txt"
 _PIECE = const(512)  # bytes of it read at once
 
@@ -48,6 +48,13 @@ class Schema:
     def __init__(self, path=None):
         self._path = path or __file__.rpartition("/")[0] + _DATA
         self._cache = {}  # name of a line -> ({field: type}, tuple of required fields)
+        self._used = False  # since the newest rest()
+
+    def rest(self):
+        """To be called now and then: what has not been needed since the last time is forgotten until it is."""
+        if not self._used:
+            self._cache = {}
+        self._used = False
 
     def validate(self, action, payload, response=False):
         """Checks a payload that is to be sent, or with `response` the answer to one. Raises CallError."""
@@ -153,6 +160,7 @@ class Schema:
 
     def _load(self, name):
         """Returns a line of the data file as ({field: type}, required fields), or None if there is none."""
+        self._used = True
         line = self._cache.get(name)
         if line is None:
             line = self._read(name)

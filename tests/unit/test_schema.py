@@ -168,5 +168,15 @@ def test_cache_is_bounded_and_refills():
         for name in names:
             if name.isalpha():
                 assert code_of(schema.accept, name, None) == FORMATION
-    assert len(schema._cache) <= 40
+    assert len(schema._cache) <= 6
+    schema.accept("Reset", {"type": "Soft"})
+
+
+def test_what_nothing_needs_is_forgotten():
+    schema = Schema()
+    schema.accept("Reset", {"type": "Soft"})
+    schema.rest()
+    assert "Reset" in schema._cache  # needed since the last time
+    schema.rest()
+    assert not schema._cache
     schema.accept("Reset", {"type": "Soft"})
