@@ -33,11 +33,11 @@ def fit(board, settings, log):
 
     A new value that the board cannot follow is refused; one that is stored is logged, and the board is as it was.
     """
-    settings.declare("CableFixed", check=board.check_cable)
-    settings.declare("Phases", check=board.check_phases)
+    settings.validators["CableFixed"] = board.check_cable
+    settings.validators["Phases"] = board.check_phases
     settings.declare("MaxCurrent", high=board.max_ma)
-    settings.declare("MeterModel", check=_check_meter)
-    settings.declare("MeterRegisters", check=_check_registers)
+    settings.validators["MeterModel"] = _check_meter
+    settings.validators["MeterRegisters"] = _check_registers
     reader = settings.get("ReaderModel")
     for name, change in (
         ("CableFixed", lambda: board.fit_cable(settings.get("CableFixed"))),

@@ -2,8 +2,6 @@
 
 from collections import namedtuple
 
-from firmware.store.value_checks import CHECKS
-
 FIELDS = (
     "name",
     "profile",  # feature profile of an OCPP key; None: not an OCPP key
@@ -18,7 +16,7 @@ FIELDS = (
     "needs",  # what a change needs to take effect: "", "reconnect" or "reboot"
     "policy",  # value outside low..high: "reject", or "clamp" (accept, report as written, run with the limit)
     "part",  # hardware or function without which the setting does not exist; "" for none
-    "check",  # function (value) -> raises ValueError, or None
+    "check",  # name of the function of value_checks.py that a new value must pass, or None
 )
 
 Setting = namedtuple("Setting", FIELDS)
@@ -59,7 +57,7 @@ def setting(line):
             if kind == "int":
                 choices = tuple(int(choice) for choice in choices)
         elif key == "check":
-            check = CHECKS[value]
+            check = value
         elif key != "also":  # a misspelling, for the registry
             raise ValueError("a setting has no " + key)
     who = _WHO[who]

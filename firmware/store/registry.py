@@ -1,67 +1,94 @@
 """All settings: one line each in settings.txt, of which OCPP keys, the portal's forms and backups are views."""
 
+from array import array
+
+from micropython import const
+
 from firmware.store.declaration import setting
 
 _NO_SETTING = b"#\n"  # begins a comment, or is an empty line
 _TEXT = " : "  # stands before what a setting is, in words
+_PIECE = const(256)  # bytes read at a time: a line is not longer
+_LARGE_PIECE = const(2048)
+_HASH_BYTES = const(2)
 
 
 class Registry:
-    """The declarations of a file like settings.txt: some 60 bytes of RAM a setting, decoded when it is wanted.
+    """The declarations of a file like settings.txt (up to 64 KB), read from there when they are wanted.
 
-    What a setting is in words stays in the file.
+    In RAM is where the line of a name begins: 4 bytes for each way to spell one.
     """
 
     def __init__(self, path):
         self._path = path
-        lines = [b""]
-        with open(path, "rb") as file:
-            for line in file:
-                if line[0] not in _NO_SETTING:
-                    lines.append(line[: line.find(_TEXT.encode()) + 1])  # with the blank, so that every word has one
-        lines.append(b"")
-        self._lines = b"\n".join(lines)
+        self._hashes = bytearray()
+        self._places = array("H")
+        for place, line in self._lines(0, _LARGE_PIECE):
+            for name in _spellings(line):
+                self._hashes.extend(_hash(name))
+                self._places.append(place)
 
     def __iter__(self):
-        """Yields every declaration.Setting."""
-        for name in self.names():
-            yield self.find(name)
-
-    def names(self):
-        """Yields the names of all settings in the order of their declaration."""
-        at = 1
-        while at < len(self._lines):
-            yield self._lines[at : self._lines.find(b" ", at)].decode()
-            at = self._lines.find(b"\n", at) + 1
+        """Yields every declaration.Setting, in the order of their declaration."""
+        for _, line in self._lines(0, _PIECE):
+            yield setting(line.partition(_TEXT)[0])
 
     def find(self, name):
         """Returns the declaration.Setting of exactly this name, or None."""
-        if " " in name:
-            return None
-        at = self._lines.find(b"\n" + name.encode() + b" ")
-        return None if at < 0 else setting(self._line(at + 1))
+        for line in self._lines_of(name):
+            if line.partition(" ")[0] == name:
+                return setting(line.partition(_TEXT)[0])
+        return None
 
     def spelled(self, name):
         """Returns the name of the setting that is spelled so, in any case or known misspelling; None: there is none."""
-        if " " in name:
-            return None
-        lines, wanted = self._lines.lower(), name.lower().encode()
-        at = lines.find(b"\n" + wanted + b" ")
-        if at < 0:
-            at = lines.find(b" also=" + wanted + b" ")
-        return None if at < 0 else self._line(lines.rfind(b"\n", 0, at + 1) + 1).partition(" ")[0]
+        for line in self._lines_of(name):
+            spellings = _spellings(line)
+            if name.lower() in [spelling.lower() for spelling in spellings]:
+                return spellings[0]
+        return None
 
     def texts(self):
-        """Yields (name, what it is in words, tuple of known misspellings) of each setting, from the file."""
-        with open(self._path) as file:
-            for line in file:
-                if line[0] not in _NO_SETTING.decode():
-                    words, _, text = line.partition(_TEXT)
-                    words = words.split()
-                    yield words[0], text.strip(), tuple(word[5:] for word in words if word.startswith("also="))
+        """Yields (name, what it is in words, tuple of known misspellings) of each setting."""
+        for _, line in self._lines(0, _LARGE_PIECE):
+            spellings = _spellings(line)
+            yield spellings[0], line.partition(_TEXT)[2].strip(), tuple(spellings[1:])
 
-    def _line(self, at):
-        return self._lines[at : self._lines.find(b"\n", at)].decode()
+    def _lines_of(self, name):
+        """Yields the lines that may be those of a name, in whatever case: names with the same hash are rare."""
+        wanted = _hash(name)
+        at = self._hashes.find(wanted)
+        while at >= 0:
+            if at % _HASH_BYTES == 0:
+                yield next(self._lines(self._places[at // _HASH_BYTES], _PIECE))[1]
+            at = self._hashes.find(wanted, at + 1)
+
+    def _lines(self, place, size):
+        """Yields (place in the file, line) of each setting from a place on; the file is not open meanwhile."""
+        while True:
+            with open(self._path, "rb") as file:
+                file.seek(place)
+                piece = file.read(size)
+            end = piece.rfind(b"\n") + 1
+            if not end:
+                return
+            at = 0
+            while at < end:
+                following = piece.find(b"\n", at) + 1
+                if piece[at] not in _NO_SETTING:
+                    yield place + at, piece[at:following].decode()
+                at = following
+            place += end
+
+
+def _hash(name):
+    return (hash(name.lower()) & 0xFFFF).to_bytes(_HASH_BYTES, "little")
+
+
+def _spellings(line):
+    """Returns the name that a line declares, and its known misspellings."""
+    words = line.partition(_TEXT)[0].split()
+    return words[:1] + [word[5:] for word in words if word.startswith("also=")]
 
 
 SETTINGS = Registry(__file__.rpartition("/")[0] + "/settings.txt")

@@ -54,7 +54,7 @@ class Settings:
         self._verbatim = ()  # names that were provisioned with a value which is not allowed otherwise
         self._ignored = set()  # names whose stored value is not allowed, as the log knows
         self._typed = {}  # name -> value that runs, of those that were asked for
-        self.validators = {}  # name -> function (typed value) that raises InvalidValue
+        self.validators = {}  # name -> function (typed value) that raises ValueError for what this station cannot do
         self.changed = Signal()
         self._stored = self._load()  # name -> text
         if self._stored is None:
@@ -70,13 +70,12 @@ class Settings:
 
     # -- reading
 
-    def known(self, name):
-        """Tells whether there is a setting of this name, in any case or known misspelling."""
-        return self._registry.spelled(name) is not None
-
     def names(self):
         """Yields the names of all settings in the order of their declaration."""
-        return (name for name in self._registry.names() if name not in self._hidden)
+        for row in self._registry:
+            if row.name not in self._hidden:
+                self._newest = self._applied(row)  # who wants the names asks for the settings next
+                yield row.name
 
     def setting(self, name):
         """Returns the declaration.Setting as it applies to this station; raises UnknownSetting."""
@@ -137,49 +136,19 @@ class Settings:
             self._replace(new)
         return needs
 
-    def reset(self):
-        """Forgets every stored value; what runs then are factory values and defaults."""
-        names = [name for name in self._stored if self._registry.find(name)]
-        self._stored = {}
-        self._save()
-        self._forget(names)
-
-    def forget(self, names):
-        """Forgets the stored values of some settings. Raises UnknownSetting, OSError."""
-        names = [self.setting(name).name for name in names]
-        names = [name for name in names if name in self._stored]
-        if not names:
-            return
-        stored = self._stored
-        self._stored = {name: text for name, text in stored.items() if name not in names}
-        try:
-            self._save()
-        except OSError:
-            self._stored = stored
-            raise
-        self._forget(names)
-
     def _replace(self, new):
-        old = {name: self._stored.get(name) for name in new}
-        verbatim = self._verbatim
+        stored, verbatim = self._stored, self._verbatim
+        self._stored = stored.copy()
         self._stored.update(new)
         self._verbatim = [name for name in verbatim if name not in new]
         try:
             self._save()
         except OSError:
-            self._verbatim = verbatim
-            for name, text in old.items():
-                if text is None:
-                    self._stored.pop(name)
-                else:
-                    self._stored[name] = text
+            self._stored, self._verbatim = stored, verbatim
             raise
-        self._forget(new)
-
-    def _forget(self, names):
-        for name in names:
+        for name in new:
             self._typed.pop(name, None)
-        for name in names:
+        for name in new:
             self.changed.emit(name)
 
     # -- what this station is
@@ -208,11 +177,13 @@ class Settings:
     def _declared(self, name):
         row = self._newest
         if row is None or row.name != name:
-            row = self._registry.find(name)
-            if name in self._redeclared:
-                row = redeclared(row, self._redeclared[name])
-            self._newest = row
+            row = self._newest = self._applied(self._registry.find(name))
         return row
+
+    def _applied(self, row):
+        """Returns a declaration, or None, with what this station has changed in it."""
+        changes = row and self._redeclared.get(row.name)
+        return redeclared(row, changes) if changes else row
 
     def _canonical(self, name):
         return self._registry.spelled(name) or name
@@ -261,13 +232,15 @@ class Settings:
     def _checked(self, row, text):
         """Returns the text to store for a new value; raises InvalidValue."""
         value = self._declared_value(row, text)
-        if row.check:
-            try:
-                row.check(value)
-            except ValueError as exc:
-                raise InvalidValue("%s: %s" % (row.name, exc))
-        if row.name in self.validators:
-            self.validators[row.name](value)
+        try:
+            if row.check:
+                from firmware.store.value_checks import CHECKS  # seldom needed: 1.5 KB of heap
+
+                CHECKS[row.check](value)
+            if row.name in self.validators:
+                self.validators[row.name](value)
+        except ValueError as exc:
+            raise InvalidValue("%s: %s" % (row.name, exc))
         return to_text(value)
 
     def _declared_value(self, row, text):
@@ -285,7 +258,7 @@ class Settings:
 
     def _checked_items(self, row, items):
         most = row.high
-        if most is None and self.known(row.name + "MaxLength"):
+        if most is None and self._declared(row.name + "MaxLength"):
             most = self.get(row.name + "MaxLength")
         if most is not None and len(items) > most:
             raise InvalidValue("%s: more than %d items" % (row.name, most))
