@@ -19,8 +19,8 @@ from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
 from firmware.maintenance.restored import carry_on
 from firmware.ocpp.connection import Connection
-from firmware.ocpp.large import Spool
 from firmware.ocpp.outbox import sequence_floor
+from firmware.ocpp.spool import Spool
 from firmware.ocpp.station_link import StationLink, outbox_state
 from firmware.store.history import History
 from firmware.store.journal import Journal

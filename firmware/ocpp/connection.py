@@ -40,7 +40,7 @@ class Connection:
     """The link. `run()` is its only task; settings are read anew at each attempt.
 
     `handle(action, payload)` answers the calls of the back-end, see Rpc; it is looked up at each call. `rpc` is the Rpc
-    of the link, None while it is down. `resolve` see uwebsockets.connect(); `spool` is the large.Spool for messages of
+    of the link, None while it is down. `resolve` see uwebsockets.connect(); `spool` is the spool.Spool for messages of
     more than LargeMessageBytes.
 
     Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed;

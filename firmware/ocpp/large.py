@@ -27,54 +27,14 @@ _MAX_FIELD = const(4096)  # bytes of any other value beside it
 _TOKENS = const(64)  # read before others have their turn
 
 
-class Spool:
-    """Keeps large messages in files whose names begin with `path`. What a power cut left of one is removed."""
-
-    def __init__(self, path, clock):
-        self._path = path
-        self._clock = clock
-        self._kept = None
-        folder, _, name = path.rpartition("/")
-        for entry in os.listdir(folder):
-            if entry.startswith(name + "."):
-                _remove(folder + "/" + entry)
-
-    def begin(self, is_text, size):
-        """Returns the LargeMessage for one of at least `size` bytes that begins to arrive."""
-        fault = None
-        if not is_text:
-            fault = "binary messages are not used"
-        elif self._kept:
-            fault = "another large message is being worked on"
-        message = LargeMessage(self, self._path, self._clock.ms() + _MAX_MS, fault)
-        if not fault:
-            self._kept = message
-            message.grant(size)
-        return message
-
-    def check_time(self, deadline_ms):
-        """Raises OSError when a message has taken too long to arrive."""
-        if self._clock.ms() > deadline_ms:
-            raise OSError("a message took longer than %d s to arrive" % (_MAX_MS // 1000))
-
-    def abandon(self):
-        """The connection has ended: what was arriving goes. Work on what has arrived discards it by itself."""
-        if self._kept and not self._kept.complete:
-            self._kept.discard()
-
-    def forget(self, message):
-        """For a LargeMessage that needs its files no more."""
-        if self._kept is message:
-            self._kept = None
-
-
 class LargeMessage:
     """One message. `size` is its length in bytes; `fault` says why it is not kept, or is None."""
 
-    def __init__(self, spool, path, deadline_ms, fault):
+    def __init__(self, spool, path, clock, fault):
         self._spool = spool
         self._path = path
-        self._deadline_ms = deadline_ms
+        self._clock = clock
+        self._deadline_ms = clock.ms() + _MAX_MS
         self._granted = 0
         self._file = None
         self._segments = 0
@@ -93,7 +53,8 @@ class LargeMessage:
 
     def write(self, data):
         """Takes the next bytes. Raises OSError when it takes too long."""
-        self._spool.check_time(self._deadline_ms)
+        if self._clock.ms() > self._deadline_ms:
+            raise OSError("a message took longer than %d s to arrive" % (_MAX_MS // 1000))
         if len(self.head) < HEAD:
             self.head += bytes(data[: HEAD - len(self.head)])
         if not self.fault and self.size + len(data) > self._granted:

@@ -1,14 +1,11 @@
 """Reads the JSON of an OCPP-J message: within limits, and into text that can go back on the wire."""
 
-import io
 import json
 
 from micropython import const
 
 MAX_DEPTH = const(16)  # objects and lists in each other; OCPP 1.6 needs 8, the wrapper included
 HEAD = const(512)  # bytes that have the envelope: an id of 36 characters takes at most 216, an action 50
-
-_CALL = const(2)
 
 # More brackets than one in two characters are no message but an attack: each costs 32 bytes of RAM and more.
 _CHARACTERS_PER_BRACKET = const(2)
@@ -24,29 +21,15 @@ def parse(text):
     if brackets > MAX_DEPTH + len(text) // _CHARACTERS_PER_BRACKET:
         raise TooComplex("too many brackets")
     if "\\ud" in text or "\\uD" in text:
-        text = _join_surrogates(text)
+        from firmware.ocpp.surrogates import joined  # few characters need two escapes
+
+        text = joined(text)
     message = json.loads(text)
     if type(message) is not list:
         raise ValueError("not a JSON list")
     if brackets > MAX_DEPTH and _is_too_deep(message):
         raise TooComplex("nested deeper than %d" % MAX_DEPTH)
     return message
-
-
-def envelope(head):
-    """Returns (message type, id, action or None) as far as the first bytes of a message tell. Raises ValueError."""
-    from jsonstream import Reader  # only for messages that are too large or too complex
-
-    reader = Reader(io.BytesIO(head), max_token=HEAD)
-    found = []
-    if reader.next() != "[":
-        raise ValueError("not a JSON list")
-    while len(found) < 2:
-        if reader.next() != "value":
-            raise ValueError("not an OCPP-J message")
-        found.append(reader.value)
-    named = found[0] == _CALL and reader.next() == "value"
-    return found[0], found[1], reader.value if named else None
 
 
 def _is_too_deep(value):
@@ -64,42 +47,3 @@ def _is_too_deep(value):
                     inner.append(item)
         level = inner
     return False
-
-
-def _join_surrogates(text):
-    r"""Replaces escaped surrogate pairs (\ud83d\ude00) by their character, and lone ones by U+FFFD.
-
-    MicroPython keeps them as two code points, and what it then sends is not UTF-8.
-    """
-    data = text.encode()  # in bytes an index costs nothing, in text it counts characters from the beginning
-    parts = []
-    start = at = 0
-    while True:
-        at = data.find(b"\\", at)
-        if at < 0:
-            parts.append(data[start:])
-            return b"".join(parts).decode()
-        high = _surrogate(data, at)
-        if high is None:
-            at += 2  # another escape: its second character is no backslash of an own
-            continue
-        parts.append(data[start:at])
-        at += 6
-        low = _surrogate(data, at)
-        code = 0xFFFD
-        if high < 0xDC00 and low is not None and low >= 0xDC00:
-            code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
-            at += 6
-        parts.append(chr(code).encode())
-        start = at
-
-
-def _surrogate(data, at):
-    """Returns the surrogate whose escape begins at index `at`, or None when there is none."""
-    if data[at : at + 3] not in (b"\\ud", b"\\uD"):
-        return None
-    digits = data[at + 2 : at + 6]
-    if len(digits) != 4 or not all(digit in b"0123456789abcdefABCDEF" for digit in digits):
-        return None  # json.loads() will complain
-    code = int(digits, 16)
-    return code if code >= 0xD800 else None

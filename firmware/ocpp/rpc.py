@@ -21,8 +21,7 @@ from firmware.ocpp.errors import (
     LinkDown,
     RpcTimeout,
 )
-from firmware.ocpp.large import STREAMED, ItemsOnFlash, LargeMessage
-from firmware.ocpp.message import HEAD, TooComplex, envelope, parse
+from firmware.ocpp.message import HEAD, TooComplex, parse
 from firmware.ocpp.waker import Waker
 
 __all__ = ("CallError", "InvalidAnswer", "LinkDown", "LongAnswer", "MessageIds", "Rpc", "RpcTimeout")
@@ -35,7 +34,6 @@ _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
 _MAX_DESCRIPTION = const(255)
 _TEXT = const(512)  # characters of a long answer in one str: many short ones take twice the RAM
-_MAX_IN_RAM = const(65536)  # bytes of a message that was kept in flash and still is read as a whole
 
 
 class MessageIds:
@@ -85,11 +83,11 @@ class Rpc:
         self._pending = None  # id of our CALL that waits for its answer
         self._answer = None  # the message that answers it
         self._inbound = []  # (id, action, payload) of calls to be answered; the first one is in work
-        self._large = None  # (id, task, message) of the large call in work
         self._server = None  # task that answers them, while there are any
         self._follow_ups = []  # functions to be called after an answer; the first one is in work
         self._follower = None  # task that calls them, while there are any
         self._room = asyncio.Event()  # set when _inbound got shorter, or a CALL of ours began
+        self.large = None  # the unread.LargeCall in work
         self.closed = False
         self.round_trip_ms = None  # of our newest CALL that was answered
         self.unanswered = 0  # calls of ours in a row that got no answer in time
@@ -99,7 +97,7 @@ class Rpc:
     @property
     def answering(self):
         """True while a call of the back-end is in work."""
-        return bool(self._inbound or self._large)
+        return bool(self._inbound or self.large)
 
     async def call(self, action, payload, timeout_s):
         """Sends a CALL and returns the payload of its CALLRESULT.
@@ -156,8 +154,10 @@ class Rpc:
         try:
             message = parse(text)
         except (TooComplex, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
+            from firmware.ocpp.unread import refuse  # with what it needs 12 KB of heap that few stations ever take
+
             code = GENERIC_ERROR if isinstance(exc, MemoryError) else FORMATION_VIOLATION
-            await self._receive_unread(text[:HEAD].encode(), CallError(code, str(exc)))
+            await refuse(self, self._log, text[:HEAD].encode(), CallError(code, str(exc)))
             return
         except ValueError as exc:
             # There is no id that could be answered: a CALLERROR would answer nothing that the back-end knows.
@@ -179,72 +179,11 @@ class Rpc:
         else:
             self._log.info("rpc", "message of unknown type ignored")  # §4.1.3
 
-    async def _receive_unread(self, head, error):
-        """Takes a message of which only the beginning can be read: a CALL is answered with `error`."""
-        self._log.warning("rpc", "message not read: %s", error.description)
-        try:
-            kind, message_id, action = envelope(head)
-        except ValueError:
-            return
-        await self._refuse(kind, message_id, action, error)
-
-    async def _refuse(self, kind, message_id, action, error):
-        if kind == _CALL:
-            await self._called([kind, message_id, action, None], error)
-        else:
-            # An answer that cannot be read is one without its payload.
-            await self.receive(_dump([kind, message_id]))
-
     async def receive_large(self, message):
         """Takes a message that is kept in flash, see firmware.ocpp.large. A large list is worked on beside all else."""
-        message.finish()
-        try:
-            kind, message_id, action = envelope(message.head)
-        except ValueError as exc:
-            self._log.warning("rpc", "large message dropped: %s", exc)
-            message.discard()
-            return
-        streamed = kind == _CALL and action in STREAMED
-        text = None
-        if not message.fault and not streamed and message.size <= _MAX_IN_RAM:
-            try:
-                text = message.text()
-            except (OSError, MemoryError) as exc:
-                message.fault = "message cannot be read: %s" % exc
-        if not streamed or message.fault:
-            message.discard()
-        if text is None:
-            await self._take_large(message, kind, message_id, action)
-        else:
-            await self.receive(text)
+        from firmware.ocpp.unread import receive_large
 
-    async def _take_large(self, message, kind, message_id, action):
-        """Deals with what is not read as a whole."""
-        error = None
-        if message.fault:
-            error = CallError(GENERIC_ERROR, message.fault)
-        elif action not in STREAMED:
-            error = CallError(GENERIC_ERROR, "message of %d bytes is too large" % message.size)
-        if kind != _CALL or error or type(message_id) is not str or (self.silent and self.silent()):
-            message.discard()
-            await self._refuse(kind, message_id, action, error)
-        else:
-            error = self._refusal([kind, message_id, action, None], message_id)
-            if error:
-                message.discard()
-                await self._send_error(message_id[:_MAX_DESCRIPTION], error)
-            else:
-                task = asyncio.create_task(self._answer_large(message, message_id, action))
-                self._large = message_id, task, message
-
-    async def _answer_large(self, message, message_id, action):
-        try:
-            await self._answer_one(message_id, action, message)
-        except (OSError, MemoryError) as exc:
-            self._log.warning("rpc", "answer not sent: %s", exc)
-        finally:
-            message.discard()
-            self._large = None
+        await receive_large(self, self._schema, self._log, message)
 
     def close(self):
         """Ends everything: calls that wait raise LinkDown, calls of the back-end stay unanswered."""
@@ -254,38 +193,41 @@ class Rpc:
         for task in (self._server, self._follower):
             if task:
                 task.cancel()
-        if self._large:
-            _, task, message = self._large
-            task.cancel()
-            message.discard()  # a task that has not begun cannot
-        self._server = self._follower = self._large = None
+        if self.large:
+            self.large.cancel()
+        self._server = self._follower = self.large = None
         self._inbound = []
         self._follow_ups = []
 
     # -- calls of the back-end
 
-    async def _called(self, message, error=None):
+    async def admit(self, message, error=None):
+        """Takes a CALL as a list; returns True when it is to be answered. Otherwise that is done, with `error` too."""
         if self.silent and self.silent():
             self._log.info("rpc", "call not answered")
-            return
+            return False
         message_id = message[1] if len(message) > 1 else None
         if type(message_id) is not str:
             self._log.warning("rpc", "call without a message id dropped")
-            return
+            return False
         error = error or self._refusal(message, message_id)
         if error:
             await self._send_error(message_id[:_MAX_DESCRIPTION], error)
+        return not error
+
+    async def _called(self, message):
+        if not await self.admit(message):
             return
         # Waiting here keeps the peer from filling the RAM. But a handler may be waiting for an answer to a CALL of
         # ours, which only arrives if we go on receiving: then the surplus is refused.
         while len(self._inbound) >= _MAX_QUEUED and self._pending is None and not self.closed:
             self._room.clear()
             await self._room.wait()
+        _, message_id, action, payload = message
         if len(self._inbound) >= _MAX_QUEUED:
             await self._send_error(message_id, CallError(GENERIC_ERROR, "too many calls at once"))
         elif not self.closed:
-            payload = message[3]
-            self._inbound.append((message_id, message[2], {} if payload is None else payload))
+            self._inbound.append((message_id, action, {} if payload is None else payload))
             if not self._server:
                 self._server = asyncio.create_task(self._serve())
             # What can be answered at once is, before anything behind it is looked at, which may end the link.
@@ -300,7 +242,7 @@ class Rpc:
         for call in self._inbound:
             if call[0] == message_id:
                 return CallError(PROTOCOL_ERROR, "message id is in use")
-        if self._large and self._large[0] == message_id:
+        if self.large and self.large.message_id == message_id:
             return CallError(PROTOCOL_ERROR, "message id is in use")
         return None
 
@@ -308,7 +250,7 @@ class Rpc:
         """Answers calls until there are no more. A link that breaks ends it: whoever receives will notice too."""
         try:
             while self._inbound:
-                await self._answer_one(*self._inbound[0])
+                await self.answer(*self._inbound[0])
                 self._inbound.pop(0)
                 self._room.set()
         except (OSError, MemoryError) as exc:
@@ -317,7 +259,8 @@ class Rpc:
             self._room.set()
         self._server = None
 
-    async def _answer_one(self, message_id, action, payload):
+    async def answer(self, message_id, action, payload):
+        """Answers a CALL. `payload` may be a coroutine function that returns it, checked, or raises CallError."""
         text, follow_up = await self._text_of_answer(message_id, action, payload)
         await self._send(text)
         if follow_up:
@@ -326,8 +269,8 @@ class Rpc:
     async def _text_of_answer(self, message_id, action, payload):
         """Returns (text of the answer, what is to follow it or None). Of its objects nothing is held any longer."""
         try:
-            if type(payload) is LargeMessage:
-                payload = await self._streamed(action, payload)
+            if callable(payload):
+                payload = await payload()
             else:
                 self._schema.accept(action, payload)
             answer = self._handle(action, payload)
@@ -365,21 +308,6 @@ class Rpc:
         # Within a string the quotation marks would have backslashes.
         at = rest.find('"%s":[' % name) + len(name) + 4
         return "".join([rest[:at]] + texts + [text, rest[at:]])
-
-    async def _streamed(self, action, message):
-        """Returns the checked payload of a large call; the items of its list are checked when they are read."""
-        name = STREAMED[action]
-        payload = await message.payload(action)
-        items = payload.get(name)
-        if type(items) is not ItemsOnFlash:
-            items = None
-        else:
-            payload[name] = []
-        self._schema.accept(action, payload)
-        if items is not None:
-            items.accept = lambda item, index: self._schema.accept_item(action, name, item, index)
-            payload[name] = items
-        return payload
 
     async def _send_error(self, message_id, error):
         await self._send(_dump_error(message_id, error))

@@ -10,9 +10,9 @@ from flash import files, format_flash, mounted, sweep
 from harness import FakeClock, run
 
 from firmware.kernel.log import Log
-from firmware.ocpp.large import Spool
 from firmware.ocpp.rpc import Rpc
 from firmware.ocpp.schema import Schema
+from firmware.ocpp.spool import Spool
 from firmware.ocpp.v16.local_list import LocalListProfile
 from firmware.store.tags import TagEntry, TagList
 

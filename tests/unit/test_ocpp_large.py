@@ -9,9 +9,9 @@ from harness import FakeClock, raises, settle
 
 from firmware.kernel.log import Log
 from firmware.ocpp.errors import CallError
-from firmware.ocpp.large import Spool
 from firmware.ocpp.rpc import InvalidAnswer, Rpc
 from firmware.ocpp.schema import Schema
+from firmware.ocpp.spool import Spool
 
 SCHEMA = Schema()
 
