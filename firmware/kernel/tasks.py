@@ -3,6 +3,9 @@
 A task that dies of an exception is logged and started again after a back-off. A task whose heartbeat stops is cancelled
 and started again. When a critical task dies or hangs, `on_critical(name)` is called first: the composition root opens
 the contactors there. A watchdog that is no longer fed resets the board, which is the last resort for a hang in Python.
+
+No coroutine stands between a task and asyncio, as every one of them would hold its frame for ever: asyncio's loop tells
+of a death, and of that of any other task for whose end nobody waits; the latter is logged.
 """
 
 import asyncio
@@ -53,21 +56,24 @@ class LoopGaps:
 
 
 class _Task:
-    """One supervised task; what the supervisor knows of it."""
+    """One supervised task; what the supervisor knows of it.
+
+    What few tasks have is no attribute of the others: it would take room in every one of them.
+    """
 
     critical = False
     gaps = None  # LoopGaps of a periodic task
     period_ms = None
-    handle = None  # the asyncio task that runs it, again after every death
-    running = False  # False while it waits to be run again
+    heartbeat_ms = None
+    handle = None  # the asyncio task that runs it, or waits to run it again
+    started = 0  # ms; the first time at power-on
+    backoff_ms = _BACKOFF_MIN_MS
+    waiting = False  # True from a death until it runs again
     restarts = 0
-    done = False
-    hung = False
 
-    def __init__(self, name, run, heartbeat_ms, clock):
+    def __init__(self, name, run, clock):
         self.name = name
         self.run = run
-        self.heartbeat_ms = heartbeat_ms
         self.beat_at = 0
         self._clock = clock
 
@@ -98,8 +104,9 @@ class Supervisor:
 
         With `period_ms` each beat marks one period, and its lateness goes into `gaps`. A run() that returns is done.
         """
-        task = _Task(name, run, heartbeat_ms, self._clock)
-        # What few tasks have is no attribute of the others: it would take room in every one of them.
+        task = _Task(name, run, self._clock)
+        if heartbeat_ms:
+            task.heartbeat_ms = heartbeat_ms
         if critical:
             task.critical = True
         if period_ms:
@@ -111,14 +118,14 @@ class Supervisor:
         """Yields (name, alive, restarts, ms since the last heartbeat) for every task."""
         now = self._clock.ms()
         for task in self._tasks:
-            yield task.name, task.handle is not None and not task.done, task.restarts, now - task.beat_at
+            yield task.name, _alive(task), task.restarts, now - task.beat_at
 
     async def run(self):
         """Runs all tasks and watches over them. When cancelled, ends every task first."""
+        asyncio.get_event_loop().set_exception_handler(self._died)
         try:
             for task in self._tasks:
-                task.beat_at = self._clock.ms()
-                task.handle = asyncio.create_task(self._keep(task))
+                self._start(task)
             while True:
                 if self._check() and self._watchdog:
                     self._watchdog.feed()
@@ -126,59 +133,83 @@ class Supervisor:
         finally:
             await self._end_all()
 
+    def _start(self, task):
+        task.beat_at = self._clock.ms()
+        run = self._watched(task) if task.critical else task.run(task.beat)
+        task.handle = asyncio.create_task(run)
+
+    async def _watched(self, task):
+        """Runs a critical task: the loop would tell of its death only after the tasks whose turn it is."""
+        try:
+            await task.run(task.beat)
+        except Exception:
+            self._fail(task)
+            raise
+
+    def _fail(self, task):
+        if task.critical and self._on_critical:
+            self._on_critical(task.name)
+
+    def _died(self, loop, context):
+        """The loop's exception handler."""
+        for task in self._tasks:
+            if task.handle is context.get("future"):
+                self._run_again(task)
+                return
+        self._log.exception("task", context.get("exception"))
+
+    def _run_again(self, task):
+        task.waiting = True
+        task.handle = asyncio.create_task(self._again(task, task.handle))
+
+    async def _again(self, task, handle):
+        """Starts a task again after its back-off, once its last life has come to an end."""
+        try:
+            await handle
+        except asyncio.CancelledError:
+            if not task.waiting:
+                raise  # nothing runs again: the supervisor ends
+        except Exception as exc:
+            self._log.exception(task.name, exc)
+        if self._clock.ms() - task.started > _STABLE_MS:
+            task.backoff_ms = _BACKOFF_MIN_MS
+        await self._clock.sleep_ms(task.backoff_ms)
+        task.backoff_ms = min(task.backoff_ms * 2, _BACKOFF_MAX_MS)
+        task.restarts += 1
+        task.waiting = False
+        self._start(task)
+        task.started = task.beat_at
+
     async def _end_all(self):
         """Cancels every task and waits, not for long, until it has cleaned up behind itself."""
-        for task in self._tasks:
-            if task.handle and not task.done:
-                task.hung = False
-                task.handle.cancel()
-        for task in self._tasks:
-            if task.handle and not task.done:
-                try:
-                    await asyncio.wait_for(task.handle, _FAREWELL_S)
-                except (asyncio.CancelledError, asyncio.TimeoutError):
-                    pass
-
-    async def _keep(self, task):
-        """Runs one task for ever, again after every death."""
-        backoff_ms = _BACKOFF_MIN_MS
-        while True:
-            task.hung = False
-            started = task.beat_at = self._clock.ms()
-            task.running = True
+        alive = [task for task in self._tasks if _alive(task)]
+        for task in alive:
+            task.waiting = False
+            task.handle.cancel()
+        for task in alive:
             try:
-                await task.run(task.beat)
-                task.done = True
-                return
-            except asyncio.CancelledError:
-                if not task.hung:
-                    raise
+                await asyncio.wait_for(task.handle, _FAREWELL_S)
+            except (asyncio.CancelledError, asyncio.TimeoutError):
+                pass
             except Exception as exc:
                 self._log.exception(task.name, exc)
-                self._fail(task)
-            task.running = False
-            if self._clock.ms() - started > _STABLE_MS:
-                backoff_ms = _BACKOFF_MIN_MS
-            await self._clock.sleep_ms(backoff_ms)
-            backoff_ms = min(backoff_ms * 2, _BACKOFF_MAX_MS)
-            task.restarts += 1
 
     def _check(self):
         """Cancels tasks whose heartbeat has stopped. Returns True when all heartbeats are fresh."""
         now = self._clock.ms()
         fresh = True
         for task in self._tasks:
-            if task.done or not task.heartbeat_ms or now - task.beat_at <= task.heartbeat_ms:
+            if not task.heartbeat_ms or now - task.beat_at <= task.heartbeat_ms or not _alive(task):
                 continue
             fresh = False
             self._log.error("tasks", "%s: no heartbeat for %d ms", task.name, now - task.beat_at)
             task.beat_at = now
             self._fail(task)
-            if task.running:
-                task.hung = True
+            if not task.waiting:
                 task.handle.cancel()
+                self._run_again(task)
         return fresh
 
-    def _fail(self, task):
-        if task.critical and self._on_critical:
-            self._on_critical(task.name)
+
+def _alive(task):
+    return task.handle is not None and not task.handle.done()

@@ -1,6 +1,7 @@
 """What a test file needs besides plain functions and bare asserts; runs on CPython and on the MicroPython unix port."""
 
 import asyncio
+import sys
 
 from firmware.kernel.clock import Clock
 
@@ -28,6 +29,25 @@ def run(coroutine):
         return asyncio.run(coroutine)
     finally:
         asyncio.new_event_loop()  # MicroPython keeps one loop for ever: leave no task behind for the next test
+
+
+def tell_of_deaths():
+    """Lets the running loop of CPython tell its exception handler of a task's death as MicroPython's does: when nobody
+    waits for its end, and not only when nobody holds the task any more."""
+    if sys.implementation.name == "micropython":
+        return
+    loop = asyncio.get_running_loop()
+
+    def create(loop, coroutine, **options):
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        task.add_done_callback(lambda task: loop.call_soon(tell, task))
+        return task
+
+    def tell(task):
+        if not task.cancelled() and task._log_traceback:  # nobody has had its exception
+            loop.call_exception_handler({"future": task, "exception": task.exception()})
+
+    loop.set_task_factory(create)
 
 
 async def settle(rounds=20):

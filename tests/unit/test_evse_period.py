@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from folder import fresh_folder
+from harness import tell_of_deaths
 
 from firmware.evse.control import PERIOD_MS, Control
 from firmware.kernel.clock import Clock
@@ -34,10 +35,10 @@ def _observer(*args):
 
 async def test_200_exceptions_elsewhere_cost_no_period():
     clock = Clock(ticks_ms, lambda a, b: a - b)
-    log = Log(clock)
     seen = []
+    log = Log(clock, sink=lambda line: line[2] == "task" and seen.append(line))  # deaths that are not supervised
     Signal.on_error = seen.append
-    asyncio.get_event_loop().set_exception_handler(lambda loop, context: seen.append(context.get("exception")))
+    tell_of_deaths()
     bench = Bench(fresh_folder())
     beats = []
     supervisor = Supervisor(clock, log)

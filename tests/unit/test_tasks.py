@@ -2,7 +2,7 @@
 
 import asyncio
 
-from harness import FakeClock
+from harness import FakeClock, tell_of_deaths
 
 from firmware.kernel.log import ERROR, Log
 from firmware.kernel.tasks import LoopGaps, Supervisor
@@ -22,6 +22,7 @@ class World:
         self.fed += 1
 
     async def __aenter__(self):
+        tell_of_deaths()
         self._task = asyncio.create_task(self.supervisor.run())
 
     async def __aexit__(self, *exc):
@@ -109,6 +110,49 @@ async def test_tasks_clean_up_before_the_supervisor_ends():
     async with world:
         await world.clock.run_for(1_000)
     assert ended == ["linked"]
+
+
+async def test_a_hung_task_is_run_again_once_it_has_cleaned_up_and_not_while_the_supervisor_ends():
+    world = World()
+    events = []
+
+    async def hung(beat):
+        events.append("run")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await world.clock.sleep_ms(300)
+            events.append("clean")
+            raise OSError(5)
+
+    world.supervisor.add("hung", hung, heartbeat_ms=1_000)
+    async with world:
+        await world.clock.run_for(1_500)  # cancelled, and still at it
+        assert events == ["run"]
+        await world.clock.run_for(300)
+        assert events == ["run", "clean"]
+        await world.clock.run_for(100)
+        assert events == ["run", "clean", "run"]
+        assert [line[2] for line in world.log.lines(ERROR)] == ["tasks", "hung"]
+        await world.clock.run_for(1_200)
+        assert events == ["run", "clean", "run"], "cancelled again"
+    await world.clock.run_for(1_000)
+    assert events.count("run") == 2
+
+
+async def test_the_death_of_a_task_that_nobody_supervises_is_logged():
+    world = World()
+
+    async def stray():
+        raise KeyError("injected")
+
+    async with world:
+        await world.clock.run_for(0)
+        asyncio.create_task(stray())
+        await world.clock.run_for(0)
+    assert [line[2:] for line in world.log.lines(ERROR)] == [("task", "KeyError: injected")] or (
+        [line[2:] for line in world.log.lines(ERROR)] == [("task", "KeyError: 'injected'")]  # CPython quotes it
+    )
 
 
 async def test_a_task_that_returns_is_done():
