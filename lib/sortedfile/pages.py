@@ -18,18 +18,18 @@ import struct
 
 from micropython import const
 
-_NEW = ".new"
+NEW = ".new"
+HASH_BYTES = const(4)
+PAGE_HEAD = const(5)  # CRC-32, number of records
+PREFIX = const(3)
+COUNTS = "<IIIB38s"  # after the head of the footer: records, pages, CRC-32 of the table, length of the owner's data
+
 _MAGIC = b"SRT2"
-_FOOTER = "<4sBHBIIIB38s"
 _FOOTER_BYTES = const(59)  # without its CRC
-_PAGE_HEAD = const(5)  # CRC-32, number of records
-_PREFIX = const(3)
-_MOST_META = const(38)
+_HEAD_BYTES = const(8)
 
 _BLOCK = const(4096)
 _BLOCK_POINTERS = const(64)  # room for those of files of up to 128 MiB
-
-HASH_BYTES = 4
 
 
 def stored_form(record, key_bytes):
@@ -42,69 +42,59 @@ class PageFile:
     """The file at `path`, which need not exist, with `per_page` (1 to 255) records in a page. It stays open.
 
     `exists` tells whether there is one, `readable` whether its footer is what was written, `damaged` whether anything
-    that was read so far is not. `count` and `meta` are those of a readable one.
+    that was read so far is not. `count`, `pages` and `meta` are those of a readable one, whose footer begins with
+    `head`. `handle` is the open file, another one after each change.
     """
 
     def __init__(self, path, key_bytes, record_bytes, per_page):
-        self._path = path
+        self.path = path
         self._key_bytes = key_bytes
         self._record_bytes = record_bytes
-        self._per_page = per_page
-        self._page_bytes = _PAGE_HEAD + per_page * record_bytes
-        self._per_block = max(1, (_BLOCK - _BLOCK_POINTERS) // self._page_bytes)
-        self._file = None
+        self.per_page = per_page
+        self.page_bytes = PAGE_HEAD + per_page * record_bytes
+        self.head = struct.pack("<4sBHB", _MAGIC, key_bytes, record_bytes, per_page)
+        self.handle = None
         self.damaged = False
-        _remove(path + _NEW)
+        remove(path + NEW)
         self._open()
 
     @property
     def exists(self):
-        return self._file is not None
+        return self.handle is not None
 
     def get(self, key):
         """Returns the record of `key` or None. Raises OSError."""
-        size = self._record_bytes
-        for number in self._pages_of(stored_form(key, self._key_bytes)[:_PREFIX]):
-            page = self._page(number)
-            for at in range(0, len(page), size):
-                if page[at : at + self._key_bytes] == key:
-                    return page[at : at + size]
+        for number in self._pages_of(stored_form(key, self._key_bytes)[:PREFIX]):
+            for record in self.records(number):
+                if record.startswith(key):
+                    return record
         return None
 
-    def stored(self):
-        """Yields all records in their stored form, and None after each page. Raises ValueError once it was replaced."""
+    def records(self, number):
+        """Yields the records of a page: none, and `damaged`, when its check fails. Raises OSError."""
         size = self._record_bytes
-        file = self._file
-        for number in range(self._pages):
-            if self._file is not file:
-                raise ValueError("file was replaced while it was read")
-            page = self._page(number)
-            for at in range(0, len(page), size):
-                yield stored_form(page[at : at + size], self._key_bytes)
-            yield None
+        self.handle.seek(self.offset(number))
+        page = self.handle.read(self.page_bytes)
+        if len(page) < self.page_bytes or page[:4] != crc(page[4:]):
+            self.damaged = True
+            return
+        for at in range(PAGE_HEAD, PAGE_HEAD + page[4] * size, size):
+            yield page[at : at + size]
 
-    def writing(self, ordered, meta, most=None):
-        """Replaces the file step by step by the records of `ordered`, which come in stored form and order.
-
-        A generator that yields nothing: after each page, and for each None in `ordered`. `meta()` is called when all
-        records have been taken. Raises ValueError for more than `most` of them, and whatever `ordered`, `meta` and the
-        flash raise; the old file then stays.
-        """
-        written = False
-        try:
-            with open(self._path + _NEW, "wb") as f:
-                yield from self._write(f, ordered, meta, most)
-            written = True
-        finally:
-            if not written:
-                _remove(self._path + _NEW)
-        self.adopt(self._path + _NEW)
+    def offset(self, number):
+        """Returns where in the file a page begins."""
+        block, place = divmod(number, max(1, (_BLOCK - _BLOCK_POINTERS) // self.page_bytes))
+        offset = block * _BLOCK + place * self.page_bytes
+        if block:
+            # Block n of LittleFS has as many pointers of 4 bytes as n has zeros at its end, and one more.
+            offset -= 4 * (2 * (block - 1) - bin(block - 1).count("1"))
+        return offset
 
     def adopt(self, path):
         """Replaces the file by the one at `path`, which is gone then. Raises OSError; the old file then stays."""
         self.close()
         try:
-            os.rename(path, self._path)
+            os.rename(path, self.path)
             self.damaged = False
         finally:
             self._open()
@@ -116,27 +106,25 @@ class PageFile:
         self._forget()
         self.damaged = False
         if existed:
-            os.remove(self._path)
+            os.remove(self.path)
 
     def close(self):
         """Closes the file."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        if self.handle:
+            self.handle.close()
+            self.handle = None
 
-    # -- reading
+    # -- inside
 
     def _forget(self):
-        self.count = 0
-        self.meta = b""
-        self._pages = 0
-        self._table = b""
+        self.count = self.pages = 0
+        self.meta = self._table = b""
         self.readable = False
 
     def _open(self):
         self._forget()
         try:
-            self._file = open(self._path, "rb")
+            self.handle = open(self.path, "rb")
         except OSError:
             return
         self.readable = self._read_footer()
@@ -144,23 +132,15 @@ class PageFile:
             self.damaged = True
 
     def _read_footer(self):
-        size = self._file.seek(0, 2)
-        self._file.seek(max(0, size - _FOOTER_BYTES - 4))
-        footer = self._file.read(_FOOTER_BYTES + 4)
-        body = footer[:_FOOTER_BYTES]
-        if footer[_FOOTER_BYTES:] != _crc(body):
+        size = self.handle.seek(0, 2)
+        self.handle.seek(max(0, size - _FOOTER_BYTES - 4))
+        footer = self.handle.read(_FOOTER_BYTES + 4)
+        if footer[_FOOTER_BYTES:] != crc(footer[:_FOOTER_BYTES]) or not footer.startswith(self.head):
             return False
-        magic, key_bytes, record_bytes, per_page, count, pages, check, used, meta = struct.unpack(_FOOTER, body)
-        if (magic, key_bytes, record_bytes, per_page) != (
-            _MAGIC,
-            self._key_bytes,
-            self._record_bytes,
-            self._per_page,
-        ):
-            return False
-        self.count, self._pages, self.meta = count, pages, meta[:used]
-        self._file.seek(size - _FOOTER_BYTES - 4 - _PREFIX * pages)
-        self._table = self._file.read(_PREFIX * pages)
+        self.count, self.pages, check, used, meta = struct.unpack_from(COUNTS, footer, _HEAD_BYTES)
+        self.meta = meta[:used]
+        self.handle.seek(size - _FOOTER_BYTES - 4 - PREFIX * self.pages)
+        self._table = self.handle.read(PREFIX * self.pages)
         if binascii.crc32(self._table) != check:
             self._table = None  # every look-up reads the whole file
             self.damaged = True
@@ -169,108 +149,31 @@ class PageFile:
     def _pages_of(self, prefix):
         """Returns the range of the pages that may hold records whose hashes begin with `prefix`."""
         if self._table is None:
-            return range(self._pages)
-        last = self._count_up_to(prefix)
+            return range(self.pages)
+        low, last = 0, self.pages
+        while low < last:  # the pages that begin with `prefix` or less end at `last`
+            middle = (low + last) // 2
+            if self._entry(middle) <= prefix:
+                low = middle + 1
+            else:
+                last = middle
         first = last
         while first > 0 and self._entry(first - 1) == prefix:
             first -= 1
-        if first == last and first > 0 and self._per_page > 1:
+        if first == last and first > 0 and self.per_page > 1:
             first -= 1  # no page begins with them: they are within one
         return range(first, last)
 
     def _entry(self, number):
-        return self._table[_PREFIX * number : _PREFIX * number + _PREFIX]
-
-    def _count_up_to(self, prefix):
-        """Returns how many pages begin with `prefix` or less."""
-        low, high = 0, self._pages
-        while low < high:
-            middle = (low + high) // 2
-            if self._entry(middle) <= prefix:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
-    def _page(self, number):
-        """Returns the records of a page; b"" and `damaged` when its check fails."""
-        self._file.seek(self._offset(number))
-        page = self._file.read(self._page_bytes)
-        if len(page) == self._page_bytes and page[:4] == _crc(page[4:]):
-            return page[_PAGE_HEAD : _PAGE_HEAD + page[4] * self._record_bytes]
-        self.damaged = True
-        return b""
-
-    def _offset(self, number):
-        """Returns where in the file a page begins."""
-        block, place = divmod(number, self._per_block)
-        offset = block * _BLOCK + place * self._page_bytes
-        if block:
-            # Block n of LittleFS has as many pointers of 4 bytes as n has zeros at its end, and one more.
-            offset -= 4 * (2 * (block - 1) - bin(block - 1).count("1"))
-        return offset
-
-    # -- writing
-
-    def _write(self, f, ordered, meta, most):
-        count = 0
-        table = bytearray()
-        page = []
-        for stored in ordered:
-            if stored is None:
-                yield
-                continue
-            if count == most:
-                raise ValueError("too many records")
-            count += 1
-            if len(page) == self._per_page:
-                full = self._together(page, stored)
-                self._write_page(f, page[:full], table)
-                page = page[full:]
-                yield
-            page.append(stored)
-        if page:
-            self._write_page(f, page, table)
-        f.write(table)
-        owner = meta()
-        body = struct.pack(
-            _FOOTER,
-            _MAGIC,
-            self._key_bytes,
-            self._record_bytes,
-            self._per_page,
-            count,
-            len(table) // _PREFIX,
-            binascii.crc32(table),
-            len(owner),
-            owner,
-        )
-        f.write(body + _crc(body))
-
-    def _together(self, page, following):
-        """Returns how many records of a full page stay in it: those that share their prefix with the next one do not,
-        unless they fill it."""
-        prefix = following[:_PREFIX]
-        count = len(page)
-        while count and page[count - 1][:_PREFIX] == prefix:
-            count -= 1
-        return count or len(page)
-
-    def _write_page(self, f, page, table):
-        gap = self._offset(len(table) // _PREFIX) - f.tell()
-        if gap:
-            f.write(bytes(gap))
-        table.extend(page[0][:_PREFIX])
-        body = bytes((len(page),)) + b"".join([stored[HASH_BYTES:] for stored in page])
-        body += bytes(self._page_bytes - 4 - len(body))
-        f.write(_crc(body) + body)
+        return self._table[PREFIX * number : PREFIX * number + PREFIX]
 
 
-def _crc(data):
+def crc(data):
     return struct.pack("<I", binascii.crc32(data))
 
 
-def _remove(path):
+def remove(path):
+    """Removes a file that need not be there."""
     try:
         os.remove(path)
     except OSError:

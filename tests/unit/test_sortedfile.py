@@ -101,7 +101,7 @@ def test_many_changes_go_into_the_file_itself():
 
 def fresh_path(file):
     file.close()
-    return file._runs[: -len(".runs")]
+    return file.path
 
 
 def test_changes_of_an_earlier_content_are_forgotten():
