@@ -12,13 +12,11 @@ from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.outbox import Outbox
 from firmware.ocpp.registration import ACCEPTED, PENDING, REJECTED, Registration
-from firmware.ocpp.v16.core import CoreProfile
 from firmware.ocpp.v16.dispatch import Dispatcher, is_off
 from firmware.ocpp.v16.facts import Facts
 from firmware.ocpp.v16.identity import boot_notification
-from firmware.ocpp.v16.local_list import LocalListProfile
 from firmware.ocpp.v16.measurands import Look
-from firmware.ocpp.v16.remote_trigger import RemoteTriggerProfile, idle
+from firmware.ocpp.v16.station_keys import fit_keys
 from firmware.ocpp.v16.status import StatusReporter
 from firmware.ocpp.v16.tokens import MAX_TOKEN, token_info
 from firmware.ocpp.waker import Waker
@@ -40,18 +38,20 @@ def outbox_state(storage, log=None):
 class StationLink:
     """The back-end as the station sees it (`station.backend`), and the station as the back-end sees it.
 
-    `maintenance` transfers files, see FirmwareProfile; without one that profile is not offered (§3.3).
+    `maintenance` transfers files, see v16/firmware_management.py; without one that profile is not offered (§3.3).
     `connection` gives `rpc` (None while down) and its signals; its calls from the back-end are answered by `handle`.
     `registered(status, interval_s)` is emitted at each verdict of the back-end, `queue_changed(length)` when
     transaction messages come or go.
     """
 
     def __init__(self, station, connection, settings, clock, log, journal, storage, tags, maintenance=None):
-        self._station = station
+        self.station = station
         self._connection = connection
-        self._settings = settings
-        self._clock = clock
-        self._log = log
+        self.settings = settings
+        self.clock = clock
+        self.log = log
+        self.tags = tags
+        self.maintenance = maintenance
         self._registration = Registration(StateFile(storage + "/registered", log), settings, clock)
         self._journal = journal
         self._facts = Facts(journal, settings)
@@ -64,24 +64,9 @@ class StationLink:
         self._boot_asked = False
         self.booted = False  # the back-end has accepted the station on this very connection
         self._waker = Waker(clock)
-        self._firmware = None
-        transfer_status = None if is_off("FirmwareManagement", settings) else idle
-        if maintenance:
-            from firmware.ocpp.v16.firmware_management import FirmwareProfile
-
-            self._firmware = FirmwareProfile(self, station, maintenance, clock, log)
-            transfer_status = transfer_status and self._firmware.status
-        else:
-            _withdraw_profile("FirmwareManagement", settings)
-        profiles = [
-            CoreProfile(self, station, settings, log),
-            LocalListProfile(tags, settings, log),
-            RemoteTriggerProfile(self, station, settings, transfer_status),
-        ]
-        if self._firmware:
-            profiles.append(self._firmware)
-        late = {"SmartCharging": self._smart_charging, "Reservation": self._reservation}
-        self._dispatcher = Dispatcher(profiles, settings, late)
+        self.tells_transfers = not is_off("FirmwareManagement", settings)
+        fit_keys(settings, station, maintenance)
+        self._dispatcher = Dispatcher(self)
         self.registered = Signal()
         self.link_changed = connection.link_changed
         self.message = connection.message
@@ -95,16 +80,6 @@ class StationLink:
         station.sampled.connect(self._sampled)
         station.list_conflict.connect(self._list_conflict)
         station.backend = self
-
-    def _smart_charging(self):
-        from firmware.ocpp.v16.smart_charging import SmartChargingProfile
-
-        return SmartChargingProfile(self, self._station, self._settings, self._clock, self._log)
-
-    def _reservation(self):
-        from firmware.ocpp.v16.reservation import ReservationProfile
-
-        return ReservationProfile(self._station)
 
     # -- what the station wants from its back-end
 
@@ -173,12 +148,12 @@ class StationLink:
         rpc = self._connection.rpc
         if rpc is None:
             raise LinkDown()
-        return await rpc.call(action, payload, self._settings.get("MessageTimeout"))
+        return await rpc.call(action, payload, self.settings.get("MessageTimeout"))
 
     def post(self, action, payload):
         """Sends a message that was asked for as soon as it can be, and once: nobody waits for the answer."""
         if len(self._posts) >= _MAX_POSTS:
-            self._log.warning("ocpp", "%s dropped", self._posts.pop(0)[0])
+            self.log.warning("ocpp", "%s dropped", self._posts.pop(0)[0])
         self._posts.append((action, payload))
         self._notice()
 
@@ -188,7 +163,7 @@ class StationLink:
 
     def post_meter_values(self, n):
         """Sends what the meter of a connector says now."""
-        self._station.sample_now(n, "trigger")
+        self.station.sample_now(n, "trigger")
 
     def boot_now(self):
         """Sends BootNotification without waiting for the interval; the back-end asked for it."""
@@ -197,6 +172,12 @@ class StationLink:
 
     def heartbeat_now(self):
         self.post("Heartbeat", {})
+
+    def transfer_status(self, message):
+        """Returns the payload of a status message of transfers that was asked for (§4.4, §4.5)."""
+        if self.maintenance:
+            return self._dispatcher.profile("firmware_management").status(message)
+        return {"status": "Idle"}
 
     def _doubted(self):
         if self.online:
@@ -209,11 +190,11 @@ class StationLink:
         """
         if self.online:
             self._outbox.resume()
-        deadline_ms = self._clock.ms() + timeout_ms
+        deadline_ms = self.clock.ms() + timeout_ms
         while self.online and self._unsaid():
-            if self._clock.ms() >= deadline_ms:
+            if self.clock.ms() >= deadline_ms:
                 return False
-            await self._clock.sleep_ms(_DRAIN_STEP_MS)
+            await self.clock.sleep_ms(_DRAIN_STEP_MS)
         return not self._unsaid()
 
     def _unsaid(self):
@@ -221,9 +202,9 @@ class StationLink:
 
     # -- answering
 
-    async def handle(self, action, payload):
-        """Answers a call from the back-end. Raises CallError."""
-        return await self._dispatcher.handle(action, payload)
+    def handle(self, action, payload):
+        """Answers a call from the back-end, see Dispatcher.handle()."""
+        return self._dispatcher.handle(action, payload)
 
     def _is_silent(self):
         # A rejected station does not answer, not even to say that a message makes no sense (§4.2).
@@ -243,18 +224,18 @@ class StationLink:
             return None
         if self._registration.status != ACCEPTED:
             return self._registration.wait_ms()
-        waits = (self._statuses.wait_ms(), self._heartbeat_ms and max(0, self._heartbeat_ms - self._clock.ms()))
+        waits = (self._statuses.wait_ms(), self._heartbeat_ms and max(0, self._heartbeat_ms - self.clock.ms()))
         return min([ms for ms in waits if ms is not None], default=None)
 
     async def _speak(self):
         """Registers, keeps the heart beating, sends what was asked for and statuses; returns False for nothing."""
-        identity = boot_notification(self._settings)
+        identity = boot_notification(self.settings)
         if self._boot_asked or not self._registration.is_current(identity):
             if self._boot_asked or not self._registration.wait_ms():
                 self._boot_asked = False
                 await self._register(identity)
                 return True
-        elif self._heartbeat_ms is not None and self._clock.ms() >= self._heartbeat_ms:
+        elif self._heartbeat_ms is not None and self.clock.ms() >= self._heartbeat_ms:
             self._plan_heartbeat()
             await self._heartbeat()
             return True
@@ -273,11 +254,11 @@ class StationLink:
         except LinkDown:
             return await self._waker.wait()  # the link's next signal
         except (CallError, OSError) as exc:
-            self._log.warning("ocpp", "BootNotification: %s", exc)
+            self.log.warning("ocpp", "BootNotification: %s", exc)
             self._registration.unanswered()
             return
         status, interval_s = response["status"], response["interval"]
-        self._log.info("ocpp", "%s, interval %d s", status, interval_s)
+        self.log.info("ocpp", "%s, interval %d s", status, interval_s)
         self._registration.answered(status, interval_s, identity)
         self.booted = status == ACCEPTED
         if status != REJECTED:
@@ -293,34 +274,33 @@ class StationLink:
         """The interval of an accepting answer is that of the heartbeat, and of no other (§4.2)."""
         if interval_s > 0:
             try:
-                self._settings.set("HeartbeatInterval", interval_s, "system")
+                self.settings.set("HeartbeatInterval", interval_s, "system")
             except SettingError as exc:
-                self._log.warning("ocpp", "interval not kept: %s", exc)
+                self.log.warning("ocpp", "interval not kept: %s", exc)
             self._heartbeat_s = interval_s  # as it was named: the limits of the key are not those of the back-end
         self._plan_heartbeat()
         self._statuses.report_all()
         self._outbox.resume()
-        if self._firmware:
-            self._firmware.accepted()
+        self._tell_maintenance()
 
     async def _heartbeat(self):
         try:
             self._set_clock(await self.call("Heartbeat", {}))
         except (CallError, OSError) as exc:
-            self._log.warning("ocpp", "Heartbeat: %s", exc)
+            self.log.warning("ocpp", "Heartbeat: %s", exc)
 
     def _plan_heartbeat(self):
-        interval_s = self._heartbeat_s or self._settings.get("HeartbeatInterval")
-        self._heartbeat_ms = self._clock.ms() + interval_s * 1000
+        interval_s = self._heartbeat_s or self.settings.get("HeartbeatInterval")
+        self._heartbeat_ms = self.clock.ms() + interval_s * 1000
 
     def _set_clock(self, response):
         try:
             unix = parse_iso8601(response.get("currentTime"))
         except ValueError as exc:
-            self._log.warning("ocpp", "currentTime: %s", exc)
+            self.log.warning("ocpp", "currentTime: %s", exc)
             return
         if unix >= EARLIEST_PLAUSIBLE:
-            self._clock.set_unix(unix, "ocpp")
+            self.clock.set_unix(unix, "ocpp")
 
     def _notice(self):
         self._waker.wake()
@@ -332,7 +312,7 @@ class StationLink:
             if action == "Heartbeat":
                 self._set_clock(response)
         except (CallError, OSError) as exc:
-            self._log.warning("ocpp", "%s: %s", action, exc)
+            self.log.warning("ocpp", "%s: %s", action, exc)
         finally:
             self._sending = False
 
@@ -340,16 +320,16 @@ class StationLink:
         try:
             await self.call("StatusNotification", notification.payload)
         except CallError as exc:
-            self._log.warning("ocpp", "StatusNotification refused: %s", exc)
+            self.log.warning("ocpp", "StatusNotification refused: %s", exc)
         except OSError as exc:
-            self._log.info("ocpp", "StatusNotification: %s", exc)
+            self.log.info("ocpp", "StatusNotification: %s", exc)
             self._statuses.failed(notification)
             return
         self._statuses.sent(notification)
 
     def _sampled(self, n, context, t, reading):
         """A look at a meter that the journal does not have: triggered, or clock-aligned outside of a transaction."""
-        connector = self._station.connector(n)  # None: the whole station, which has no transaction (errata 3.16)
+        connector = self.station.connector(n)  # None: the whole station, which has no transaction (errata 3.16)
         offered_ma = connector and connector.evse.offered_ma
         if context == "clock":
             return self._keep(n, context, reading, offered_ma)
@@ -361,24 +341,23 @@ class StationLink:
 
     def _keep(self, n, context, reading, offered_ma):
         """Queues clock-aligned values, which count as transaction messages with and without a transaction (§3.7)."""
-        if not self.may_start or not self._settings.get("MeterValuesAlignedData"):
+        if not self.may_start or not self.settings.get("MeterValuesAlignedData"):
             return
         try:
             self._journal.sample(0, n, context, reading, offered_ma)
         except OSError as exc:
-            self._log.error("ocpp", "sample is not kept: %s", exc)
+            self.log.error("ocpp", "sample is not kept: %s", exc)
 
     # -- what happens
 
     def _link_changed(self, state, url, error):
         if state == "up":
-            if self._registration.is_current(boot_notification(self._settings)):
+            if self._registration.is_current(boot_notification(self.settings)):
                 # Mere reconnecting is no boot (OCPP-J 1.6 §5.4): whatever has changed meanwhile, and the queue.
                 self._plan_heartbeat()
                 self._statuses.resume()
                 self._outbox.resume()
-                if self._firmware:
-                    self._firmware.accepted()
+                self._tell_maintenance()
         else:
             self.booted = False
             self._outbox.pause()
@@ -391,7 +370,7 @@ class StationLink:
             self._registration.renew()
             self._outbox.pause()
             self._statuses.pause()
-        if self._settings.setting(name).needs == "reconnect":
+        if self.settings.setting(name).needs == "reconnect":
             self._connection.reconnect()
         elif name == "HeartbeatInterval":
             self._heartbeat_s = None
@@ -405,16 +384,14 @@ class StationLink:
         if not info:
             return
         if record.kind == BEGIN:
-            self._station.start_confirmed(record.tx, token_info(info), record.token)
+            self.station.start_confirmed(record.tx, token_info(info), record.token)
         elif record.kind == END:
-            self._station.stop_confirmed(record.tx, token_info(info), record.token)
+            self.station.stop_confirmed(record.tx, token_info(info), record.token)
+
+    def _tell_maintenance(self):
+        if self.maintenance:
+            self._dispatcher.profile("firmware_management").accepted()
 
     def _list_conflict(self, token):
         """The back-end contradicts the list that it has sent (§3.5.2)."""
         self._statuses.error(0, "LocalListConflict")
-
-
-def _withdraw_profile(name, settings):
-    """Takes a profile that nothing serves from the ones that the station offers, unless the factory insists."""
-    row = settings.setting("SupportedFeatureProfiles")
-    settings.declare(row.name, default=tuple(item for item in row.default if item != name))

@@ -97,7 +97,9 @@ class LinkBench:
         if self.connection.silent():
             return None
         try:
-            answer = await self.link.handle(action, payload)
+            answer = self.link.handle(action, payload)
+            if hasattr(answer, "send"):  # a coroutine
+                answer = await answer
         except CallError as exc:
             return exc.code
         if isinstance(answer, tuple):

@@ -13,10 +13,15 @@ from firmware.kernel.log import Log
 from firmware.ocpp.rpc import Rpc
 from firmware.ocpp.schema import Schema
 from firmware.ocpp.spool import Spool
-from firmware.ocpp.v16.local_list import LocalListProfile
+from firmware.ocpp.v16.local_list import FeatureProfile
 from firmware.store.tags import TagEntry, TagList
 
-SETTINGS = {"LocalAuthListEnabled": True, "LocalAuthListFullMaxLength": 9_000, "SendLocalListMaxLength": 700}
+SETTINGS = {
+    "SupportedFeatureProfiles": ("Core", "LocalAuthListManagement"),
+    "LocalAuthListEnabled": True,
+    "LocalAuthListFullMaxLength": 9_000,
+    "SendLocalListMaxLength": 700,
+}
 BUDGET = 32 * 1024  # bytes of heap, though meant for a 32-bit build: here every pointer takes twice as much
 
 
@@ -28,7 +33,8 @@ class Back:
         self.tags = TagList(path + "/tags")
         self.spool = Spool(path + "/large", self.clock)
         self.log = Log(self.clock)
-        self.profile = LocalListProfile(self.tags, SETTINGS, self.log)
+        self.settings = SETTINGS
+        self.profile = FeatureProfile(self)  # which takes it for the link
         self.answers = []
         self.rpc = Rpc(self._send, self._handle, Schema(), Log(self.clock), self.clock, None)
 

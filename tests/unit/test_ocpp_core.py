@@ -90,7 +90,7 @@ async def test_reset_answers_first_and_then_stops():
     bench = await charging(await LinkBench().accepted())
     asked = []
     bench.station.reset_requested.connect(lambda hard, by: asked.append((hard, by)))
-    answer, after = await bench.link.handle("Reset", {"type": "Soft"})
+    answer, after = bench.link.handle("Reset", {"type": "Soft"})
     await bench.run(500)
     assert answer == {"status": "Accepted"} and bench.charging.word == "Charging"
     after()
@@ -222,7 +222,7 @@ async def test_a_new_authorization_key_reconnects():
     # trap 40; that the answer goes out first is Connection's part
     bench = await LinkBench().accepted()
     payload = {"key": "AuthorizationKey", "value": "00112233445566778899aabbccddeeff"}
-    assert await bench.link.handle("ChangeConfiguration", payload) == {"status": "Accepted"}
+    assert bench.link.handle("ChangeConfiguration", payload) == {"status": "Accepted"}
     assert bench.connection.reconnects == 1
     bench.settings.set_text("SecurityProfile", "1", "installer")
     assert bench.connection.reconnects == 2
@@ -331,7 +331,7 @@ async def test_more_entries_than_announced_are_refused():
 async def test_triggered_messages_follow_the_answer():
     # trap 30, §5.17
     bench = await LinkBench(connectors=2).accepted()
-    answer, after = await bench.link.handle("TriggerMessage", {"requestedMessage": "StatusNotification"})
+    answer, after = bench.link.handle("TriggerMessage", {"requestedMessage": "StatusNotification"})
     await bench.run(500)
     assert answer == {"status": "Accepted"} and bench.peer.calls == []
     after()
@@ -415,7 +415,7 @@ async def test_a_storm_of_triggers_is_bounded():
     bench = await LinkBench().accepted()
     bench.peer.script["Heartbeat"] = [CallError("InternalError")]
     for _ in range(200):
-        _, after = await bench.link.handle("TriggerMessage", {"requestedMessage": "Heartbeat"})
+        _, after = bench.link.handle("TriggerMessage", {"requestedMessage": "Heartbeat"})
         after()
     await bench.run(1_000)
     assert 0 < len(bench.peer.calls) <= 17

@@ -75,6 +75,10 @@ def diagnostics_statuses(bench):
     return [payload["status"] for payload in bench.peer.payloads("DiagnosticsStatusNotification")]
 
 
+def firmware_profile(bench):
+    return bench.link._dispatcher.profile("firmware_management")
+
+
 async def update(bench, **fields):
     fields.setdefault("retrieveDate", iso8601(bench.clock.now()))
     return await bench.ask("UpdateFirmware", location=PLACE, **fields)
@@ -169,14 +173,14 @@ async def test_an_update_that_was_accepted_survives_a_power_cut():
     bench = await fitted()
     await update(bench, retrieveDate=iso8601(bench.clock.now() + 600), retries=0)
     await bench.run(10_000)
-    for task in bench.link._firmware._tasks.values():
+    for task in firmware_profile(bench)._tasks.values():
         task.cancel()
     bench.power_cut()
     await bench.accepted()
     await bench.run(500_000)
     assert bench.maintenance.did == []
     await bench.run(90_500)
-    bench.link._firmware.accepted()  # once more, after a reconnect: what goes on is not begun anew
+    firmware_profile(bench).accepted()  # once more, after a reconnect: what goes on is not begun anew
     await bench.run(10_000)
     assert firmware_statuses(bench) == ["Downloading", "Downloaded", "Installing"]
     assert bench.maintenance.times("download") == 1 and bench.maintenance.request == ""
@@ -265,4 +269,4 @@ async def test_nothing_is_begun_while_firmware_is_being_installed():
     await bench.run(8_000)
     assert firmware_statuses(bench)[-1] == "Installing"
     with raises(CallError):
-        await bench.link.handle("UpdateFirmware", {"location": PLACE, "retrieveDate": iso8601(bench.clock.now())})
+        bench.link.handle("UpdateFirmware", {"location": PLACE, "retrieveDate": iso8601(bench.clock.now())})

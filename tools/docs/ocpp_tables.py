@@ -6,11 +6,13 @@ from pathlib import Path
 
 import ocpp
 
-from firmware.ocpp.v16.dispatch import PROFILE_OF
+from firmware.ocpp.v16.dispatch import method_name
 from firmware.store.registry import SETTINGS
 from tools.docs import ocpp_traps
 from tools.docs.pages import ROOT
 from tools.docs.settings_tables import allowed, texts, value
+
+_V16 = ROOT / "firmware" / "ocpp" / "v16"
 
 # Messages that only the charge point sends, by feature profile.
 _SENT = {
@@ -39,35 +41,40 @@ _ORDER = (
 )
 
 
+def received():
+    """Returns {action that a back-end may call: (feature profile, module that answers it, "-" for none)}."""
+    lines = [line.split() for line in (_V16 / "actions.txt").read_text().splitlines()]
+    return {action: (profile, module) for profile, module, *actions in lines for action in actions}
+
+
 def _answered():
-    """Returns the actions that some profile class of firmware/ocpp/v16 answers."""
-    actions = set()
-    for path in (ROOT / "firmware" / "ocpp" / "v16").glob("*.py"):
-        module = importlib.import_module(f"firmware.ocpp.v16.{path.stem}")
-        for item in vars(module).values():
-            if isinstance(item, type) and isinstance(vars(item).get("actions"), dict):
-                actions.update(item.actions)
-    return actions
+    """Returns the actions that some profile of firmware/ocpp/v16 answers."""
+    modules = {action: module for action, (_, module) in received().items() if module != "-"}
+    for action, module in modules.items():
+        profile = importlib.import_module(f"firmware.ocpp.v16.{module}").FeatureProfile
+        if not callable(getattr(profile, method_name(action), None)):
+            raise LookupError(f"{module} does not answer {action}")
+    return set(modules)
 
 
 def _sent():
     """Returns the messages that the firmware sends: their names stand as strings in the code that sends them."""
     folder = ROOT / "firmware" / "ocpp"
-    # These two speak of messages without sending any.
-    code = "".join(p.read_text() for p in folder.rglob("*.py") if p.name not in ("dispatch.py", "remote_trigger.py"))
+    # This one speaks of messages without sending any.
+    code = "".join(p.read_text() for p in folder.rglob("*.py") if p.name != "remote_trigger.py")
     return {action for action in _SENT if f'"{action}"' in code}
 
 
 def _tests():
     """Returns {message: names of the test files that speak of it}."""
     texts = {path.name: path.read_text() for path in sorted((ROOT / "tests").rglob("test_ocpp*.py"))}
-    messages = [*PROFILE_OF, *_SENT]
+    messages = [*received(), *_SENT]
     return {message: [name for name, text in texts.items() if f'"{message}"' in text] for message in messages}
 
 
 def _messages():
     answered, sent, tests = _answered(), _sent(), _tests()
-    rows = [(profile, action, "received", action in answered) for action, profile in PROFILE_OF.items()]
+    rows = [(profile, action, "received", action in answered) for action, (profile, _) in received().items()]
     rows += [(profile, action, "sent", action in sent) for action, profile in _SENT.items()]
     yield "| profile | message | | supported | tests |"
     yield "|---|---|---|---|---|"

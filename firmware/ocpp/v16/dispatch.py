@@ -1,88 +1,67 @@
-"""Which profile answers a CALL, and what is answered when that profile is switched off or not there."""
+"""Which method answers a CALL, and what is answered when its profile is switched off or not there.
+
+actions.txt has the actions that a back-end may call (OCPP 1.6 §3.3 with errata 3.2; security white paper). A line is a
+feature profile, the module of this package that serves it ("-": none), and the actions. The module has a class
+`FeatureProfile(link)` with a method for each of them, see method_name(). It is imported when it is first called: all of
+them together are 15 KB of heap, and few stations hear every action.
+"""
 
 from firmware.ocpp.errors import NOT_IMPLEMENTED, NOT_SUPPORTED, CallError
 
-# The feature profile of every action that a back-end may call (OCPP 1.6 §3.3 with errata 3.2; security white paper).
-PROFILE_OF = {
-    "ChangeAvailability": "Core",
-    "ChangeConfiguration": "Core",
-    "ClearCache": "Core",
-    "DataTransfer": "Core",
-    "GetConfiguration": "Core",
-    "RemoteStartTransaction": "Core",
-    "RemoteStopTransaction": "Core",
-    "Reset": "Core",
-    "UnlockConnector": "Core",
-    "GetDiagnostics": "FirmwareManagement",
-    "UpdateFirmware": "FirmwareManagement",
-    "GetLocalListVersion": "LocalAuthListManagement",
-    "SendLocalList": "LocalAuthListManagement",
-    "CancelReservation": "Reservation",
-    "ReserveNow": "Reservation",
-    "ClearChargingProfile": "SmartCharging",
-    "GetCompositeSchedule": "SmartCharging",
-    "SetChargingProfile": "SmartCharging",
-    "TriggerMessage": "RemoteTrigger",
-    "CertificateSigned": "Security",
-    "DeleteCertificate": "Security",
-    "ExtendedTriggerMessage": "Security",
-    "GetInstalledCertificateIds": "Security",
-    "GetLog": "Security",
-    "InstallCertificate": "Security",
-    "SignedUpdateFirmware": "Security",
-}
+ACTIONS = "/actions.txt"
 
-# Profiles that SupportedFeatureProfiles can name, and so switch off.
-OPTIONAL = ("FirmwareManagement", "LocalAuthListManagement", "Reservation", "SmartCharging", "RemoteTrigger")
+# Profiles that SupportedFeatureProfiles cannot switch off: there is always one, and two have no name there.
+_ALWAYS = ("Core", "Security", "Vendor")
 
-# What an action of a profile that is off answers where the message itself has a word for it.
-_ANSWER_WHEN_OFF = {
-    "GetLocalListVersion": {"listVersion": -1},
-    "SendLocalList": {"status": "NotSupported"},
-    "ReserveNow": {"status": "Rejected"},
-}
+# The messages themselves have a word for "switched off", so that the profile answers them all the same.
+_ANSWERED_WHEN_OFF = "GetLocalListVersion SendLocalList ReserveNow"
 
 
 def is_off(profile, settings):
     """Tells whether a feature profile is switched off by SupportedFeatureProfiles."""
-    return profile in OPTIONAL and profile not in settings.get("SupportedFeatureProfiles")
+    return profile not in _ALWAYS and profile not in settings.get("SupportedFeatureProfiles")
+
+
+def method_name(action):
+    """Returns the name of the method that answers an action: SendLocalList -> send_local_list."""
+    return "".join(["_" + c.lower() if c.isupper() else c for c in action])[1:]
 
 
 class Dispatcher:
-    """Finds the method of an action. A profile has `actions`, {action name: function (profile, payload)}.
+    """Finds the method of an action. `link` is the StationLink, which the profiles are made for."""
 
-    `late` is {name of a profile: function that returns it}: those are loaded when the first CALL needs them.
-    """
+    def __init__(self, link):
+        self._link = link
+        self._profiles = {}  # module -> its FeatureProfile
+        self._methods = {}  # action that was called -> its method
 
-    def __init__(self, profiles, settings, late):
-        self._settings = settings
-        self._methods = {}
-        self._late = late
-        for profile in profiles:
-            self._add(profile)
+    def profile(self, module):
+        """Returns the FeatureProfile in a module of this package. Raises CallError when it cannot serve."""
+        if module not in self._profiles:
+            name = __name__.rpartition(".")[0] + "." + module
+            self._profiles[module] = __import__(name, None, None, ("FeatureProfile",)).FeatureProfile(self._link)
+        return self._profiles[module]
 
-    def _add(self, profile):
-        for action, method in profile.actions.items():
-            self._methods[action] = (profile, method)
-
-    async def handle(self, action, payload):
-        """Returns the answer to a CALL: a payload, or (payload, function to be called after it has been sent).
+    def handle(self, action, payload):
+        """Returns the answer to a CALL: a payload, (payload, function to be called after it has been sent), a
+        LongAnswer, or a coroutine that returns one of these.
 
         Raises CallError: NotImplemented for an unknown action, NotSupported for a known one (OCPP-J 1.6 table 7).
         """
-        name = PROFILE_OF.get(action)
-        if name is None:
-            raise CallError(NOT_IMPLEMENTED, "unknown action")
-        if is_off(name, self._settings):
-            if action in _ANSWER_WHEN_OFF:
-                return dict(_ANSWER_WHEN_OFF[action])
-            raise CallError(NOT_SUPPORTED, "profile %s is off" % name)
-        if name in self._late:
-            self._add(self._late.pop(name)())
-        if action not in self._methods:
-            raise CallError(NOT_SUPPORTED, "not supported")
-        profile, method = self._methods[action]
-        answer = method(profile, payload)
-        if hasattr(answer, "send"):  # an async method
-            answer = await answer
-        return answer
+        method = self._methods.get(action)
+        if method is None:
+            method = self._methods[action] = self._find(action)
+        return method(payload)
+
+    def _find(self, action):
+        with open(__file__.rpartition("/")[0] + ACTIONS) as file:
+            for line in file.read().split("\n"):
+                words = line.split()
+                if action in words[2:]:
+                    break
+            else:
+                raise CallError(NOT_IMPLEMENTED, "unknown action")
+        profile, module = words[:2]
+        if module == "-" or (is_off(profile, self._link.settings) and action not in _ANSWERED_WHEN_OFF.split()):
+            raise CallError(NOT_SUPPORTED, "profile %s is not there" % profile)
+        return getattr(self.profile(module), method_name(action))

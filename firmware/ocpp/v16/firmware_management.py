@@ -19,7 +19,7 @@ import json
 from micropython import const
 
 from firmware.kernel.clock import parse_iso8601
-from firmware.ocpp.errors import GENERIC_ERROR, PROPERTY_VIOLATION, CallError
+from firmware.ocpp.errors import GENERIC_ERROR, NOT_SUPPORTED, PROPERTY_VIOLATION, CallError
 
 IDLE = "Idle"
 
@@ -30,15 +30,17 @@ _RETRY_INTERVAL_S = const(60)
 _WAIT_MS = const(1_000)
 
 
-class FirmwareProfile:
-    """`link` sends: post(action, payload), async call(action, payload). `maintenance` is described above."""
+class FeatureProfile:
+    """`link` sends: post(action, payload), async call(action, payload). Its `maintenance` is described above."""
 
-    def __init__(self, link, station, maintenance, clock, log):
+    def __init__(self, link):
+        if not link.maintenance:
+            raise CallError(NOT_SUPPORTED, "nothing transfers files")
         self._link = link
-        self._station = station
-        self._maintenance = maintenance
-        self._clock = clock
-        self._log = log
+        self._station = link.station
+        self._maintenance = link.maintenance
+        self._clock = link.clock
+        self._log = link.log
         self._tasks = {}  # message that tells the status -> task of the transfer
         self._told = {}  # message -> status told last while a transfer goes on
 
@@ -161,8 +163,6 @@ class FirmwareProfile:
                 return False
             left -= 1
             await self._clock.sleep_ms(1000 * max(0, payload.get("retryInterval", _RETRY_INTERVAL_S)))
-
-    actions = {"GetDiagnostics": get_diagnostics, "UpdateFirmware": update_firmware}
 
 
 def _time(payload, name):

@@ -5,6 +5,7 @@ import asyncio
 from micropython import const
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
+from firmware.ocpp.v16.dispatch import is_off
 from firmware.ocpp.v16.tokens import expiry_of
 from firmware.store.room import ENOSPC, free_bytes
 from firmware.store.tags import TagEntry
@@ -17,26 +18,23 @@ _MARGIN = const(65536)  # bytes that are left to the journal
 _LARGEST_VERSION = 0x7FFFFFFF
 
 
-class LocalListProfile:
-    """`tags` is the store.TagList."""
-
-    def __init__(self, tags, settings, log):
-        self._tags = tags
-        self._settings = settings
-        self._log = log
+class FeatureProfile:
+    def __init__(self, link):
+        self._tags = link.tags
+        self._settings = link.settings
+        self._log = link.log
         self._turn = asyncio.Lock()  # one update at a time
 
     def get_local_list_version(self, payload):
         """§5.10; 0 stands for an empty list."""
-        enabled = self._settings.get("LocalAuthListEnabled")
-        return {"listVersion": self._tags.version if enabled else _UNSUPPORTED}
+        return {"listVersion": self._tags.version if self._is_on() else _UNSUPPORTED}
 
     async def send_local_list(self, payload):
         """§5.15. All or nothing: whatever is wrong with an update, the list stays as it was.
 
         localAuthorizationList is a list, or large.ItemsOnFlash.
         """
-        if not self._settings.get("LocalAuthListEnabled"):
+        if not self._is_on():
             return {"status": "NotSupported"}
         version = payload["listVersion"]
         full = payload["updateType"] == "Full"
@@ -59,13 +57,14 @@ class LocalListProfile:
                 return {"status": "Failed"}
         return {"status": "Accepted"}
 
+    def _is_on(self):
+        return self._settings.get("LocalAuthListEnabled") and not is_off("LocalAuthListManagement", self._settings)
+
     def _check_room(self, received):
         """Raises OSError when an update would take the flash that the journal lives on."""
         freed = received.size if hasattr(received, "size") else 0  # while it is read
         if free_bytes(self._tags.path) + freed < self._tags.room_for(len(received)) + _MARGIN:
             raise OSError(ENOSPC)
-
-    actions = {"GetLocalListVersion": get_local_list_version, "SendLocalList": send_local_list}
 
 
 async def _work(steps):

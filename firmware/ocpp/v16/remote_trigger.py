@@ -3,28 +3,19 @@
 _TRANSFERS = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
 
 
-def idle(message):
-    """Returns the status of transfers where none is possible; Idle is only told when triggered (§4.4, §4.5)."""
-    return {"status": "Idle"}
+class FeatureProfile:
+    """`link` is the StationLink, which sends, and knows the status of transfers."""
 
-
-class RemoteTriggerProfile:
-    """`link` is the StationLink, which sends.
-
-    `transfer_status(message)` returns the payload of a status message of transfers; None: the profile is switched off.
-    """
-
-    def __init__(self, link, station, settings, transfer_status):
+    def __init__(self, link):
         self._link = link
-        self._station = station
-        self._settings = settings
-        self._transfer_status = transfer_status
+        self._station = link.station
+        self._settings = link.settings
 
     def trigger_message(self, payload):
         """§5.17. A connector that does not matter to the message is ignored; a missing one means all of them."""
         message = payload["requestedMessage"]
-        if message in _TRANSFERS and self._transfer_status:
-            return {"status": "Accepted"}, lambda: self._link.post(message, self._transfer_status(message))
+        if message in _TRANSFERS and self._link.tells_transfers:
+            return {"status": "Accepted"}, lambda: self._link.post(message, self._link.transfer_status(message))
         method = self._messages.get(message)
         if method is None:
             return {"status": "NotImplemented"}
@@ -77,5 +68,3 @@ class RemoteTriggerProfile:
         "MeterValues": _meter_values,
         "StatusNotification": _status,
     }
-
-    actions = {"TriggerMessage": trigger_message}

@@ -1,6 +1,7 @@
 """Reservation profile: OCPP 1.6 §3.11, §5.1, §5.13 over the station's reservations."""
 
 from firmware.kernel.clock import parse_iso8601
+from firmware.ocpp.v16.dispatch import is_off
 
 _STATUS = {
     "accepted": "Accepted",
@@ -11,12 +12,15 @@ _STATUS = {
 }
 
 
-class ReservationProfile:
-    def __init__(self, station):
-        self._station = station
+class FeatureProfile:
+    def __init__(self, link):
+        self._station = link.station
+        self._settings = link.settings
 
     def reserve_now(self, payload):
-        """§5.13; Rejected for a connector that does not exist and for a time that has passed."""
+        """§5.13; Rejected for a connector that does not exist, a time that has passed, and where the profile is off."""
+        if is_off("Reservation", self._settings):
+            return {"status": "Rejected"}
         outcome = self._station.reservations.reserve(
             payload["reservationId"],
             payload["connectorId"],
@@ -29,5 +33,3 @@ class ReservationProfile:
     def cancel_reservation(self, payload):
         """§5.1"""
         return {"status": "Accepted" if self._station.reservations.cancel(payload["reservationId"]) else "Rejected"}
-
-    actions = {"ReserveNow": reserve_now, "CancelReservation": cancel_reservation}

@@ -25,15 +25,14 @@ _MAX_MOMENTS = const(500)
 _MOMENTS_AT_A_TIME = const(4)
 
 
-class SmartChargingProfile:
+class FeatureProfile:
     """`link` knows the back-end's transaction numbers."""
 
-    def __init__(self, link, station, settings, clock, log):
+    def __init__(self, link):
         self._link = link
-        self._station = station
-        self._settings = settings
-        self._clock = clock
-        self._log = log
+        self._station = link.station
+        self._settings = link.settings
+        self._clock = link.clock
 
     def set_charging_profile(self, payload):
         """§5.16. An unknown connector is a wrong value (errata 3.39), all else that makes no sense is Rejected."""
@@ -45,7 +44,7 @@ class SmartChargingProfile:
             number = self._transaction(connector, data) if data["chargingProfilePurpose"] == "TxProfile" else None
             profile = charging_profile(data, connector, number, self._settings, self._clock.now())
         except ValueError as exc:
-            self._log.info("ocpp", "charging profile refused: %s", exc)
+            self._link.log.info("ocpp", "charging profile refused: %s", exc)
             return {"status": "Rejected"}
         return {"status": "Accepted" if self._station.schedules.install(profile) else "Rejected"}
 
@@ -115,12 +114,6 @@ class SmartChargingProfile:
                     period["numberPhases"] = phases
                 periods.append(period)
         return periods, end - start
-
-    actions = {
-        "SetChargingProfile": set_charging_profile,
-        "ClearChargingProfile": clear_charging_profile,
-        "GetCompositeSchedule": get_composite_schedule,
-    }
 
 
 def charging_profile(data, connector, transaction, settings, now):
