@@ -13,7 +13,7 @@ from firmware.kernel.signal import Signal
 from firmware.store import records
 from firmware.store.packing import pack, unpack
 from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
-from firmware.store.room import ENOSPC, Reserve, Thinning
+from firmware.store.room import ENOSPC, Reserve
 from firmware.store.running import RunningState
 from firmware.store.wear import Wear
 
@@ -55,10 +55,10 @@ class Journal:
         self.room_changed = Signal()
         self._wear = Wear()
         self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self._wear.wrote)
-        self._thinning = Thinning(self._log)
         self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self._wear)
         self._max_bytes = max_bytes
         self._grown = False  # a segment was begun: time to look at the size
+        self._thinned = 0  # segment that was thinned last
         self._open = set()  # numbers of the transactions that have begun and not ended
         self._last_tx = 0
         self._last_end = None  # the newest END at opening
@@ -272,16 +272,18 @@ class Journal:
 
     def _thin(self, target):
         """Thins segments, as many as one call may, until the journal has at most `target` bytes; returns bytes won."""
-        won = 0
         size = self._log.size()
+        if size <= target:
+            return 0
+        from firmware.store.thinning import thin  # 1 KB of heap that few stations ever need
+
+        won = 0
         try:
             for _ in range(_MAX_THINNINGS):
-                if size - won <= target:
-                    break
-                step = self._thinning.step()
-                if not step:
-                    break
+                step, self._thinned = thin(self._log, self._thinned)
                 won += step
+                if not step or size - won <= target:
+                    break
         except OSError as exc:
             self._report.error("journal", "thinning failed: %s", exc)
         if won:

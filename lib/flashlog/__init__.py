@@ -12,7 +12,7 @@ from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, encode, read_chunk
 __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 
 _SUFFIX = ".log"
-_NEW = ".new"  # a segment that is being rewritten
+NEW = ".new"  # a segment that is being rewritten
 _EEXIST = 17
 _ENOSPC = 28
 
@@ -180,33 +180,17 @@ class FlashLog:
 
         Returns the bytes won. Raises ValueError for the last segment, OSError when there is no room for the copy.
         """
-        index = self._segments.index(base)
-        if index == len(self._segments) - 1:
+        limit = self._after(base)
+        if limit is None:
             raise ValueError("segment in use")
-        path = self._file(base)
-        before = os.stat(path)[6]
-        try:
-            after = self._copy(path, path + _NEW, self._segments[index + 1], keep)
-        except OSError:
-            _remove(path + _NEW)
-            raise
-        os.rename(path + _NEW, path)
+        from flashlog.rewriting import rewrite  # seldom needed: 0.5 KB of heap
+
+        before, after = rewrite(self._file(base), limit, keep)
+        if self._wrote:
+            self._wrote(after, 0)
         self._chunk = (0, [], 0)
         self.damaged.discard(base)
         return before - after
-
-    def _copy(self, source, target, limit, keep):
-        written = offset = 0
-        end = False
-        with open(target, "wb") as f:
-            while not end:
-                records, offset, _, end = read_chunk(source, offset)
-                for record in records:
-                    if record[0] < limit and (record[1] == HEADER or keep(*record)):
-                        written += f.write(encode(*record))
-        if self._wrote:
-            self._wrote(written, 0)
-        return written
 
     # -- inside
 
@@ -225,7 +209,7 @@ class FlashLog:
                 raise
         segments = []
         for name in os.listdir(self._path):
-            if name.endswith(_NEW):
+            if name.endswith(NEW):
                 os.remove(self._path + "/" + name)
             elif len(name) == 8 + len(_SUFFIX) and name.endswith(_SUFFIX):
                 try:
@@ -328,10 +312,3 @@ class FlashLog:
             if following > base:
                 return following
         return None
-
-
-def _remove(path):
-    try:
-        os.remove(path)
-    except OSError:
-        pass  # it was never made
