@@ -2,20 +2,25 @@
 
 import asyncio
 import os
-from binascii import b2a_base64, unhexlify
 
-import uwebsockets
 from asyncdns import Resolver
 from micropython import const
 
+from firmware.kernel.borrow import unload
 from firmware.kernel.signal import Signal
 from firmware.ocpp.rpc import MessageIds, Rpc
 from firmware.ocpp.schema import Schema
 from firmware.ocpp.waker import Waker
 
-_SUBPROTOCOL = "ocpp1.6"
-_CONNECT_S = const(15)  # for TCP, TLS and handshake together
-_MAX_IN_RAM = const(65536)  # bytes of a message without a spool; a larger one is refused with close code 1009
+# What opens a link takes 7 KB of heap, for a few seconds in days: it is loaded for that and dropped again.
+_OPENING = (
+    "uwebsockets.url",
+    "uwebsockets.handshake",
+    "uwebsockets.tcp",
+    "uwebsockets.opening",
+    "firmware.ocpp.opening",
+)
+
 _WATCH_MS = const(500)
 _PONG_MS = const(10_000)  # silence after a ping that proves the link dead
 _SEND_MS = const(30_000)  # for a message to leave: beyond that the other side does not read
@@ -25,11 +30,9 @@ _MAX_DOUBLINGS = const(10)
 # whoever pongs for it.
 _DOUBTFUL_CALLS = const(2)
 _MUTE_CALLS = const(3)
-_SECURE_PROFILE = const(2)  # the lowest SecurityProfile that demands TLS
 
 _NORMAL = const(1000)
 _GOING_AWAY = const(1001)
-_PROTOCOL_ERROR = const(1002)
 
 # What the back-end asked for is answered before the link is closed, if that does not take longer.
 _ANSWER_MS = const(2_000)
@@ -40,8 +43,8 @@ class Connection:
     """The link. `run()` is its only task; settings are read anew at each attempt.
 
     `handle(action, payload)` answers the calls of the back-end, see Rpc; it is looked up at each call. `rpc` is the Rpc
-    of the link, None while it is down. `resolve` see uwebsockets.connect(); `spool` is the spool.Spool for messages of
-    more than LargeMessageBytes.
+    of the link, None while it is down. `resolve` and `dial` see uwebsockets.connect(), which `connect` replaces;
+    `spool` is the spool.Spool for messages of more than LargeMessageBytes.
 
     Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed;
     `message("in" | "out", text)`.
@@ -56,7 +59,7 @@ class Connection:
         self.doubted = None  # function to be called when calls stay unanswered: something simple should be asked
         self._schema = schema or Schema()
         self._resolve = resolve or Resolver()
-        self._connect = connect or uwebsockets.connect
+        self._connect = connect
         self._spool = spool
         self._message_ids = MessageIds()
         self._waker = Waker(clock)
@@ -68,6 +71,7 @@ class Connection:
         self._sending = 0  # messages on their way into the socket
         self._moved_ms = 0  # since when none of them has left
         self._last_error = None
+        self.dial = None
         self.rpc = None
         self.url = ""
         self.link_changed = Signal()
@@ -104,9 +108,9 @@ class Connection:
             self._hurry = False
             error = None
             try:
-                self.url = connection_url(self._settings.get("CentralSystemUrl"), self._settings.get("ChargePointId"))
-                if self.url:
-                    await self._link(await self._open(), beat)
+                ws = await self._open()
+                if ws:
+                    await self._link(ws, beat)
             except (OSError, ValueError) as exc:
                 error = str(exc) or type(exc).__name__
             if error:
@@ -138,39 +142,21 @@ class Connection:
             beat()
 
     async def _open(self):
-        """Returns an open WebSocket that speaks OCPP 1.6. Raises OSError or ValueError."""
-        secure = self.url[:4].lower() == "wss:"
-        if self._settings.get("SecurityProfile") >= _SECURE_PROFILE and not secure:
-            raise ValueError("SecurityProfile allows wss only")
-        headers = authorization(self._settings.get("ChargePointId"), self._settings.get("AuthorizationKey"))
-        ws = await self._connect(
-            self.url,
-            subprotocols=(_SUBPROTOCOL,),
-            headers=headers,
-            ssl=self._tls() if secure else None,
-            timeout_s=_CONNECT_S,
-            resolve=self._resolve,
-            **self._limits(),
-        )
-        if ws.subprotocol != _SUBPROTOCOL:  # §3.2: the back-end will close; if it forgets to, we do
-            await ws.close(_PROTOCOL_ERROR, "no common sub-protocol")
-            raise OSError("back-end does not speak " + _SUBPROTOCOL)
-        return ws
+        """Returns an open WebSocket, or None when there is no address. Raises OSError or ValueError."""
+        endpoint, identity = self._settings.get("CentralSystemUrl"), self._settings.get("ChargePointId")
+        if not endpoint or not identity:
+            self.url = ""
+            return None
+        try:
+            for name in _OPENING:
+                __import__(name)
+                await asyncio.sleep(0)  # loading holds the scheduler
+            from firmware.ocpp.opening import connection_url, open_link
 
-    def _tls(self):
-        from firmware.ocpp.tls import client_context
-
-        return client_context(self._settings.get("CentralSystemCaFile"))
-
-    def _limits(self):
-        """Returns the arguments of uwebsockets.connect() that say how large messages may be and where they go."""
-        if not self._spool:
-            return {"max_size": _MAX_IN_RAM}
-        return {
-            "max_size": self._settings.get("MaxMessageBytes"),
-            "spool": self._spool.begin,
-            "spool_above": self._settings.get("LargeMessageBytes"),
-        }
+            self.url = connection_url(endpoint, identity)
+            return await open_link(self.url, self._settings, self._resolve, self._spool, self.dial, self._connect)
+        finally:
+            unload("firmware.ocpp.tls", *_OPENING)
 
     async def _link(self, ws, beat):
         """Lives through one link, from its opening to its end; returns without error if it was ended by our side."""
@@ -284,28 +270,6 @@ class Connection:
             await asyncio.wait_for(ws.ping(), _PONG_MS // 1000)
         except (OSError, asyncio.TimeoutError):
             self._dropped = self._dropped or "cannot send a ping"
-
-
-def connection_url(endpoint, identity):
-    """Returns the endpoint URL + "/" + the percent-encoded identity (§3.1.1); "" when one of them is not set."""
-    if not endpoint or not identity:
-        return ""
-    path, question_mark, query = endpoint.partition("?")
-    return path.rstrip("/") + "/" + uwebsockets.quote(identity) + question_mark + query
-
-
-def authorization(identity, key):
-    """Returns the header for HTTP basic authentication (§6.2.2), none without a key.
-
-    A key of 32 to 40 hex digits stands for 16 to 20 bytes (security white paper A00.FR.205); any other is a password.
-    """
-    if not key:
-        return None
-    password = key.encode()
-    if 32 <= len(key) <= 40 and len(key) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in key):
-        password = unhexlify(key)
-    credentials = b2a_base64(identity.encode() + b":" + password).strip().decode()
-    return {"Authorization": "Basic " + credentials}
 
 
 def _random(limit):

@@ -7,12 +7,21 @@
         message = await ws.recv()  # str, bytes, or None once the connection is closed
         await ws.close()
 
-`url` parses addresses, `handshake` is the HTTP part, `frame` the framing (both free of I/O), `transport` the byte
-stream of either interpreter, `client` ties them together. Extensions (compression) and the server's side are left out.
+An open connection needs `frame`, the framing, which is free of I/O, `transport`, the byte stream of either
+interpreter, and `client`, which ties them together. `opening` opens one, with `url` for addresses, `tcp`, and
+`handshake` for the HTTP part. Extensions (compression) and the server's side are left out.
 """
 
-from uwebsockets.client import WebSocket, connect
+from uwebsockets.client import WebSocket
 from uwebsockets.errors import ConnectionClosed, HandshakeError, ProtocolError, WebSocketError
-from uwebsockets.url import quote
 
 __all__ = ("ConnectionClosed", "HandshakeError", "ProtocolError", "WebSocket", "WebSocketError", "connect", "quote")
+
+# What opens a connection is loaded when it is asked for. Where RAM is short, it can be dropped from sys.modules again.
+_LATE = {"connect": "uwebsockets.opening", "quote": "uwebsockets.url"}
+
+
+def __getattr__(name):
+    if name not in _LATE:
+        raise AttributeError(name)
+    return getattr(__import__(_LATE[name], None, None, (name,)), name)

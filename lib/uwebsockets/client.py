@@ -1,84 +1,16 @@
 # WebSocket client. MIT license.
-"""connect() and the WebSocket that it returns."""
+"""The WebSocket that connect() returns."""
 
 import asyncio
 import os
-from binascii import b2a_base64
 
 from micropython import const
 
-from uwebsockets import frame, handshake, transport
-from uwebsockets.errors import ConnectionClosed, HandshakeError, ProtocolError
-from uwebsockets.url import parse
+from uwebsockets import frame, transport
+from uwebsockets.errors import ConnectionClosed, ProtocolError
 
-_TIMEOUT_S = const(20)
-_MAX_SIZE = const(65536)
-_SPOOL_ABOVE = const(8192)
 _CLOSE_S = const(3)  # the server has this long to answer a Close frame
 _LINGER_S = const(1)  # and this long to close the TCP connection, which is its part (RFC 6455 §7.1.1)
-
-
-async def connect(
-    url,
-    subprotocols=None,
-    headers=None,
-    ssl=None,
-    timeout_s=_TIMEOUT_S,
-    max_size=_MAX_SIZE,
-    resolve=None,
-    spool=None,
-    spool_above=_SPOOL_ABOVE,
-):
-    """Opens a connection and returns it as a WebSocket.
-
-    `url` is ws:// or wss://, percent-encoded; wss needs an SSLContext as `ssl`, so that nobody goes unverified by
-    oversight. `subprotocols` are offered in this order; WebSocket.subprotocol tells which one the server took, if any.
-    `headers` (dict or pairs) are added to the request. `timeout_s` covers all of it, messages of more than `max_size`
-    bytes are refused. `resolve(host, port)` may replace the DNS look-up, which blocks MicroPython, by a coroutine
-    function that returns what socket.getaddrinfo() does.
-
-    Messages of more than `spool_above` bytes need not fit into RAM: `spool(is_text, size)`, when given, returns an
-    object whose write(bytes) takes one piece by piece as it arrives; recv() returns that object when it is complete.
-    An OSError that either of them raises ends the connection.
-
-    Raises ValueError for arguments that cannot work, HandshakeError and other OSErrors for everything on the wire.
-    """
-    target = parse(url)
-    if target.secure == (ssl is None):
-        raise ValueError("wss needs an SSLContext, ws must not have one")
-    key = b2a_base64(os.urandom(16)).strip().decode()
-    request = handshake.request(target, key, subprotocols, headers)
-    links = []  # what has been opened, so that it is closed even if a cancellation crosses with success
-    ws = None
-    try:
-        opening = _open(links, target, ssl, resolve, request, key, subprotocols)
-        subprotocol, rest = await asyncio.wait_for(opening, timeout_s)
-        ws = WebSocket(links[0], subprotocol, rest, frame.Decoder(max_size, spool, spool_above))
-        return ws
-    except asyncio.TimeoutError:
-        raise HandshakeError("no connection within %d s" % timeout_s)
-    finally:
-        if ws is None:
-            for link in links:
-                await link.close()
-
-
-async def _open(links, target, ssl, resolve, request, key, subprotocols):
-    """Returns the chosen sub-protocol and what came behind the server's header; `links` gets the Transport."""
-    link = await transport.open(target, ssl, resolve)
-    links.append(link)
-    await link.write((request,))
-    head = b""
-    end = -1
-    while end < 0:
-        data = await link.read()
-        if not data:
-            raise HandshakeError("server closed the connection during the handshake")
-        head += data
-        end = head.find(b"\r\n\r\n")
-        if (len(head) if end < 0 else end) > handshake.MAX_HEADER:
-            raise HandshakeError("server's header is too long")
-    return handshake.check_response(head[:end], key, subprotocols), head[end + 4 :]
 
 
 class WebSocket:

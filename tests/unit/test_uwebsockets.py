@@ -2,8 +2,9 @@
 
 import asyncio
 
+import uwebsockets.handshake as handshake
 from harness import raises, settle
-from uwebsockets import WebSocket, frame, handshake, quote, utf8
+from uwebsockets import WebSocket, frame, quote, utf8
 from uwebsockets.errors import ConnectionClosed, HandshakeError, ProtocolError
 from uwebsockets.transport import Transport
 from uwebsockets.url import parse

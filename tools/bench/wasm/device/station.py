@@ -16,7 +16,6 @@ from binascii import b2a_base64
 import machine
 import network
 from turns import Turns
-from uwebsockets import transport
 
 from firmware.app import App
 from firmware.boards import simulated
@@ -75,7 +74,7 @@ class Backend:
         self._stream = None  # yields the pieces of a message that is too long to be held here
 
     async def open(self, url, ssl, resolve):
-        """Stands for transport.open() of the WebSocket client; this object is the Transport as well."""
+        """Stands for tcp.dial() of the WebSocket client; this object is the Transport as well."""
         if not self.here:
             raise OSError("nobody there")
         self._waiting = b""
@@ -200,7 +199,6 @@ def _unmasked(frame):
 turns = Turns()
 time.board_clock = BoardClock(turns.us, lambda: _UNIX)
 backend = Backend()
-transport.open = backend.open
 world = World(time.board_clock.ms, lambda name, fields: None)
 outlet = world.outlets[0]
 MeterBus(world.lines[UART_METER], world.timeline, world.outlets)
@@ -244,7 +242,9 @@ def build_kernel():
 
 def build_app(board):
     provision = {"CentralSystemUrl": "ws://192.0.2.1:9000", "ChargePointId": "cp001", "MeterValueSampleInterval": "10"}
-    return App(board, storage=_STORAGE, provision=provision)
+    app = App(board, storage=_STORAGE, provision=provision)
+    app.connection.dial = backend.open
+    return app
 
 
 def start(run):

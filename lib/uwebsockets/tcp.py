@@ -1,0 +1,68 @@
+# TCP and TLS connections for a WebSocket. MIT license.
+"""dial() on either interpreter: without leaks when it fails or is cancelled."""
+
+import asyncio
+import sys
+
+from micropython import const
+
+from uwebsockets.transport import Transport
+
+_TCP = const(6)  # IPPROTO_TCP and TCP_NODELAY, which not every port has names for
+_NO_DELAY = const(1)
+
+
+async def dial(url, ssl, resolve):
+    """Returns the Transport to `url`. `resolve(host, port)` is a coroutine function or None, see connect()."""
+    if sys.implementation.name == "micropython":
+        reader, writer = await _open(url, ssl, resolve)
+    else:
+        host, port = url.host, url.port
+        if resolve:
+            host, port = (await resolve(host, port))[0][-1][:2]
+        name = url.host if ssl else None
+        reader, writer = await asyncio.open_connection(host, port, ssl=ssl, server_hostname=name)
+    return Transport(reader, writer)
+
+
+async def _open(url, ssl, resolve):
+    """asyncio.open_connection() of MicroPython, but closing the socket when it is cancelled or fails.
+
+    It needs the address as getaddrinfo() gave it: the ports do not agree on what one looks like.
+    """
+    import socket
+    from errno import EINPROGRESS
+
+    if resolve:
+        family, kind, protocol, _, address = (await resolve(url.host, url.port))[0]
+    else:
+        family, kind, protocol, _, address = socket.getaddrinfo(url.host, url.port, 0, socket.SOCK_STREAM)[0]
+    sock = socket.socket(family, kind, protocol)
+    connected = False
+    try:
+        sock.setblocking(False)
+        # A frame is written in pieces: none is to wait until the one before it has been acknowledged.
+        sock.setsockopt(_TCP, _NO_DELAY, 1)
+        try:
+            sock.connect(address)
+        except OSError as exc:
+            if exc.errno != EINPROGRESS:
+                raise
+        if ssl:
+            # The handshake happens with the first read and write, so that it does not hold the scheduler.
+            sock = ssl.wrap_socket(sock, server_hostname=url.host, do_handshake_on_connect=False)
+            sock.setblocking(False)
+        await _writable(sock)
+        connected = True
+        stream = asyncio.StreamReader(sock)
+        return stream, stream
+    except ValueError as exc:  # a TLS context without CA, for example
+        raise OSError(str(exc).strip())
+    finally:
+        if not connected:
+            sock.close()
+
+
+def _writable(sock):
+    """Waits until a connection that was begun is there (or has failed: the first write tells)."""
+    yield asyncio.core._io_queue.queue_write(sock)  # type: ignore[attr-defined]
