@@ -11,8 +11,6 @@ from collections import namedtuple
 
 from micropython import const
 
-from firmware.kernel.clock import iso8601
-from firmware.store.records import BEGIN, END
 from firmware.store.wear import Wear
 
 ROW_BYTES = const(64)
@@ -30,8 +28,6 @@ _GOING_ON = ".row"
 # end_t, end_wh and reason are None while the transaction goes on.
 Row = namedtuple("Row", ("number", "connector", "token", "begin_t", "end_t", "begin_wh", "end_wh", "reason"))
 
-_CSV_HEAD = "transaction,connector,token,begin,end,begin_wh,end_wh,energy_wh,reason\r\n"
-
 
 class History:
     """The rows in the directory `path` (made when it is not there): those that have ended, then those that go on."""
@@ -39,29 +35,29 @@ class History:
     def __init__(self, path):
         self._path = path
         self.wear = Wear()
+        self.going_on = {}  # connector -> Row
         try:
             os.mkdir(path)
         except OSError:
             pass  # it is there, or what follows says why it cannot be
         names = os.listdir(path)
         self._files = sorted([int(name[: -len(_SUFFIX)], 16) for name in names if name.endswith(_SUFFIX)])
-        self._going_on = {}  # connector -> Row
         for name in names:
             if name.endswith(_GOING_ON):
                 with open(path + "/" + name, "rb") as f:
                     row = _decode(f.read(ROW_BYTES))
                 if row:
-                    self._going_on[row.connector] = row
+                    self.going_on[row.connector] = row
 
     # -- writing
 
     def began(self, transaction):
         """Writes the row of a transaction (charging.transaction.Transaction) that has begun. Raises OSError."""
-        self._begin(_row_of(transaction))
+        self.begin(_row_of(transaction))
 
     def ended(self, transaction):
         """Writes the whole row of a transaction that has ended. Raises OSError."""
-        self._end(_row_of(transaction))
+        self.end(_row_of(transaction))
 
     def repair(self, journal):
         """Writes what a power cut, or a flash that was full, kept from being written: the journal knows.
@@ -69,22 +65,9 @@ class History:
         To be called after a start, before a transaction begins or ends. However long the journal is, this reads a few
         rows and transactions. Raises OSError.
         """
-        newest = self._newest()
-        begins = {begin.tx: begin for begin in journal.open_transactions()}
-        for row in list(self._going_on.values()):
-            if row.number == newest:
-                self._forget(row)  # the power went between the two
-            elif row.number not in begins:
-                self._end(_from_journal(journal, row.number) or row)
-                newest = row.number
-        # Rows are written in the order of the ends.
-        if journal.last_end and journal.last_end.tx not in (newest, self._newest()):
-            row = _from_journal(journal, journal.last_end.tx)
-            if row:
-                self._end(row)
-        for number in sorted(begins):
-            if number not in [row.number for row in self._going_on.values()]:
-                self._begin(_joined(begins[number], None))
+        from firmware.store.history_repair import repair
+
+        repair(self, journal)
 
     # -- reading
 
@@ -93,35 +76,20 @@ class History:
         for file in tuple(self._files):
             for row in self._read(file):
                 yield row
-        for row in sorted(self._going_on.values()):
+        for row in sorted(self.going_on.values()):
             yield row
 
-    def csv(self):
-        """Yields the history as lines of CSV (RFC 4180), the head first."""
-        yield _CSV_HEAD
-        for row in self.rows():
-            ended = row.end_t is not None
-            yield "%d,%d,%s,%s,%s,%d,%s,%s,%s\r\n" % (
-                row.number,
-                row.connector,
-                _quoted(row.token or ""),
-                iso8601(row.begin_t),
-                iso8601(row.end_t) if ended else "",
-                row.begin_wh,
-                row.end_wh if ended else "",
-                row.end_wh - row.begin_wh if ended else "",
-                row.reason or "",
-            )
+    # -- rows
 
-    # -- inside
-
-    def _begin(self, row):
-        self._going_on[row.connector] = row
+    def begin(self, row):
+        """Writes the Row of a transaction that goes on."""
+        self.going_on[row.connector] = row
         with open(self._own_file(row), "wb") as f:
             f.write(_encode(row))
         self.wear.wrote(ROW_BYTES)
 
-    def _end(self, row):
+    def end(self, row):
+        """Adds the Row of a transaction to the others."""
         last = self._files[-1] if self._files else 0
         count = self._count(last) if self._files else _ROWS
         fresh = count == _ROWS
@@ -135,19 +103,22 @@ class History:
             self._files.append(last)
             if len(self._files) > _FILES:
                 os.remove(self._file(self._files.pop(0)))
-        if row.connector in self._going_on and self._going_on[row.connector].number == row.number:
-            self._forget(row)
+        if row.connector in self.going_on and self.going_on[row.connector].number == row.number:
+            self.forget(row)
 
-    def _forget(self, row):
-        self._going_on.pop(row.connector)
+    def forget(self, row):
+        """Removes the Row of a transaction that goes on no more."""
+        self.going_on.pop(row.connector)
         os.remove(self._own_file(row))
 
-    def _newest(self):
+    def newest(self):
         """Returns the number of the transaction that ended last, 0 when none has a row."""
         for file in reversed(self._files):
             for row in self._read(file, max(0, self._count(file) - 1)):
                 return row.number
         return 0
+
+    # -- inside
 
     def _read(self, file, first=0):
         """Yields the intact Rows of a file, which is not open meanwhile."""
@@ -182,22 +153,6 @@ def _row_of(transaction):
         transaction.wh if ended else None,
         transaction.reason if ended else None,
     )
-
-
-def _from_journal(journal, number):
-    """Returns the Row of a transaction that has ended, None when the journal has not all of it any more."""
-    begin = None
-    for record in journal.transaction(number):
-        if record.kind == BEGIN:
-            begin = record
-        elif record.kind == END and begin:
-            return _joined(begin, record)
-    return None
-
-
-def _joined(begin, end):
-    t, wh, reason = (end.t, end.wh, end.reason) if end else (None, None, None)
-    return Row(begin.tx, begin.connector, begin.token, begin.t, t, begin.wh, wh, reason)
 
 
 def _encode(row):
@@ -244,12 +199,3 @@ def _text(text, most):
         text = text[:-1]
         data = text.encode()
     return data
-
-
-def _quoted(text):
-    # A leading =, +, - or @ would be a formula where somebody opens the file in a spreadsheet.
-    if text[:1] in ("=", "+", "-", "@"):
-        text = "'" + text
-    if "," in text or '"' in text or "\n" in text or "\r" in text:
-        return '"' + text.replace('"', '""') + '"'
-    return text

@@ -183,7 +183,7 @@ class FlashLog:
         limit = self._after(base)
         if limit is None:
             raise ValueError("segment in use")
-        from flashlog.rewriting import rewrite  # seldom needed: 0.5 KB of heap
+        from flashlog.rewriting import rewrite  # seldom needed
 
         before, after = rewrite(self._file(base), limit, keep)
         if self._wrote:

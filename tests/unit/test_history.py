@@ -6,6 +6,7 @@ from folder import fresh_folder
 from test_journal import Station
 
 from firmware.store.history import ROW_BYTES, History
+from firmware.store.history_csv import csv
 
 
 class Charge:
@@ -50,7 +51,7 @@ def test_rows_survive_and_become_csv():
     whole(history, 7)
     whole(history, 8, '=SUM("A")')
     history.began(Charge(9))
-    lines = list(new(history.path).csv())
+    lines = list(csv(new(history.path)))
     assert lines[0].startswith("transaction,connector,token,")
     assert lines[1] == "7,1,TAG,2027-01-15T08:00:00Z,2027-01-15T09:00:00Z,1000,8000,7000,Local\r\n"
     assert lines[2].split(",")[2] == '"\'=SUM(""A"")"'

@@ -23,6 +23,7 @@ from sortedfile import SortedFile  # noqa: E402
 from firmware.kernel.clock import iso8601  # noqa: E402
 from firmware.store import records  # noqa: E402
 from firmware.store.history import ROW_BYTES, History  # noqa: E402
+from firmware.store.history_csv import csv  # noqa: E402
 from firmware.store.packing import unpack  # noqa: E402
 from firmware.store.registry import SETTINGS  # noqa: E402
 from firmware.store.slots import Slots  # noqa: E402
@@ -104,7 +105,7 @@ def show_journal(path, name):
 def show_history(path, name):
     history = History(str(path))
     print(f"== {name}")
-    for line in history.csv():
+    for line in csv(history):
         print(line.rstrip())
     return ROW_BYTES * len(list(history.rows())) == sum(file.stat().st_size for file in path.glob("*.row*"))
 
