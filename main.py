@@ -4,8 +4,6 @@ import json
 
 import machine
 
-from firmware.app import App
-from firmware.boards.board import Board
 from firmware.kernel.clock import iso8601
 from firmware.kernel.log import format_line
 
@@ -29,10 +27,17 @@ def to_console(line):
     print(format_line(line, iso8601))
 
 
-def main():
+def build():
+    from firmware.app import App
+    from firmware.boards.board import Board  # nothing that lives on may refer to it: App gives its code back
+
     factory = load_factory()
     board = Board(layout(factory.get("board", _DEFAULT_BOARD)), factory.get("hw"))
-    app = App(board, "/data", factory.get("settings"), log_sink=to_console)
+    return App(board, "/data", factory.get("settings"), log_sink=to_console)
+
+
+def main():
+    app = build()
     try:
         restart = asyncio.run(app.run())
     finally:

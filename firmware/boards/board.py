@@ -1,12 +1,14 @@
 """Builds the drivers of a board from its layout: the one place where pin numbers become machine objects.
 
+Code of parts that not every board has is loaded where they are built. Nothing that lives on refers to this module.
+
 A layout is a dict (or a module with one as LAYOUT) of plain data:
 
 name, max_ma, phases, fixed_cable   what the board is. Beyond 63 A the pilot's short half wave (60 us at 75 A, 40 us at
               80 A) falls between two ADC reads of 40 to 80 us, however many are taken: such a board needs a peak
               detector before the ADC
 connectors    one dict per connector, part name -> its pins and values; a part that is not there is not fitted. An input
-              named in button.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)
+              named in contacts.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)
 fitted        how many of the connectors are in use unless the caller says otherwise (all)
 meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None
 readers       card readers: kind ("pn532" or "em4100"), uart, tx, rx
@@ -17,20 +19,13 @@ watchdog_ms   of the hardware watchdog; None = the board has none
 import asyncio
 
 import machine
-import pn532
 from micropython import const
-from modbus_rtu import RtuMaster
 
-from firmware.drivers.button import CONTACTS, Button, Buttons
+from firmware.boards.contacts import CONTACTS
+from firmware.drivers.button import Button, Buttons
 from firmware.drivers.contactor import Contactor
-from firmware.drivers.indicator import Indicator
-from firmware.drivers.lock import Lock
-from firmware.drivers.meter import Meter
 from firmware.drivers.pilot import Pilot
-from firmware.drivers.proximity import Proximity
-from firmware.drivers.rcd import Rcd
-from firmware.drivers.rfid import Em4100Source, Pn532Source, Reader
-from firmware.drivers.thermistor import Thermistor
+from firmware.evse.ports import Drivers
 
 # One frequency for all PWM outputs, so that they share a timer: that of the pilot, IEC 61851-1 A.3.1.
 _PWM_HZ = const(1000)
@@ -40,19 +35,14 @@ _UART_BUFFER = const(512)
 _READER_BAUDRATES = {"pn532": 115_200, "em4100": 9600}
 
 
-class ConnectorParts:
-    """The drivers of one connector; None = not fitted."""
-
-    pilot = proximity = contactor = lock = rcd = thermistor = indicator = None
-
-
 class Board:
-    """The parts of a board, ready to be used.
+    """The parts of a board, ready to be used. They live on, the Board itself need not.
 
     `hw` overrides the layout: {"connectors": count, "cable": "socket" or "fixed", "max_a": A, "phases": 1 or 3}; what
     an installer sets (see fitting) overrides both. Raises ValueError for what the layout does not have.
 
-    connectors    list of ConnectorParts
+    connectors    list of evse.ports.Drivers
+    most_phases   that it can have; `phases` is what is in use
     meters        list with one meter (or None) per connector
     readers       list of rfid.Reader
     buttons       button.Buttons
@@ -67,7 +57,7 @@ class Board:
         hw = hw or {}
         self.name = layout["name"]
         self.max_ma = hw["max_a"] * 1000 if "max_a" in hw else layout["max_ma"]
-        self._most_phases = layout["phases"]
+        self.most_phases = layout["phases"]
         count = hw.get("connectors", layout.get("fitted", len(layout["connectors"])))
         if not 1 <= count <= len(layout["connectors"]):
             raise ValueError(f"board {self.name} has no {count} connectors")
@@ -87,16 +77,17 @@ class Board:
         self.reset_register = layout.get("reset_register")
         self._readers = layout["readers"]
         self.fit_readers()
-        self.watchdog = _Watchdog(layout["watchdog_ms"]) if layout["watchdog_ms"] else None
+        self.watchdog = _watchdog(layout["watchdog_ms"])
 
-    def check_cable(self, fixed):
-        """Raises ValueError when the board lacks what a socket needs."""
-        if not fixed and not all(proximity for proximity, lock in self._sockets):
-            raise ValueError(f"board {self.name} has no proximity contact for a socket")
+    @property
+    def can_have_sockets(self):
+        """Whether every connector has what a socket needs."""
+        return all(proximity for proximity, lock in self._sockets)
 
     def fit_cable(self, fixed):
         """Has cables fixed to the station, without proximity contact and lock, or sockets. Raises ValueError."""
-        self.check_cable(fixed)
+        if not fixed and not self.can_have_sockets:
+            raise ValueError(f"board {self.name} has no proximity contact for a socket")
         self.fixed_cable = fixed
         for parts, socket in zip(self.connectors, self._sockets):
             parts.proximity, parts.lock = (None, None) if fixed else socket
@@ -106,14 +97,10 @@ class Board:
             else:
                 self.parts.discard(name)
 
-    def check_phases(self, phases):
-        """Raises ValueError for more phases than the board has."""
-        if phases > self._most_phases:
-            raise ValueError(f"board {self.name} has one phase")
-
     def fit_phases(self, phases):
-        """Uses 1 or 3 phases. Raises ValueError."""
-        self.check_phases(phases)
+        """Uses 1 or 3 phases. Raises ValueError for more than the board has."""
+        if phases > self.most_phases:
+            raise ValueError(f"board {self.name} has one phase")
         self.phases = phases
         if phases == 3 and any(parts.contactor.can_switch_phases for parts in self.connectors):
             self.parts.add("phase_switch")
@@ -122,33 +109,34 @@ class Board:
 
     def fit_readers(self, kind=None):
         """Builds the readers; `kind` counts instead of the layout's: "pn532", "em4100" or "none"."""
-        self.readers = []
-        if kind != "none":
-            self.readers = [_reader(reader, kind or reader["kind"]) for reader in self._readers]
+        readers = () if kind == "none" else self._readers
+        self.readers = [_reader(reader, kind or reader["kind"]) for reader in readers]
 
     def fit_meters(self, model=None, unit=0, baudrate=0):
         """Builds the meters. What is given counts instead of the layout: a name or a Model, the unit of the first
         connector's meter (those of the others follow), and the baud rate. Raises ValueError for an unknown name."""
-        line = self._meter_bus and dict(self._meter_bus)
-        if line and baudrate:
-            line["baudrate"] = baudrate
-        bus = _modbus(line)
-        self.meters = meters = []
-        for i, parts in enumerate(self._meter_parts):
-            meter = None
-            if bus and parts:
-                meter = Meter(bus, unit + i if unit else parts["unit"], model or parts["model"])
-            meters.append(meter)
+        meters = [None] * len(self._meter_parts)
+        if self._meter_bus:
+            from firmware.drivers.meter import Meter
+
+            line = dict(self._meter_bus)
+            if baudrate:
+                line["baudrate"] = baudrate
+            bus = _modbus(line)
+            for i, parts in enumerate(self._meter_parts):
+                if parts:
+                    meters[i] = Meter(bus, unit + i if unit else parts["unit"], _model(model or parts["model"]))
+        self.meters = meters
 
     def _connector(self, number, layout):
-        parts = ConnectorParts()
+        parts = Drivers()
         parts.contactor = _contactor(**layout["contactor"])
         parts.pilot = pilot = _pilot(**layout["pilot"])
         lock = _lock(**layout["lock"]) if "lock" in layout else None
-        self._sockets.append((_analog(Proximity, layout.get("proximity")), lock))
+        self._sockets.append((_proximity(layout.get("proximity")), lock))
         if "rcd" in layout:
             parts.rcd = _rcd(**layout["rcd"])
-        parts.thermistor = _analog(Thermistor, layout.get("thermistor"))
+        parts.thermistor = _thermistor(layout.get("thermistor"))
         if "indicator" in layout:
             parts.indicator = _indicator(**layout["indicator"])
             self.parts.add("adjustable_light")
@@ -159,19 +147,6 @@ class Board:
         if pilot.can_disconnect:
             self.parts.add("pilot_switch")
         return parts
-
-
-class _Watchdog:
-    """machine.WDT, which nothing can stop again: it begins with the first feed, not with building a Board by hand."""
-
-    def __init__(self, timeout_ms):
-        self._timeout_ms = timeout_ms
-        self._wdt = None
-
-    def feed(self):
-        if self._wdt is None:
-            self._wdt = machine.WDT(timeout=self._timeout_ms)
-        self._wdt.feed()
 
 
 def _output(pin, value=0):
@@ -192,12 +167,24 @@ def _pwm(pin, duty_u16=0):
     return machine.PWM(machine.Pin(pin), freq=_PWM_HZ, duty_u16=duty_u16)
 
 
-def _analog(driver, layout):
-    """Builds a driver that takes an ADC and values from the layout's dict."""
+def _proximity(layout):
     if layout is None:
         return None
-    values = {name: layout[name] for name in layout if name != "adc"}
-    return driver(_adc(layout["adc"]), **values)
+    from firmware.drivers.proximity import Proximity
+
+    return _analog(Proximity, **layout)
+
+
+def _thermistor(layout):
+    if layout is None:
+        return None
+    from firmware.drivers.thermistor import Thermistor
+
+    return _analog(Thermistor, **layout)
+
+
+def _analog(driver, adc, **values):
+    return driver(_adc(adc), **values)
 
 
 def _contactor(coil_l1, coil_l23=None, aux_l1=None, aux_l23=None):
@@ -210,14 +197,20 @@ def _pilot(pwm, adc, calibration, switch=None, **values):
 
 
 def _lock(forward, backward, feedback=None, **values):
+    from firmware.drivers.lock import Lock
+
     return Lock(_output(forward), _output(backward), _input(feedback), **values)
 
 
 def _rcd(trip, test=None, trip_level=1, test_level=1):
+    from firmware.drivers.rcd import Rcd
+
     return Rcd(_input(trip), _output(test, 1 - test_level), trip_level, test_level)
 
 
 def _indicator(red, green, blue, **values):
+    from firmware.drivers.indicator import Indicator
+
     return Indicator(_pwm(red), _pwm(green), _pwm(blue), **values)
 
 
@@ -230,22 +223,40 @@ def _uart(uart, baudrate, tx=None, rx=None):
     return machine.UART(uart, baudrate=baudrate, rxbuf=_UART_BUFFER, timeout=0, **pins)
 
 
-def _modbus(layout):
-    if layout is None:
+def _watchdog(timeout_ms):
+    if not timeout_ms:
         return None
+    from firmware.drivers.watchdog import Watchdog
+
+    return Watchdog(timeout_ms)
+
+
+def _modbus(layout):
+    from modbus_rtu import RtuMaster
+
     port = _uart(layout["uart"], layout["baudrate"], layout.get("tx"), layout.get("rx"))
     direction = _output(layout.get("direction"))
     flush = port.flush if direction else None
     return RtuMaster(asyncio.StreamReader(port), layout["baudrate"], direction=direction, flush=flush)
 
 
+def _model(model):
+    from firmware.drivers import meter_models
+
+    return meter_models.model(model) if isinstance(model, str) else model
+
+
 def _reader(layout, kind):
+    from firmware.drivers.rfid import Em4100Source, Pn532Source, Reader
+
     if kind not in _READER_BAUDRATES:
         raise ValueError(f"unknown reader {kind}")
     port = _uart(layout["uart"], _READER_BAUDRATES[kind], layout.get("tx"), layout.get("rx"))
     stream = asyncio.StreamReader(port)
     if kind == "pn532":
+        import pn532
+
         return Reader(Pn532Source(pn532.PN532(stream)))
-    import em4100  # few boards have one; the others do without its heap
+    import em4100
 
     return Reader(Em4100Source(em4100.Receiver(stream)))

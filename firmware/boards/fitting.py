@@ -1,21 +1,11 @@
-"""What an installer has set about the parts of the board: brings the settings to the drivers and the EVSEs."""
+"""What an installer has set about the parts of the board: brings the settings to the drivers and the EVSEs.
 
-from firmware.drivers.meter_models import MODELS
-from firmware.drivers.rfid import uid_text
+Loaded at the start, and again for a moment when one of these settings changes (see kernel.borrow).
+"""
 
-# Settings that count at once when they change.
-LIVE = (
-    "DeratingStart",
-    "DeratingEnd",
-    "LightIntensity",
-    "BlinkRepeat",
-    "MaxImbalance",
-    "PilotCalibration",
-    "ReverseUIDs",
-    "ShortenUIDs",
-    "VentilationFitted",
-    "WakeUp",
-)
+from firmware.kernel.borrow import borrowed
+
+_METER_MODELS = "firmware.drivers.meter_models"
 
 
 def facts(board):
@@ -33,11 +23,14 @@ def fit(board, settings, log):
 
     A new value that the board cannot follow is refused; one that is stored is logged, and the board is as it was.
     """
-    settings.validators["CableFixed"] = board.check_cable
-    settings.validators["Phases"] = board.check_phases
+    check = settings.validators
+    if not board.can_have_sockets:
+        check["CableFixed"] = borrowed(__name__, "check_fixed", board.name)
+    if board.most_phases == 1:
+        settings.declare("Phases", low=1, high=1)
     settings.declare("MaxCurrent", high=board.max_ma)
-    settings.validators["MeterModel"] = _check_meter
-    settings.validators["MeterRegisters"] = _check_registers
+    check["MeterModel"] = borrowed(_METER_MODELS, "check_name")
+    check["MeterRegisters"] = borrowed(_METER_MODELS, "check_registers")
     reader = settings.get("ReaderModel")
     for name, change in (
         ("CableFixed", lambda: board.fit_cable(settings.get("CableFixed"))),
@@ -52,16 +45,10 @@ def fit(board, settings, log):
     settings.fit(board.parts)
 
 
-def _check_meter(name):
-    if name not in MODELS and name not in ("", "custom"):
-        raise ValueError("no meter of this name is known")
-
-
-def _check_registers(text):
-    if text:
-        from firmware.drivers.meter_custom import parse
-
-        parse(text)
+def check_fixed(board, fixed):
+    """Raises ValueError for sockets on a board that cannot have them."""
+    if not fixed:
+        raise ValueError(f"board {board} has no proximity contact for a socket")
 
 
 def _fit_meters(board, settings):
@@ -69,48 +56,36 @@ def _fit_meters(board, settings):
     values = [settings.get(name) for name in ("MeterModel", "MeterUnit", "MeterBaudrate", "MeterRegisters")]
     if not any(values):
         return
-    model, unit, baudrate, registers = values
-    if model == "custom":
-        from firmware.drivers.meter_custom import parse
+    name, unit, baudrate, registers = values
+    if name == "custom":
+        from firmware.drivers.meter_models import Model
 
-        model = parse(registers)
-    board.fit_meters(model, unit, baudrate)
+        name = Model(registers.split())
+    board.fit_meters(name, unit, baudrate)
 
 
-class Fitting:
-    """Applies the settings named in LIVE; `apply()` all of them, `changed(name)` those that belong to one."""
+def apply(evses, connectors, readers, settings, log):
+    """Applies the settings that count at once; `connectors` is a list of evse.ports.Drivers."""
+    get = settings.get
+    for evse in evses:
+        evse.set_derating(get("DeratingStart") * 10, get("DeratingEnd") * 10)
+        evse.set_max_imbalance(get("MaxImbalance"))
+        evse.set_ventilation(get("VentilationFitted"))
+        evse.set_wake_up(get("WakeUp"))
+    for reader in readers:
+        reader.reverse, reader.shorten = get("ReverseUIDs"), get("ShortenUIDs")
+    for parts in connectors:
+        if parts.indicator:
+            parts.indicator.brightness = get("LightIntensity")
+            parts.indicator.repeat = get("BlinkRepeat")
+    _calibrate(connectors, get("PilotCalibration"), log)
 
-    def __init__(self, board, evses, settings, log):
-        self._board = board
-        self._evses = evses
-        self._settings = settings
-        self._log = log
 
-    def changed(self, name):
-        if name in LIVE:
-            self.apply()
-
-    def apply(self):
-        get = self._settings.get
-        for evse in self._evses:
-            evse.set_derating(get("DeratingStart") * 10, get("DeratingEnd") * 10)
-            evse.set_max_imbalance(get("MaxImbalance"))
-            evse.set_ventilation(get("VentilationFitted"))
-            evse.set_wake_up(get("WakeUp"))
-        reverse, shorten = get("ReverseUIDs"), get("ShortenUIDs")
-        for reader in self._board.readers:
-            reader.text = lambda uid: uid_text(uid, reverse, shorten)
-        for parts in self._board.connectors:
-            if parts.indicator:
-                parts.indicator.brightness = get("LightIntensity")
-                parts.indicator.repeat = get("BlinkRepeat")
-        self._calibrate(get("PilotCalibration"))
-
-    def _calibrate(self, text):
-        """One "uV:mV uV:mV" for each connector, divided by semicolons; an empty one leaves the board's own."""
-        for parts, points in zip(self._board.connectors, text.split(";")):
-            try:
-                if points.strip():
-                    parts.pilot.calibrate([[int(number) for number in point.split(":")] for point in points.split()])
-            except ValueError as exc:
-                self._log.error("board", "pilot calibration: %s", exc)
+def _calibrate(connectors, text, log):
+    """One "uV:mV uV:mV" for each connector, divided by semicolons; an empty one leaves the board's own."""
+    for parts, points in zip(connectors, text.split(";")):
+        try:
+            if points.strip():
+                parts.pilot.calibrate([[int(number) for number in point.split(":")] for point in points.split()])
+        except ValueError as exc:
+            log.error("board", "pilot calibration: %s", exc)

@@ -6,9 +6,6 @@ from micropython import const
 
 from firmware.kernel.signal import Signal
 
-# What an input of a connector may stand for: the buttons, and the faults that the contact of a protective device tells.
-CONTACTS = ("stop", "emergency", "rccb_tripped", "mcb_tripped", "breaker_tripped", "spd_tripped")
-
 _POLL_MS = const(20)
 _STABLE_POLLS = const(2)  # contacts bounce for some milliseconds, and a contactor's coil induces for one
 
@@ -44,7 +41,7 @@ class Buttons:
         self.changed = Signal()
 
     def add(self, connector, name, button):
-        """Adds a button of a connector (1..n), one of CONTACTS."""
+        """Adds a button of a connector (1..n), with what its contact stands for (boards.contacts)."""
         self._buttons.append((connector, name, button))
 
     async def run(self, beat):

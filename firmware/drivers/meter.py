@@ -6,8 +6,9 @@ No float is computed: those of the ESP32 have 24 bits, too few for the Wh of a m
 from micropython import const
 from modbus_rtu import ModbusError
 
-from firmware.drivers.meter_models import FIELDS, INPUT, MODELS, PER_PHASE, WORDS
 from firmware.kernel.reading import Reading
+
+WORDS = {"int16": 1, "float32": 2, "int32": 2, "uint64": 4}  # kind of number: registers
 
 # "Illegal function", "illegal data address", "illegal data value": this variant of the meter lacks these registers.
 _NOT_THERE = (1, 2, 3)
@@ -18,85 +19,49 @@ _MOST_FACTOR = const(10)  # of SunSpec: they are powers of ten from -10 to 10
 
 
 class Meter:
-    """One meter on a modbus_rtu.RtuMaster. `model` is a name in MODELS or a Model. Another name: ValueError."""
+    """One meter on a modbus_rtu.RtuMaster; `model` is a meter_models.Model.
 
-    def __init__(self, master, unit=1, model="sdm630"):
-        if isinstance(model, str):
-            if model not in MODELS:
-                raise ValueError(f"unknown meter {model}")
-            model = MODELS[model]
-        self._model = model
+    Its requests() are (address, count of registers, fields), and a field is (name in Reading, kind of number, its index
+    among the registers, phases or 0 for a single value, power of ten to the unit of Reading, index of the register with
+    a further power of ten or None).
+    """
+
+    def __init__(self, master, unit, model):
+        self._read = getattr(master, "read_" + model.function)
         self._unit = unit
-        self._read = master.read_input if model.function == INPUT else master.read_holding
-        self._requests = plan(model)
+        self._low_first = model.low_first
+        self._requests = model.requests()
 
     async def read(self):
         """Returns a Reading. What the meter lacks is None. Raises ModbusError (an OSError) when it gives no energy."""
         values = {}
-        for address, count, names in self._requests:
+        for address, count, fields in self._requests:
             try:
                 block = await self._read(self._unit, address, count)
             except ModbusError as exc:
-                if exc.code not in _NOT_THERE or "energy_wh" in names:
+                if exc.code not in _NOT_THERE or "energy_wh" in [field[0] for field in fields]:
                     raise
                 continue
-            for name in names:
-                values[name] = self._field(name, block, address)
+            for field in fields:
+                values[field[0]] = self._value(block, *field)
         return Reading(**values)
 
-    def _field(self, name, block, address):
-        """Returns the value of one field of Reading from the registers of `block`, which begins at `address`."""
-        register, decimals, kind, factor_register = _layout(self._model, name)
-        exponent = FIELDS[name] - decimals
-        if factor_register is not None:
-            factor = _decode("int16", block, factor_register - address, False, 0)
+    def _value(self, block, name, kind, index, phases, exponent, factor_index):
+        """Returns the value of one field of Reading from the registers of `block`."""
+        if factor_index is not None:
+            factor = _decode("int16", block, factor_index, False, 0)
             if factor is None or not -_MOST_FACTOR <= factor <= _MOST_FACTOR:
                 return None
             exponent += factor
         step = WORDS[kind]
-        values = [
-            _decode(kind, block, register - address + i * step, self._model.low_first, exponent)
-            for i in range(self._count(name))
-        ]
-        if name not in PER_PHASE:
+        values = [_decode(kind, block, index + i * step, self._low_first, exponent) for i in range(phases or 1)]
+        if not phases or values[0] is None:
             return values[0]
-        if values[0] is None:
-            return None
         if name == "currents_ma":
             # A meter wired the wrong way round: what flows must not pass for nothing. The powers keep the direction.
             values = [None if value is None else abs(value) for value in values]
         # A three-phase meter on one phase says "not a number" for the other two.
         return (values[0],) if None in values else tuple(values)
-
-    def _count(self, name):
-        return self._model.phases if name in PER_PHASE else 1
-
-
-def _layout(model, name):
-    """Returns (register, decimals, kind, register of the scale factor or None) of a field."""
-    layout = model.fields[name]
-    kind = layout[2] if len(layout) > 2 else model.kind
-    return layout[0], layout[1], kind, layout[3] if len(layout) > 3 else None
-
-
-def plan(model):
-    """Returns the requests that read a model's fields, as (address, count of registers, names of the fields)."""
-    spans = []
-    for name in model.fields:
-        register, _, kind, factor_register = _layout(model, name)
-        end = register + WORDS[kind] * (model.phases if name in PER_PHASE else 1)
-        if factor_register is not None:
-            end = max(end, factor_register + 1)
-        spans.append((register, end, name))
-    requests = []
-    for start, end, name in sorted(spans):
-        if requests:
-            first, count, names = requests[-1]
-            if start <= first + count + model.bridge and end - first <= model.longest:
-                requests[-1] = (first, max(count, end - first), names + (name,))
-                continue
-        requests.append((start, end - start, (name,)))
-    return requests
 
 
 def _decode(kind, block, index, low_first, exponent):

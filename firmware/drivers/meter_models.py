@@ -1,13 +1,11 @@
-"""Modbus energy meters by name: which register holds what. Settings name a meter, so a name never changes its meaning.
+"""Register maps of Modbus energy meters: one line each in meter_models.txt, or a line that an installer types.
 
-Registers are 0-based addresses. `decimals` is the power of ten by which a meter's number exceeds the base unit: V, A,
-W, Hz and kWh are raw / 10 ** decimals (negative for a meter that counts in kW).
+Needed to build a meter.Meter, not to read it.
 """
 
 from micropython import const
 
-HOLDING = const(3)  # function codes
-INPUT = const(4)
+from firmware.drivers.meter import WORDS
 
 # Reading's field: power of ten from the base unit to the unit of the field.
 FIELDS = {
@@ -19,193 +17,104 @@ FIELDS = {
     "voltages_mv": 3,
     "frequency_mhz": 3,
 }
-PER_PHASE = ("powers_w", "currents_ma", "voltages_mv")
+_PER_PHASE = ("powers_w", "currents_ma", "voltages_mv")
 
-WORDS = {"int16": 1, "float32": 2, "int32": 2, "uint64": 4}
+_MOST_REGISTERS = const(125)  # in one reply (Modbus Application Protocol V1.1b3 §6.3)
+_FILE = __file__.rpartition("/")[0] + "/meter_models.txt"
 
 
 class Model:
-    """The register map of one kind of meter.
+    """The register map of one kind of meter, from the words of its line (see meter_models.txt). Raises ValueError.
 
-    function   INPUT or HOLDING
-    kind       of numbers: "float32", "int32", "int16"
-    phases     how many values a field that is measured per phase has
-    fields     {field of Reading: (register, decimals)}; more may follow: the kind where it differs from the others,
-               and the register of a SunSpec scale factor (int16, value = raw * 10 ** factor)
-    low_first  True: the low word of a number comes first (each word has its high byte first)
-    longest    registers that the meter returns in one reply
-    bridge     registers without meaning that a request may span to save another one
+    function   "input" or "holding"
+    kind       of numbers, a key of WORDS
+    fields     {field of Reading: (register, decimals, kind, register of the scale factor or None)}
     """
 
-    def __init__(self, function, kind, phases, fields, low_first=False, longest=125, bridge=0):
-        self.function = function
-        self.kind = kind
-        self.phases = phases
-        self.fields = fields
-        self.low_first = low_first
-        self.longest = longest
-        self.bridge = bridge
+    def __init__(self, words):
+        self.function, self.kind, phases = (words + ["", "", ""])[:3]
+        if self.function not in ("input", "holding") or self.kind not in WORDS or phases not in ("1", "3"):
+            raise ValueError("a register map begins with input or holding, the kind of numbers, and 1 or 3 phases")
+        self.phases = int(phases)
+        self.low_first = "low-first" in words
+        self.longest = _MOST_REGISTERS
+        self.bridge = 0
+        self.fields = {}
+        for word in words[3:]:
+            name, equals, value = word.partition("=")
+            if name == "longest":
+                self.longest = min(_MOST_REGISTERS, int(value))
+            elif name == "bridge":
+                self.bridge = int(value)
+            elif name in FIELDS and equals:
+                self.fields[name] = self._place(value)
+            elif word != "low-first":
+                raise ValueError("no field of a meter: %s" % word)
+        if "energy_wh" not in self.fields:
+            raise ValueError("a register map without energy_wh counts nothing")
+
+    def _place(self, text):
+        parts = text.split(":")
+        register = int(parts[0], 0)
+        decimals = int(parts[1]) if len(parts) > 1 else 0
+        kind = parts[2] if len(parts) > 2 else self.kind
+        factor = int(parts[3]) if len(parts) > 3 else None
+        if not 0 <= register <= 65_535 or not -9 <= decimals <= 9 or len(parts) > 4:
+            raise ValueError("no register: %s" % text)
+        if kind not in WORDS:
+            raise ValueError("no kind of number: %s" % kind)
+        return register, decimals, kind, factor
+
+    def requests(self):
+        """Returns the requests that read all fields, as meter.Meter takes them."""
+        spans = []
+        for name, (register, _, kind, factor) in self.fields.items():
+            end = register + WORDS[kind] * self._values(name)
+            spans.append((register, max(end, (factor or 0) + 1), name))
+        requests = []
+        for start, end, name in sorted(spans):
+            if requests:
+                first, count, names = requests[-1]
+                if start <= first + count + self.bridge and end - first <= self.longest:
+                    requests[-1] = (first, max(count, end - first), names + [name])
+                    continue
+            requests.append((start, end - start, [name]))
+        return [(first, count, [self._layout(name, first) for name in names]) for first, count, names in requests]
+
+    def _values(self, name):
+        return self.phases if name in _PER_PHASE else 1
+
+    def _layout(self, name, first):
+        register, decimals, kind, factor = self.fields[name]
+        phases = self.phases if name in _PER_PHASE else 0
+        factor = None if factor is None else factor - first
+        return name, kind, register - first, phases, FIELDS[name] - decimals, factor
 
 
-def _eastron(phases, fields):
-    return Model(INPUT, "float32", phases, fields, longest=80)
+def models():
+    """Yields (names, line with the register map) of all meters that are known."""
+    with open(_FILE) as file:
+        for line in file:
+            if line[0] not in "#\n":
+                names, _, words = line.partition(" ")
+                yield names.split(","), words
 
 
-_EASTRON_1 = _eastron(
-    1,
-    {
-        "voltages_mv": (0x00, 0),
-        "currents_ma": (0x06, 0),
-        "power_w": (0x0C, 0),
-        "frequency_mhz": (0x46, 0),
-        "energy_wh": (0x48, 0),
-        "export_wh": (0x4A, 0),
-    },
-)
-_EASTRON_3 = _eastron(
-    3,
-    {
-        "voltages_mv": (0x00, 0),
-        "currents_ma": (0x06, 0),
-        "powers_w": (0x0C, 0),
-        "power_w": (0x34, 0),
-        "frequency_mhz": (0x46, 0),
-        "energy_wh": (0x48, 0),
-        "export_wh": (0x4A, 0),
-    },
-)
+def model(name):
+    """Returns the Model of a meter. Raises ValueError for a name that is not known."""
+    for names, line in models():
+        if name in names:
+            return Model(line.split())
+    raise ValueError("no meter of this name is known: %s" % name)
 
 
-MODELS = {
-    "sdm630": _EASTRON_3,
-    "sdm72": _EASTRON_3,
-    "sdm120": _EASTRON_1,
-    "sdm230": _EASTRON_1,
-    "phoenix-eem350": Model(
-        INPUT,
-        "int32",
-        3,
-        {"voltages_mv": (0x0, 1), "currents_ma": (0xC, 3), "power_w": (0x28, 1), "energy_wh": (0x3E, 1)},
-        low_first=True,
-        longest=11,
-    ),
-    "finder-7e78": Model(
-        INPUT,
-        "float32",
-        3,
-        {
-            "voltages_mv": (0x1000, 0),
-            "currents_ma": (0x100E, 0),
-            "power_w": (0x1026, 0),
-            "energy_wh": (0x1106, 3),
-            "export_wh": (0x110E, 3),
-        },
-    ),
-    "finder-7m38": Model(
-        INPUT,
-        "float32",
-        3,
-        {"voltages_mv": (2500, 0), "currents_ma": (2516, 0), "power_w": (2536, 0), "energy_wh": (2638, 3)},
-    ),
-    "abb-b23": Model(
-        HOLDING,
-        "int32",
-        3,
-        {
-            "voltages_mv": (0x5B00, 1),
-            "currents_ma": (0x5B0C, 2),
-            "power_w": (0x5B14, 2),
-            "energy_wh": (0x5000, 2, "uint64"),
-            "export_wh": (0x5004, 2, "uint64"),
-        },
-    ),
-    # The meter behind a SolarEdge inverter: SunSpec model 203 at 40188. Its energy registers count Wh.
-    "solaredge-sunspec": Model(
-        HOLDING,
-        "int16",
-        3,
-        {
-            "currents_ma": (40191, 0, "int16", 40194),
-            "voltages_mv": (40196, 0, "int16", 40203),
-            "frequency_mhz": (40204, 0, "int16", 40205),
-            "power_w": (40206, 0, "int16", 40210),
-            "powers_w": (40207, 0, "int16", 40210),
-            "export_wh": (40226, 3, "int32", 40242),
-            "energy_wh": (40234, 3, "int32", 40242),
-        },
-        bridge=16,
-    ),
-    "wago-879": Model(
-        HOLDING,
-        "float32",
-        3,
-        {
-            "voltages_mv": (0x5002, 0),
-            "currents_ma": (0x500C, 0),
-            "power_w": (0x5012, -3),
-            "energy_wh": (0x600C, 0),
-            "export_wh": (0x6018, 0),
-        },
-    ),
-    "sinotimer-dts6619": Model(
-        INPUT,
-        "int16",
-        3,
-        {
-            "voltages_mv": (0x0, 1),
-            "currents_ma": (0x3, 2),
-            "power_w": (0x8, 0),
-            "energy_wh": (0x27, 2, "int32"),
-            "export_wh": (0x31, 2, "int32"),
-        },
-    ),
-    "schneider-iem3x5x": Model(
-        HOLDING,
-        "float32",
-        3,
-        {
-            "voltages_mv": (0x0BD3, 0),
-            "currents_ma": (0x0BB7, 0),
-            "power_w": (0x0BF3, -3),
-            "energy_wh": (0xB02B, 0),
-            "export_wh": (0xB02D, 0),
-        },
-    ),
-    "chint-dtsu666": Model(
-        HOLDING,
-        "float32",
-        3,
-        {
-            "voltages_mv": (0x2000, 1),
-            "currents_ma": (0x200C, 3),
-            "power_w": (0x2012, 1),
-            "energy_wh": (0x101E, 0),
-            "export_wh": (0x1028, 0),
-        },
-    ),
-    "chint-ddsu666": Model(
-        HOLDING,
-        "float32",
-        1,
-        {
-            "voltages_mv": (0x2000, 1),
-            "currents_ma": (0x2002, 0),
-            "power_w": (0x2004, -3),
-            "energy_wh": (0x4000, 0),
-            "export_wh": (0x400A, 0),
-        },
-    ),
-    "carlo-gavazzi-em340": Model(
-        INPUT,
-        "int32",
-        3,
-        {
-            "voltages_mv": (0x0, 1),
-            "currents_ma": (0xC, 3),
-            "power_w": (0x28, 1),
-            "energy_wh": (0x34, 1),
-            "export_wh": (0x4E, 1),
-        },
-        low_first=True,
-    ),
-}
+def check_name(name):
+    """Raises ValueError for a MeterModel that is not known."""
+    if name not in ("", "custom"):
+        model(name)
+
+
+def check_registers(text):
+    """Raises ValueError for MeterRegisters that are no register map."""
+    if text:
+        Model(text.split())

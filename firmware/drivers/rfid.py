@@ -17,7 +17,7 @@ class Reader:
 
     source   async start() (re)initialises the reader; async find() returns the id of the card in the field as bytes,
              None without a card. Both raise OSError. See Pn532Source, Em4100Source.
-    text     uid -> the id token that is reported; uid_text unless somebody sets another form
+    reverse, shorten   the form of the id tokens that are reported, see uid_text
     card     Signal(token): a card was put to the reader
     refused  Signal(token): it has no identity: an id that it makes up anew each time
     health   Signal(ok, first): the reader was lost (False) or is back (True); `first` for the first report, which a
@@ -26,7 +26,8 @@ class Reader:
 
     def __init__(self, source, poll_ms=_POLL_MS, sleep=asyncio.sleep):
         self._source = source
-        self.text = uid_text
+        self.reverse = False
+        self.shorten = True
         self._poll_s = poll_ms / 1000
         self._retry_s = _RETRY_MS / 1000
         self._sleep = sleep
@@ -66,7 +67,8 @@ class Reader:
         self._absent = 0
         if uid != self._shown:
             self._shown = uid
-            (self.refused if is_random(uid) else self.card).emit(self.text(uid))
+            token = uid_text(uid, self.reverse, self.shorten)
+            (self.refused if is_random(uid) else self.card).emit(token)
 
     def _report(self, ok):
         if ok != self.ok:

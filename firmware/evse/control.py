@@ -18,8 +18,7 @@ _READING_VALID_MS = const(10_000)
 
 
 class Evse:
-    """One connector. `drivers` has the attributes pilot, proximity, contactor, lock, rcd, thermistor and indicator;
-    None means not fitted (pilot and contactor always are).
+    """One connector. `drivers` is a ports.Drivers.
 
     Signals: state_changed(evse, state), pilot_changed(evse), contactor_changed(evse, closed), lock_changed(evse,
     locked), fault_changed(evse, fault, on), limit_changed(evse, mA, slot), stop_pressed(evse).

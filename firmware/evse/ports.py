@@ -12,9 +12,14 @@ _STAGGER_MS = const(20)  # twin connectors take turns with them
 _QUIET_MS = const(5_000)  # a driver that fails now and then is a driver that fails
 
 
+class Drivers:
+    """The drivers of one connector; None means not fitted (pilot and contactor always are)."""
+
+    pilot = proximity = contactor = lock = rcd = thermistor = indicator = None
+
+
 class Ports:
-    """`drivers` has the attributes pilot, proximity, contactor, lock, rcd and thermistor; None means not fitted (pilot
-    and contactor always are)."""
+    """`drivers` is a Drivers, or has its attributes."""
 
     def __init__(self, drivers, log, area, turn=0):
         self._drivers = drivers

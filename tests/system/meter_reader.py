@@ -10,6 +10,7 @@ import time
 
 from modbus_rtu import ModbusError, RtuMaster
 
+from firmware.drivers import meter_models
 from firmware.drivers.meter import Meter
 
 
@@ -32,7 +33,7 @@ class Tty:
 
 async def main(path, model, unit, count, retries):
     master = RtuMaster(Tty(path), baudrate=19_200, timeout_ms=200, retries=int(retries))
-    meter = Meter(master, int(unit), model)
+    meter = Meter(master, int(unit), meter_models.model(model))
     for _ in range(int(count)):
         began = time.ticks_ms()
         try:

@@ -66,3 +66,10 @@ def test_a_plug_that_stays_is_locked_again_after_the_window(start_charger, csms)
     assert charger.connector()["lock"] is False
     charger.wait_state(lock=True)
     assert time.monotonic() - began > 1.5
+
+
+def test_the_form_of_the_tokens_changes_at_once(charger, csms):
+    charger.set_key("ReverseUIDs", "true")
+    charger.swipe("04A1B2C3")
+    csms.expect("Authorize", idTag="C3B2A104")
+    assert charger.set_key("MeterModel", "sdm72") == "reboot"

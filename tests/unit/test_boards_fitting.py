@@ -3,16 +3,18 @@
 from folder import fresh_folder
 from harness import raises
 
-from firmware.boards.fitting import Fitting, fit
-from firmware.drivers.meter_custom import parse
-from firmware.drivers.meter_models import HOLDING, INPUT
+from firmware.boards.fitting import apply, fit
 from firmware.store.settings import InvalidValue
 from tools.sim.bench import Bench
 
 
+def apply_to(bench):
+    apply(bench.evses, bench.board.connectors, bench.board.readers, bench.settings, bench.log)
+
+
 def fitted(**settings):
     bench = Bench(fresh_folder(), **settings)
-    Fitting(bench.board, bench.evses, bench.settings, bench.log).apply()
+    apply_to(bench)
     return bench
 
 
@@ -30,7 +32,7 @@ def test_a_calibration_by_two_levels_corrects_gain_and_offset():
     low = pilot.sample_uv()[1]
     pilot.drive(10_000)
     bench.settings.set("PilotCalibration", "%d:-12000 %d:12000" % (low, high), "installer")
-    Fitting(bench.board, bench.evses, bench.settings, bench.log).apply()
+    apply_to(bench)
     assert abs(pilot.sample()[0] - 12_000) < 60
     outlet.plug(32)
     assert abs(pilot.sample()[0] - outlet.pilot.high_mv) < 60
@@ -61,25 +63,6 @@ def test_derating_and_brightness_follow_the_settings():
     assert slot == "temperature" and 21_000 <= milliamps <= 22_000
 
 
-def test_a_register_map_of_ones_own():
-    model = parse("holding int16 1 low-first energy_wh=0x28:2:int32 power_w=8 voltages_mv=0:1")
-    assert (model.function, model.kind, model.phases, model.low_first) == (HOLDING, "int16", 1, True)
-    assert model.fields == {"energy_wh": (40, 2, "int32"), "power_w": (8, 0), "voltages_mv": (0, 1)}
-    assert parse("input float32 3 energy_wh=72").function == INPUT
-    for text in (
-        "",
-        "input float32 3 power_w=1",
-        "input float32 2 energy_wh=1",
-        "input bcd 1 energy_wh=1",
-        "input int16 1 energy_wh=70000",
-        "input int16 1 energy_wh=1:0:bcd",
-        "input int16 1 energy_wh=x",
-        "input int16 1 energy_wh=1 colour=2",
-    ):
-        with raises(ValueError):
-            parse(text)
-
-
 def test_what_is_set_reaches_the_board_at_the_next_start():
     bench = Bench(fresh_folder(), CableFixed=True, Phases=1, ReaderModel="none")
     fit(bench.board, bench.settings, bench.log)
@@ -92,7 +75,7 @@ def test_what_the_board_cannot_be_is_refused_or_logged():
     bench = Bench(fresh_folder(), CableFixed=True)
     board = bench.board
     board._sockets = [(None, None)]
-    board._most_phases = 1
+    board.most_phases = 1
     board.fit_cable(True)
     board.fit_phases(1)
     fit(board, bench.settings, bench.log)  # Phases is 3

@@ -5,8 +5,10 @@ import struct
 from harness import raises
 from modbus_rtu import ModbusError
 
-from firmware.drivers.meter import Meter, float32_scaled, plan
-from firmware.drivers.meter_models import FIELDS, HOLDING, MODELS, WORDS, Model
+from firmware.drivers.meter import WORDS, Meter, float32_scaled
+from firmware.drivers.meter_models import FIELDS, Model, model, models
+
+FUNCTIONS = {"holding": 3, "input": 4}
 
 # What the synthetic meters measure, in V, A, W, Hz and kWh.
 WORLD = {
@@ -27,7 +29,7 @@ class Registers:
     """The registers of a meter as a master reads them; `absent` addresses are answered with exception 2."""
 
     def __init__(self, function):
-        self.function = function
+        self.function = FUNCTIONS[function]
         self.words = {}
         self.reads = []
         self.errors = []
@@ -62,16 +64,23 @@ class Registers:
         return b"".join([self.words.get(register, b"\x00\x00") for register in range(address, address + count)])
 
 
+def known():
+    """All models by name."""
+    return {name: Model(line.split()) for names, line in models() for name in names}
+
+
+def meter_of(registers, name="sdm630"):
+    return Meter(registers, 1, model(name))
+
+
 def image_of(model):
     """A meter of this model that measures WORLD."""
     registers = Registers(model.function)
-    for name, layout in model.fields.items():
-        register, decimals = layout[:2]
-        kind = layout[2] if len(layout) > 2 else model.kind
+    for name, (register, decimals, kind, factor_register) in model.fields.items():
         factor = 0
-        if len(layout) > 3:
+        if factor_register is not None:
             factor = 1 if name == "power_w" or name == "powers_w" else -2 if kind == "int16" else 0
-            registers.put(layout[3], "int16", factor)
+            registers.put(factor_register, "int16", factor)
         values = WORLD[name][: model.phases]
         for i in range(len(values)):
             registers.put(register + i * WORDS[kind], kind, values[i] * 10.0 ** (decimals - factor), model.low_first)
@@ -99,31 +108,31 @@ PROVEN = {
 
 
 def test_the_registers_are_those_of_the_field():
-    assert set(PROVEN) == set(MODELS)
+    assert set(PROVEN) == set(known())
     for name, registers in PROVEN.items():
-        fields = MODELS[name].fields
+        fields = model(name).fields
         for field, register in zip(("voltages_mv", "currents_ma", "power_w", "energy_wh", "export_wh"), registers):
             assert fields.get(field, (None,))[0] == register, (name, field)
 
 
 async def test_a_meter_wired_backwards_shows_its_load():
-    registers = image_of(MODELS["sdm630"])
+    registers = image_of(model("sdm630"))
     registers.put(0x06, "float32", -15.5)
-    reading = await Meter(registers).read()
+    reading = await meter_of(registers).read()
     assert reading.currents_ma[0] == 15_500
 
 
 async def test_every_model_reads_its_registers():
-    for name, model in MODELS.items():
-        registers = image_of(model)
-        reading = await Meter(registers, unit=7, model=name).read()
+    for name, map_ in known().items():
+        registers = image_of(map_)
+        reading = await Meter(registers, 7, map_).read()
         for field in FIELDS:
             value = getattr(reading, field)
-            if field not in model.fields:
+            if field not in map_.fields:
                 assert value is None, (name, field)
                 continue
             values = value if isinstance(value, tuple) else (value,)
-            expected = WORLD[field][: model.phases]
+            expected = WORLD[field][: map_.phases]
             assert len(values) == len(expected), (name, field)
             for i in range(len(values)):
                 tolerance = RESOLUTION.get(field, 0)
@@ -133,14 +142,14 @@ async def test_every_model_reads_its_registers():
 
 
 def test_no_request_is_longer_than_the_meter_answers():
-    for model in MODELS.values():
-        for _, count, _ in plan(model):
-            assert count <= model.longest
+    for map_ in known().values():
+        for _, count, _ in map_.requests():
+            assert count <= map_.longest
 
 
 def test_registers_side_by_side_are_read_together():
-    assert [(address, count) for address, count, _ in plan(MODELS["sdm630"])] == [(0, 18), (0x34, 2), (0x46, 6)]
-    assert len(plan(MODELS["solaredge-sunspec"])) == 1
+    assert [(address, count) for address, count, _ in model("sdm630").requests()] == [(0, 18), (0x34, 2), (0x46, 6)]
+    assert len(model("solaredge-sunspec").requests()) == 1
 
 
 def single(value):
@@ -167,58 +176,58 @@ def test_what_is_no_number_is_none():
 
 
 async def test_a_phase_that_is_not_there_leaves_one_value():
-    registers = image_of(MODELS["sdm630"])
+    registers = image_of(model("sdm630"))
     registers.words[2] = registers.words[4] = b"\x7f\xc0"  # NaN in the high word of L2 and L3
     registers.words[6] = b"\x7f\xc0"
-    reading = await Meter(registers).read()
+    reading = await meter_of(registers).read()
     assert reading.voltages_mv == (230_500,)
     assert reading.currents_ma is None
 
 
 async def test_integers_that_mean_not_implemented_are_none():
-    registers = image_of(MODELS["solaredge-sunspec"])
+    registers = image_of(model("solaredge-sunspec"))
     registers.words[40206] = b"\x80\x00"
     registers.words[40203] = b"\x80\x00"  # the scale factor of the voltages
-    reading = await Meter(registers, model="solaredge-sunspec").read()
+    reading = await meter_of(registers, "solaredge-sunspec").read()
     assert reading.power_w is None
     assert reading.voltages_mv is None
     assert reading.energy_wh == 1_234_500
 
 
 async def test_a_scale_factor_beyond_sense_is_none():
-    registers = image_of(MODELS["solaredge-sunspec"])
+    registers = image_of(model("solaredge-sunspec"))
     registers.put(40242, "int16", 30_000)
-    assert (await Meter(registers, model="solaredge-sunspec").read()).energy_wh is None
+    assert (await meter_of(registers, "solaredge-sunspec").read()).energy_wh is None
 
 
 async def test_negative_power_is_export():
     for name in ("sdm630", "abb-b23", "carlo-gavazzi-em340", "sinotimer-dts6619"):
-        model = MODELS[name]
-        registers = image_of(model)
-        register, decimals = model.fields["power_w"][:2]
-        registers.put(register, model.kind, -1500 * 10**decimals, model.low_first)
-        assert (await Meter(registers, model=name).read()).power_w == -1500
+        map_ = model(name)
+        registers = image_of(map_)
+        register, decimals = map_.fields["power_w"][:2]
+        registers.put(register, map_.kind, -1500 * 10**decimals, map_.low_first)
+        assert (await meter_of(registers, name).read()).power_w == -1500
 
 
 async def test_a_variant_without_some_registers_is_read_without_them():
-    registers = image_of(MODELS["sdm72"])
+    registers = image_of(model("sdm72"))
     registers.absent = (0x00,)
-    reading = await Meter(registers, model="sdm72").read()
+    reading = await meter_of(registers, "sdm72").read()
     assert reading.voltages_mv is None
     assert reading.energy_wh == 1_234_500
 
 
 async def test_a_meter_that_gives_no_energy_is_an_error():
-    registers = image_of(MODELS["sdm630"])
+    registers = image_of(model("sdm630"))
     registers.absent = (0x48,)
     with raises(ModbusError) as caught:
-        await Meter(registers).read()
+        await meter_of(registers).read()
     assert caught.value.code == 2
 
 
 async def test_a_meter_that_is_silent_or_broken_is_an_error_and_comes_back():
-    registers = image_of(MODELS["sdm630"])
-    meter = Meter(registers)
+    registers = image_of(model("sdm630"))
+    meter = meter_of(registers)
     for code in (None, 4, 6):
         registers.errors = [code]
         with raises(OSError):
@@ -227,15 +236,40 @@ async def test_a_meter_that_is_silent_or_broken_is_an_error_and_comes_back():
 
 
 async def test_a_register_map_of_ones_own():
-    model = Model(HOLDING, "int32", 1, {"energy_wh": (100, 3), "power_w": (104, 0)}, low_first=True)
-    registers = Registers(3)
+    model = Model("holding int32 1 low-first energy_wh=100:3 power_w=104".split())
+    registers = Registers("holding")
     registers.put(100, "int32", 70_000, low_first=True)
     registers.put(104, "int32", -1, low_first=True)
-    reading = await Meter(registers, model=model).read()
+    reading = await Meter(registers, 1, model).read()
     assert (reading.energy_wh, reading.power_w) == (70_000, -1)
     assert [count for _, _, count in registers.reads] == [2, 2]
 
 
 def test_an_unknown_name_is_refused():
     with raises(ValueError):
-        Meter(Registers(4), model="sdm999")
+        model("sdm999")
+
+
+def test_a_register_map_that_makes_no_sense_is_refused():
+    for text in (
+        "",
+        "input float32 3 power_w=1",
+        "input float32 2 energy_wh=1",
+        "input bcd 1 energy_wh=1",
+        "input int16 1 energy_wh=70000",
+        "input int16 1 energy_wh=1:0:bcd",
+        "input int16 1 energy_wh=1:0:int16:2:3",
+        "input int16 1 energy_wh=x",
+        "input int16 1 energy_wh",
+        "input int16 1 energy_wh=1 colour=2",
+        "input int16 1 energy_wh=1 longest=x",
+    ):
+        with raises(ValueError):
+            Model(text.split())
+
+
+def test_no_map_asks_for_more_than_modbus_gives():
+    map_ = Model("input int16 1 longest=500 energy_wh=0 power_w=125".split())
+    assert [(address, count) for address, count, _ in map_.requests()] == [(0, 1), (125, 1)]
+    map_ = Model("input int16 1 longest=500 bridge=200 energy_wh=0 power_w=124 voltages_mv=125".split())
+    assert [(address, count) for address, count, _ in map_.requests()] == [(0, 125), (125, 1)]

@@ -2,7 +2,7 @@
 
 from harness import raises
 
-from firmware.drivers.button import CONTACTS
+from firmware.boards.contacts import CONTACTS
 from firmware.evse.faults import MAX_RETRIES, RETRY_AFTER_MS, Fault, Faults, names
 
 

@@ -54,14 +54,14 @@ def _pin_table():
 
 
 def _meter_table():
-    from firmware.drivers.meter_models import INPUT, MODELS
+    from firmware.drivers.meter_models import Model, models
 
     yield "| name | function | numbers | phases | measured |"
     yield "|---|---|---|---|---|"
-    for name, model in sorted(MODELS.items()):
-        function = "input" if model.function == INPUT else "holding"
+    for name, line in sorted((name, line) for names, line in models() for name in names):
+        model = Model(line.split())
         words = f"{model.kind}, low word first" if model.low_first else model.kind
-        yield f"| {name} | {function} | {words} | {model.phases} | {', '.join(sorted(model.fields))} |"
+        yield f"| {name} | {model.function} | {words} | {model.phases} | {', '.join(sorted(model.fields))} |"
 
 
 # What a pattern tells the person in front of it.
@@ -112,7 +112,7 @@ _BUTTONS = {
 
 
 def _contact_table():
-    from firmware.drivers.button import CONTACTS
+    from firmware.boards.contacts import CONTACTS
     from firmware.evse.faults import Fault
 
     yield "| contact | while it is closed |"

@@ -18,8 +18,6 @@ import network
 from turns import Turns
 
 from firmware.app import App
-from firmware.boards import simulated
-from firmware.boards.board import Board
 from firmware.drivers.uplink import Wifi
 from firmware.evse.control import Control, Evse
 from firmware.kernel.clock import Clock, iso8601
@@ -216,6 +214,9 @@ async def live():
 
 
 def build_board():
+    from firmware.boards import simulated
+    from firmware.boards.board import Board  # App gives its code back, if nothing else refers to it
+
     return Board(simulated)
 
 

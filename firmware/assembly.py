@@ -1,0 +1,149 @@
+"""The composition root: builds every part of the station once, from the bottom layer to the top, and wires them.
+
+This is the half of app.App that works once: App loads it and unloads it again, with all that only builds.
+"""
+
+import os
+import time
+
+import network
+from micropython import const
+
+from firmware.boards import fitting
+from firmware.charging.station import Station
+from firmware.drivers import reset_cause, rtc
+from firmware.drivers.uplink import Wifi
+from firmware.evse.control import Control, Evse
+from firmware.kernel.clock import Clock
+from firmware.kernel.log import Log, level_of
+from firmware.kernel.signal import Signal
+from firmware.kernel.tasks import Supervisor
+from firmware.maintenance.health import Health
+from firmware.maintenance.restored import carry_on
+from firmware.ocpp.connection import Connection
+from firmware.ocpp.outbox import sequence_floor
+from firmware.ocpp.spool import Spool
+from firmware.ocpp.station_link import StationLink, outbox_state
+from firmware.store.history import History
+from firmware.store.journal import Journal
+from firmware.store.registry import SETTINGS
+from firmware.store.settings import Settings
+from firmware.store.slots import Slots
+from firmware.store.statefile import StateFile
+from firmware.store.tags import AuthCache, TagList
+from firmware.version import VERSION
+
+_CONTROL_PERIOD_MS = const(20)
+_CONTROL_HEARTBEAT_MS = const(1_000)
+_READER_HEARTBEAT_MS = const(10_000)
+_WIFI_HEARTBEAT_MS = const(30_000)
+
+
+def build(app, board, storage, factory, provision, log_sink):
+    """Returns all parts of an app.App, in the order in which it takes them; for the arguments see there."""
+    clock = Clock(time.ticks_ms, time.ticks_diff, rtc.wall, rtc.set_wall)
+    log = Log(clock, sink=log_sink)
+    Signal.on_error = app.observer_failed
+    supervisor = Supervisor(clock, log, board.watchdog, app.critical)
+    for directory in ("", "/journal", "/history"):
+        _make_directory(storage + directory)
+    settings = _settings(board, storage, factory, provision, log)
+    log.level = level_of(settings.get("LogLevel"))
+    journal, tags, cache, history = _stores(storage, settings, clock, log)
+    evses = _evses(board, settings, clock, log)
+    station = Station(
+        clock,
+        log,
+        settings,
+        journal,
+        tags,
+        cache,
+        evses,
+        board.meters,
+        history,
+        StateFile(storage + "/station", log),
+        Slots(storage + "/profiles", log),
+        Slots(storage + "/reserved", log),
+    )
+    if len(evses) > 1:
+        station.schedules.apply()  # the connectors share the supply
+    cause = reset_cause.fault(board.reset_register)
+    if cause:
+        log.warning("app", "started after: %s", cause)
+        station.raise_fault(cause)
+    health = Health(storage, clock, log, supervisor, (journal, history, cache, settings), cause)
+    connection = Connection(settings, clock, log, spool=Spool(storage + "/large", clock))
+    link = StationLink(station, connection, settings, clock, log, journal, storage, tags)
+    return clock, log, supervisor, settings, journal, tags, cache, history, evses, station, health, connection, link
+
+
+def wire(app, board):
+    """Connects the parts of an app.App that has them, and gives their tasks to the supervisor."""
+    app.settings.changed.connect(app.setting_changed)
+    app.clock.changed.connect(app.clock_changed)
+    app.journal.room_changed.connect(app.room_changed)
+    app.room_changed(app.journal.has_room)
+    station = app.station
+    station.reset_requested.connect(app.reset_requested)
+    station.status_changed.connect(app.show)
+    station.token_checked.connect(app.token_checked)
+    app.link.registered.connect(app.registered)
+    for reader in app.readers:
+        reader.card.connect(app.card)
+        reader.health.connect(app.reader_health)
+    board.buttons.changed.connect(station.button)
+    wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, app.wifi_credentials)
+    wifi.changed.connect(app.network_changed)
+    add = app.supervisor.add
+    # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
+    control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS)
+    add("control", control.run, _CONTROL_HEARTBEAT_MS, critical=True, period_ms=_CONTROL_PERIOD_MS)
+    add("buttons", board.buttons.run, _CONTROL_HEARTBEAT_MS)
+    add("history", app.repair_history)  # before the charging task ends what the power cut left open
+    for name, run, heartbeat_ms in station.tasks():
+        add(name, run, heartbeat_ms)
+    add("wifi", wifi.run, _WIFI_HEARTBEAT_MS)
+    add("health", app.health.run)
+    for i, reader in enumerate(app.readers):
+        add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
+    for name, run, heartbeat_ms in app.link.tasks():
+        add(name, run, heartbeat_ms)
+
+
+def _settings(board, storage, factory, provision, log):
+    facts = fitting.facts(board)
+    facts["FirmwareVersion"] = VERSION
+    facts.update(factory or {})
+    settings = Settings(storage + "/settings", SETTINGS, facts, provision, log)
+    fitting.fit(board, settings, log)
+    if "lock" not in board.parts:
+        # What can be locked nowhere is always reported as false (OCPP 1.6 errata 3.84).
+        settings.declare("UnlockConnectorOnEVSideDisconnect", default=False, access="r", who="")
+    return settings
+
+
+def _stores(storage, settings, clock, log):
+    journal = Journal(storage + "/journal", clock, log, settings, sequence_floor(outbox_state(storage, log)))
+    tags = TagList(storage + "/tags", settings.get("LocalAuthListMaxLength"))
+    try:
+        carry_on(settings, tags)
+    except OSError as exc:
+        log.error("app", "restore not finished: %s", exc)
+    return journal, tags, AuthCache(storage + "/cache", clock), History(storage + "/history")
+
+
+def _evses(board, settings, clock, log):
+    most_ma = min(settings.get("MaxCurrent"), board.max_ma)
+    evses = [
+        Evse(i + 1, drivers, clock, log, fixed_cable=board.fixed_cable, phases=board.phases, max_ma=most_ma)
+        for i, drivers in enumerate(board.connectors)
+    ]
+    fitting.apply(evses, board.connectors, board.readers, settings, log)
+    return evses
+
+
+def _make_directory(path):
+    try:
+        os.mkdir(path)
+    except OSError:
+        os.stat(path)  # it was there: anything else is an error worth stopping for

@@ -1,0 +1,17 @@
+"""The hardware watchdog: resets the board when nobody feeds it."""
+
+import machine
+
+
+class Watchdog:
+    """machine.WDT, which nothing can stop again: it begins with the first feed, not with building a Board by hand."""
+
+    def __init__(self, timeout_ms):
+        self._timeout_ms = timeout_ms
+        self._wdt = None
+
+    def feed(self):
+        """To be called more often than every `timeout_ms`."""
+        if self._wdt is None:
+            self._wdt = machine.WDT(timeout=self._timeout_ms)
+        self._wdt.feed()
