@@ -144,13 +144,6 @@ class App:
         """The clock was set."""
         self.journal.clock_changed(delta_s)
 
-    async def repair_history(self, beat):
-        """Task: completes the history after a power cut."""
-        try:
-            self.history.repair(self.journal)
-        except OSError as exc:
-            self.log.error("history", "not repaired: %s", exc)
-
     def card(self, token):
         """A card was put to a reader."""
         asyncio.create_task(self.station.swipe(token))

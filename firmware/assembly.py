@@ -99,7 +99,6 @@ def wire(app, board):
     control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS)
     add("control", control.run, _CONTROL_HEARTBEAT_MS, critical=True, period_ms=_CONTROL_PERIOD_MS)
     add("buttons", board.buttons.run, _CONTROL_HEARTBEAT_MS)
-    add("history", app.repair_history)  # before the charging task ends what the power cut left open
     for name, run, heartbeat_ms in station.tasks():
         add(name, run, heartbeat_ms)
     add("wifi", wifi.run, _WIFI_HEARTBEAT_MS)

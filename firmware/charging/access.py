@@ -5,6 +5,8 @@ start; only then it is authorised, to start on a connector that is ready, to sto
 §3.10), or to reserve a place for the plug that is about to come.
 """
 
+import asyncio
+
 from firmware.charging.authorisation import CONCURRENT_TX, same_token, valid_token
 from firmware.charging.transaction import Grant
 
@@ -43,7 +45,7 @@ class Access:
             if transaction and same_token(token, transaction.token) and not connector.vacated:
                 return self._stop_own(connector, token)
         for connector in served:
-            if connector.is_owner(token):
+            if connector.owner and same_token(token, connector.owner[0]):
                 connector.release_owner()
                 return "released"
         for connector in served:
@@ -145,8 +147,8 @@ class Access:
         grant.reservation = self._reservation(connector, grant.token, grant.parent)
         connector.use(grant)
 
-    def remote_start(self, token, number, profile, spawn):
-        """See Station.remote_start; `spawn(coroutine)` runs what cannot be known at once."""
+    def remote_start(self, token, number, profile):
+        """See Station.remote_start."""
         if not valid_token(token) or not self._may_start():
             return False
         served = [c for c in self._connectors if number is None or c.number == number]
@@ -156,9 +158,9 @@ class Access:
         # Whether the group of a reservation is his, nobody knows who has not asked (OCPP 1.6 §5.13).
         if self._settings.get("AuthorizeRemoteTxRequests") or not self._admits(place, token, None):
             place.claimed = True
-            spawn(self._authorised_start(token, place, profile))
+            asyncio.create_task(self._authorised_start(token, place, profile))
         else:
-            self._use(place, Grant(token, remote=True, profile=profile))
+            self._use(place, Grant(token, profile=profile))
         return True
 
     async def _authorised_start(self, token, place, profile):
@@ -167,7 +169,7 @@ class Access:
         finally:
             place.claimed = False
         if info.accepted and place.startable and self._admits(place, token, info.parent):
-            self._use(place, Grant(token, info.parent, remote=True, profile=profile))
+            self._use(place, Grant(token, info.parent, profile=profile))
 
     def plugged(self, connector):
         """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is."""

@@ -1,30 +1,43 @@
-"""Which connectors the operator has taken out of service; kept over restarts (OCPP 1.6 §4.9, §5.2)."""
+"""What the station must not forget over a restart: which connectors the operator has taken out of service (OCPP 1.6
+§4.9, §5.2), and why it is about to restart."""
 
 
 class Availability:
     """Operative or not, for the station (0) and each connector (1..count).
 
-    What is kept is what is wanted: a connector with a transaction becomes inoperative when that ends.
+    What is kept is what is wanted: a connector with a transaction becomes inoperative when that ends. `file` is a
+    store.StateFile (None: kept in RAM only) for the small dictionary `kept`, whose keys share its 100 bytes: "off"
+    (numbers out of service) and "reset" (why the station restarts).
     """
 
-    def __init__(self, memory, count):
-        self._memory = memory
+    withdrawn = False  # for the moment and until a restart, no connector is offered
+
+    def __init__(self, file, log, count):
+        self._file = file
+        self._log = log
         self._count = count
-        self.withdrawn = False  # for the moment and until a restart, no connector is offered
-        self._off = set(memory.get("off", ()))
+        loaded = file.load() if file else None
+        self.kept = loaded if isinstance(loaded, dict) else {}
 
     def operative(self, n):
-        return n not in self._off and not (self.withdrawn and n)
+        return n not in self.kept.get("off", ()) and not (self.withdrawn and n)
 
     def change(self, n, operative):
-        """Sets one connector, or for n = 0 the station and all its connectors. Returns the numbers that changed."""
-        numbers = range(self._count + 1) if n == 0 else (n,)
-        changed = [i for i in numbers if (i not in self._off) != operative]
-        for i in changed:
-            if operative:
-                self._off.remove(i)
-            else:
-                self._off.add(i)
-        if changed:
-            self._memory.set("off", sorted(self._off))
-        return changed
+        """Sets one connector, or for n = 0 the station and all its connectors."""
+        numbers = set(range(self._count + 1) if n == 0 else (n,))
+        off = set(self.kept.get("off", ()))
+        self.keep("off", sorted(off - numbers if operative else off | numbers) or None)
+
+    def keep(self, key, value):
+        """Keeps `value` under `key`; None forgets it. When the flash refuses, it lasts until the restart."""
+        if self.kept.get(key) == value:
+            return
+        if value is None:
+            self.kept.pop(key)
+        else:
+            self.kept[key] = value
+        if self._file:
+            try:
+                self._file.save(self.kept)
+            except OSError as exc:
+                self._log.error("station", "%s is not kept: %s", key, exc)

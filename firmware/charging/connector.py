@@ -7,11 +7,8 @@ transaction, time-outs, samples.
 
 from micropython import const
 
-from firmware.charging import status
-from firmware.charging.authorisation import same_token
-from firmware.charging.status import DONE, IDLE, RUNNING, WAITING, Status, status_word
+from firmware.charging.status import AVAILABLE, DONE, IDLE, RUNNING, UNAVAILABLE, WAITING, Status, status_word
 from firmware.charging.transaction import Grant, Transaction
-from firmware.kernel.signal import Signal
 from firmware.store.settings import UnknownSetting
 
 # A vehicle needs about a second from the pilot's PWM to state C and may take two; then its C is debounced (500 ms) and
@@ -47,14 +44,17 @@ class Connector:
     reserved      it is kept for somebody; who that is, Reservations knows
     status        newest Status
     plugged_ms    when the vehicle was plugged in, ms; only has a meaning while the EVSE is connected
+    used_up       the plug that is in has had its turn: a transaction, or the time-out
     twin          its reader serves other connectors, too
 
-    `may_begin()` tells whether transactions are allowed at all now.
+    `may_begin()` tells whether transactions are allowed at all now; `plugged(connector)` is called when a vehicle came
+    and no user is known for it. The signals are those of the station.
     """
 
     twin = False
 
-    def __init__(self, number, evse, metering, availability, clock, log, settings, journal, may_begin, history=None):
+    def __init__(self, number, evse, metering, availability, clock, log, settings, journal, history, may_begin,
+                 plugged, status_changed, transaction_changed):  # fmt: skip
         self.number = number
         self.evse = evse
         self.metering = metering
@@ -63,29 +63,30 @@ class Connector:
         self.claimed = False
         self.owner = None
         self.reserved = False
-        self.status = Status(status.AVAILABLE if availability.operative(number) else status.UNAVAILABLE)
+        self.status = Status(AVAILABLE if availability.operative(number) else UNAVAILABLE, None, "")
         self.plugged_ms = 0
-        self.status_changed = Signal()  # (connector, status)
-        self.transaction_changed = Signal()  # ("start" | "stop", transaction)
-        self.plugged = Signal()  # (connector): a vehicle came, and no user is known for it
+        self.used_up = False
         self._availability = availability
         self._clock = clock
         self._log = log
         self._settings = settings
         self._journal = journal
-        self._may_begin = may_begin
         self._history = history
+        self._may_begin = may_begin
+        self._tell_plugged = plugged
+        self._status_changed = status_changed
+        self._transaction_changed = transaction_changed
         self._area = "connector %d" % number
         self._connected = False
-        self._done = False  # the usage is over, the cable is still in
         self._free_until = 0  # ms; a plug that was let go of is not locked again before
         self._waiting_ms = None  # since when the status is Preparing
         self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
         self._answer_ms = 0  # when the offer or the request changed last
         self._asked = (False, False)
         self._info = ""
+        changed = self._evse_changed  # one object for all of them
         for signal in (evse.state_changed, evse.contactor_changed, evse.limit_changed, evse.pilot_changed):
-            signal.connect(self._evse_changed)
+            signal.connect(changed)
         evse.fault_changed.connect(self._fault_changed)
         evse.stop_pressed.connect(self._stop_pressed)
 
@@ -96,7 +97,7 @@ class Connector:
         """IDLE, WAITING, RUNNING or DONE."""
         if self.transaction and not self.transaction.stopping:
             return RUNNING
-        if self._done and self._cable_in():
+        if self.used_up and self._cable_in():
             return DONE
         return WAITING if self.grant or self.evse.connected else IDLE
 
@@ -108,13 +109,14 @@ class Connector:
     @property
     def faulted(self):
         """A fault forbids energy."""
-        return any(fault.blocks for fault in self.evse.faults)
+        return self._blocked(True)
 
-    @property
-    def broken(self):
-        """The station itself is at fault. What a vehicle in use causes only suspends it (OCPP 1.6 §7.6)."""
-        nobody = self.session == IDLE
-        return any(fault.blocks and (nobody or not fault.vehicle) for fault in self.evse.faults)
+    def _blocked(self, by_vehicle):
+        """Tells whether a fault forbids energy, one that lies with the vehicle only if asked for."""
+        for fault in self.evse.faults:
+            if fault.blocks and (by_vehicle or not fault.vehicle):
+                return True
+        return False
 
     @property
     def startable(self):
@@ -133,11 +135,6 @@ class Connector:
         """True when the transaction only waits for its meter, and its plug is gone: the place is the next user's."""
         return self.transaction is not None and self.session in (IDLE, WAITING)
 
-    @property
-    def used_up(self):
-        """True when the plug that is in has had its turn: a transaction, or the time-out."""
-        return self._done
-
     def _cable_in(self):
         # Without an EV the plug still shows in a socket by its coding resistor; a fixed cable has no plug here.
         return self.evse.connected or (self.evse.locked is not None and self.evse.cable_ma is not None)
@@ -147,7 +144,7 @@ class Connector:
     def use(self, grant):
         """An authorised user: the transaction begins as soon as the vehicle is there and nothing forbids it."""
         self.grant = grant
-        self._done = False
+        self.used_up = False
         self._free_until = 0
         self.metering.request()
         self._requested_ms = self._clock.ms()
@@ -156,7 +153,7 @@ class Connector:
     def cancel(self):
         """The usage ends before a transaction has begun (OCPP 1.6 §4.9 B1, B6)."""
         self.grant = None
-        self._done = self._connected
+        self.used_up = self._connected
         self.update()
 
     def set_reserved(self, on):
@@ -198,7 +195,7 @@ class Connector:
         transaction.reason = reason
         transaction.stop_token = token
         transaction.stop_ms = self._clock.ms()
-        self._done = True
+        self.used_up = True
         self.metering.request()
         self._log.info(self._area, "transaction %d stops: %s", transaction.number, reason)
         self.update()
@@ -224,10 +221,6 @@ class Connector:
             transaction.suspended = True
             self.update()
 
-    def is_owner(self, token):
-        """True for the token of the user for whom the plug is kept locked."""
-        return self.owner is not None and same_token(token, self.owner[0])
-
     # -- what the EVSE says
 
     def _evse_changed(self, *_):
@@ -251,11 +244,11 @@ class Connector:
             return
         self._info = ""
         if self.owner is None:
-            self._done = False  # OCPP 1.6 §4.9 F2: reconnecting begins a new usage
+            self.used_up = False  # OCPP 1.6 §4.9 F2: reconnecting begins a new usage
         if self.grant:
             self.use(self.grant)
         else:
-            self.plugged.emit(self)
+            self._tell_plugged(self)
 
     def _unplugged(self):
         transaction = self.transaction
@@ -301,7 +294,7 @@ class Connector:
         self._publish()
 
     def _forget_usage(self):
-        self._done = False
+        self.used_up = False
         self._free_until = 0
         self.owner = None
         self._info = ""
@@ -330,7 +323,8 @@ class Connector:
         word = status_word(
             session,
             self.status.state,
-            faulted=self.broken,
+            # What a vehicle in use causes only suspends it: the station itself is not at fault (OCPP 1.6 §7.6).
+            faulted=self._blocked(session == IDLE),
             operative=self.operative,
             reserved=self.reserved and self.grant is None,
             offering=not paused and not self.faulted and (evse.offered_ma > 0 or settling or not evse.connected),
@@ -343,7 +337,7 @@ class Connector:
         old = self.status
         if word != old.state or info != old.info or fault is not old.fault:
             self.status = Status(word, fault, info)
-            self.status_changed.emit(self, self.status)
+            self._status_changed.emit(self.number, self.status)
 
     # -- what takes time
 
@@ -351,7 +345,7 @@ class Connector:
         """Does what is due: time-outs, samples, beginning and finishing a transaction."""
         now = self._clock.ms()
         self._look()
-        if self._done and not self._cable_in():
+        if self.used_up and not self._cable_in():
             self._forget_usage()
         self._watch_time_out(now)
         self.metering.step()
@@ -416,7 +410,7 @@ class Connector:
         transaction.enter(self._history)
         self._log.info(self._area, "transaction %d begins at %d Wh", number, transaction.begin_wh)
         self.update()
-        self.transaction_changed.emit("start", transaction)
+        self._transaction_changed.emit("start", transaction)
 
     def _ready_to_finish(self, now):
         """True when no more energy flows and the meter was read after that, or waiting any longer makes no sense."""
@@ -444,4 +438,4 @@ class Connector:
         self.transaction = None
         self._log.info(self._area, "transaction %d ended at %d Wh", transaction.number, transaction.wh)
         self.update()
-        self.transaction_changed.emit("stop", transaction)
+        self._transaction_changed.emit("stop", transaction)

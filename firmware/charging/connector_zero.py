@@ -12,32 +12,29 @@ class ConnectorZero:
         self._transactions = transactions
         self._changed = changed
         self._faults = ()
-        self.status = self._decide()
+        self.status = Status(UNAVAILABLE, None, "")
+        self.update()
 
     def raise_fault(self, name, vendor_code=None, info=None):
         """Adds a fault of the station as a whole, by its name in evse.faults, to the status of connector 0."""
-        self._faults = self._without(name) + (Fault(name, vendor_code, info),)
-        self.update()
+        self.clear_fault(name, (Fault(name, vendor_code, info),))
 
-    def clear_fault(self, name):
+    def clear_fault(self, name, instead=()):
         """Takes a fault from connector 0; one that is not there is ignored."""
-        self._faults = self._without(name)
+        self._faults = tuple([fault for fault in self._faults if fault.name != name]) + instead
         self.update()
 
     def update(self):
         """To be called after anything has changed that the status depends on."""
-        status = self._decide()
-        if status.state == UNAVAILABLE != self.status.state and self._transactions():
-            status.state = AVAILABLE  # what is scheduled happens when the last transaction has ended (OCPP 1.6 §5.2)
+        state = AVAILABLE
+        if not self._availability.operative(0):
+            # What is scheduled happens when the last transaction has ended (OCPP 1.6 §5.2).
+            if self.status.state == UNAVAILABLE or not self._transactions():
+                state = UNAVAILABLE
+        for fault in self._faults:
+            if fault.blocks:
+                state = FAULTED
+        status = Status(state, self._faults[0] if self._faults else None, "")
         if status != self.status:
             self.status = status
             self._changed.emit(0, status)
-
-    def _without(self, name):
-        return tuple(fault for fault in self._faults if fault.name != name)
-
-    def _decide(self):
-        state = AVAILABLE if self._availability.operative(0) else UNAVAILABLE
-        if any(fault.blocks for fault in self._faults):
-            state = FAULTED
-        return Status(state, self._faults[0] if self._faults else None)

@@ -14,7 +14,7 @@ _SHARED = ("voltages_mv", "frequency_mhz")
 
 
 class MainMeter:
-    """`sampled(0, "clock", t, reading)` is called at each multiple of ClockAlignedDataInterval from midnight (UTC)."""
+    """Emits sampled(0, "clock", t, reading) at each multiple of ClockAlignedDataInterval from midnight (UTC)."""
 
     def __init__(self, connectors, clock, settings, sampled):
         self._connectors = connectors
@@ -37,7 +37,7 @@ class MainMeter:
         if self._aligned.due(self._settings.get("ClockAlignedDataInterval"), seconds):
             reading = self.current()
             if reading:
-                self._sampled(0, "clock", self._clock.now(), reading)
+                self._sampled.emit(0, "clock", self._clock.now(), reading)
 
 
 def total(readings):

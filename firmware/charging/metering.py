@@ -7,7 +7,6 @@ interval from midnight (UTC). An interval of 0 is off.
 from micropython import const
 
 from firmware.kernel.reading import Reading
-from firmware.kernel.signal import Signal
 
 _POLL_MS = const(1_000)
 _WAKE_MS = const(50)  # how soon a request for a reading is noticed
@@ -101,12 +100,14 @@ def _failure(exc, never_answered):
 class Metering:
     """Polls one meter about once a second; `meter` has async read() -> Reading (OSError), or is None: none fitted.
 
+    Samples outside a transaction are sampled(number, context, t, reading), a signal; those inside go to the journal.
+
     newest   newest Reading, its energy the guarded register; None before the first
     lost     True while the meter does not answer
     polled_at  ms at which the newest completed poll was started, answered or not
     """
 
-    def __init__(self, number, meter, evse, clock, log, settings, journal):
+    def __init__(self, number, meter, evse, clock, log, settings, journal, sampled):
         self._number = number
         self._meter = meter
         self._evse = evse
@@ -114,6 +115,7 @@ class Metering:
         self._log = log
         self._settings = settings
         self._journal = journal
+        self._sampled = sampled
         self._area = "meter %d" % number
         self._register = Register()
         self._transaction = None
@@ -129,7 +131,6 @@ class Metering:
         self.newest = None
         self.lost = False
         self.polled_at = -1
-        self.sampled = Signal()  # (context, t, reading) of samples outside a transaction
         clock.changed.connect(self._clock_changed)
 
     # -- reading the meter
@@ -291,7 +292,7 @@ class Metering:
         if self._transaction:
             self._journal_sample(context, reading)
         else:
-            self.sampled.emit(context, self._clock.now(), reading)
+            self._sampled.emit(self._number, context, self._clock.now(), reading)
 
     def _journal_sample(self, context, reading):
         try:

@@ -15,16 +15,13 @@ _MAX_GAP_WH = const(2_000)
 _PAUSE_AFTER = const(32)  # records
 
 
-async def close_open_transactions(connectors, clock, log, journal, reason, history, changed):
-    """Ends every transaction without end record for `reason` ("PowerLoss", or that of the reset that was pending).
+async def close_transactions(begins, connectors, clock, log, journal, reason, history, closed):
+    """Ends the transactions of the begin records for `reason` ("PowerLoss", or that of the reset that was pending).
 
     meterStop is what the meter shows now, if that is plausible, else the last known value; it is never below meterStart
-    (OCPP 1.6 erratum 3.77). Emits changed("stop", transaction). An end record that cannot be written is left to the
-    next restart.
+    (OCPP 1.6 erratum 3.77). Calls closed(transaction). An end record that cannot be written is left to the next
+    restart.
     """
-    begins = journal.open_transactions()
-    if not begins:
-        return
     running = journal.running.load()
     known = {}
     for begin in begins:
@@ -52,7 +49,7 @@ async def close_open_transactions(connectors, clock, log, journal, reason, histo
             log.error("restart", "end of transaction %d is not kept: %s", begin.tx, exc)
             continue
         log.warning("restart", "transaction %d ended at %d Wh: %s", begin.tx, wh, reason)
-        changed.emit("stop", transaction)
+        closed(transaction)
 
 
 async def _last_known_wh(journal, begin, running, clock):

@@ -4,14 +4,11 @@ import asyncio
 
 from micropython import const
 
-from firmware.charging import restart
 from firmware.charging.access import Access
 from firmware.charging.authorisation import Authoriser
 from firmware.charging.availability import Availability
 from firmware.charging.connector import Connector
 from firmware.charging.connector_zero import ConnectorZero
-from firmware.charging.main_meter import MainMeter
-from firmware.charging.memory import Memory
 from firmware.charging.metering import Metering
 from firmware.kernel.signal import Signal
 
@@ -28,7 +25,7 @@ class Station:
 
     `evses` and `meters` are in the order of the connectors; a meter may be None (none fitted). `state` is a
     store.StateFile for what must survive a restart, `profiles` and `reserved` each a store.Slots for charging profiles
-    and reservations (None: nothing survives). `history` has began(transaction) and ended(transaction), or is None.
+    and reservations (None: nothing survives). `history` is a store.History or None.
 
     backend    None, or an object with: online (registered and link up), may_start (registration allows charging),
                async authorize(token) -> TokenInfo, raises OSError when out of reach. None: list, cache decide.
@@ -63,93 +60,83 @@ class Station:
         self._settings = settings
         self._journal = journal
         self._history = history
-        self._memory = Memory(state, log)
-        self._availability = Availability(self._memory, len(evses))
+        self._availability = Availability(state, log, len(evses))
         self._ready = False  # True once the transactions of the last power-on are closed
         self._resetting = None
         self.status_changed = Signal()
         self.transaction_changed = Signal()
         self.sampled = Signal()
         self.reset_requested = Signal()
+        self.connectors = []
         self._zero = ConnectorZero(self._availability, self.transactions, self.status_changed)
         self.raise_fault = self._zero.raise_fault
         self.clear_fault = self._zero.clear_fault
+        self.transaction_changed.connect(self._transaction_changed)
         self._authoriser = Authoriser(clock, log, settings, tags, cache)
-        self.transaction_changed.connect(self._interrupted)
         self.token_checked = self._authoriser.checked
         self.list_conflict = self._authoriser.conflict
-        connectors = []
-        for i, evse in enumerate(evses):
-            metering = Metering(i + 1, meters[i], evse, clock, log, settings, journal)
-            connectors.append(
-                Connector(
-                    i + 1, evse, metering, self._availability, clock, log, settings, journal, self._may_begin, history
-                )
-            )
-        self.connectors = tuple(connectors)
-        self._main_meter = MainMeter(self.connectors, clock, settings, self.sampled.emit)
         self._access = Access(self.connectors, self._authoriser, clock, log, settings, self._may_start)
+        for i, evse in enumerate(evses):
+            metering = Metering(i + 1, meters[i], evse, clock, log, settings, journal, self.sampled)
+            connector = Connector(
+                i + 1, evse, metering, self._availability, clock, log, settings, journal, history, self._may_begin,
+                self._access.plugged, self.status_changed, self.transaction_changed,
+            )  # fmt: skip
+            self.connectors.append(connector)
         for connector in self.connectors:
-            self._connect(connector)
-        self._schedules = None
+            connector.twin = len(self.connectors) > 1
+            connector.update()
+        self._main_meter = self._schedules = self._reservations = None
         self._profiles = profiles
         if profiles and profiles.load():
-            self._load_schedules()
-        self._reservations = None
+            self._schedules = self.schedules
         self._reserved = reserved
         if reserved and reserved.load():
-            self._load_reservations()
-
-    # Many stations never see a charging profile or a reservation: they do without the heap of the code.
-
-    def _load_schedules(self):
-        from firmware.charging.schedules import Schedules
-
-        self._schedules = Schedules(
-            self.connectors, self._clock, self._log, self._settings, self._profiles, self.transaction_changed
-        )
-
-    def _load_reservations(self):
-        from firmware.charging.reservations import Reservations
-
-        self._reservations = self._access.reservations = Reservations(
-            self.connectors,
-            self._clock,
-            self._log,
-            self._settings,
-            self._reserved,
-            lambda: self._zero.status.state,
-            self.transaction_changed,
-        )
-
-    def _connect(self, connector):
-        n = connector.number
-        connector.twin = len(self.connectors) > 1
-        connector.status_changed.connect(lambda c, status: self.status_changed.emit(n, status))
-        connector.transaction_changed.connect(self._transaction_changed)
-        connector.plugged.connect(self._access.plugged)
-        connector.metering.sampled.connect(lambda context, t, reading: self.sampled.emit(n, context, t, reading))
-        connector.update()
+            self._reservations = self.reservations
 
     def _transaction_changed(self, event, transaction):
         self._zero.update()
-        self.transaction_changed.emit(event, transaction)
 
     # -- looking
+
+    # What many stations never use is loaded when it is wanted: they do without the heap of the code.
 
     @property
     def schedules(self):
         """The charging profiles: schedules.Schedules."""
         if self._schedules is None:
-            self._load_schedules()
+            from firmware.charging.schedules import Schedules
+
+            self._schedules = Schedules(
+                self.connectors, self._clock, self._log, self._settings, self._profiles, self.transaction_changed
+            )
         return self._schedules
 
     @property
     def reservations(self):
         """The reservations: reservations.Reservations."""
         if self._reservations is None:
-            self._load_reservations()
+            from firmware.charging.reservations import Reservations
+
+            self._reservations = self._access.reservations = Reservations(
+                self.connectors,
+                self._clock,
+                self._log,
+                self._settings,
+                self._reserved,
+                lambda: self._zero.status.state,
+                self.transaction_changed,
+            )
         return self._reservations
+
+    @property
+    def main_meter(self):
+        """The meter of the whole station: main_meter.MainMeter."""
+        if self._main_meter is None:
+            from firmware.charging.main_meter import MainMeter
+
+            self._main_meter = MainMeter(self.connectors, self._clock, self._settings, self.sampled)
+        return self._main_meter
 
     @property
     def backend(self):
@@ -194,7 +181,7 @@ class Station:
         n = 0: that of all meters together.
         """
         if n == 0:
-            return self._main_meter.current()
+            return self.main_meter.current()
         connector = self.connector(n)
         return connector and connector.metering.current()
 
@@ -227,7 +214,7 @@ class Station:
         """
         if self._resetting or (profile and not self.schedules.has_room(profile)):
             return False
-        return self._access.remote_start(token, connector, profile, self._spawn)
+        return self._access.remote_start(token, connector, profile)
 
     def remote_stop(self, number):
         """Stops the transaction with the local number; False when it does not run (OCPP 1.6 §5.12)."""
@@ -306,12 +293,12 @@ class Station:
         """
         if self._resetting is None:
             self._resetting = "Reboot" if by != "csms" else "HardReset" if hard else "SoftReset"
-            self._memory.set("reset", self._resetting)
+            self._availability.keep("reset", self._resetting)
             for connector in self.connectors:
                 if connector.grant:
                     connector.cancel()
                 connector.stop(self._resetting)
-            self._spawn(self._reset(hard, by))
+            asyncio.create_task(self._reset(hard, by))
         return True
 
     async def _reset(self, hard, by):
@@ -374,30 +361,36 @@ class Station:
 
         The charging task does it first of all. Reads the meters once: what they show is what was delivered.
         """
-        await restart.close_open_transactions(
-            self.connectors,
-            self._clock,
-            self._log,
-            self._journal,
-            self._memory.get("reset") or "PowerLoss",
-            self._history,
-            self.transaction_changed,
-        )
-        self._memory.set("reset", None)
+        try:
+            if self._history:
+                self._history.repair(self._journal)  # before more transactions end
+        except OSError as exc:
+            self._log.error("history", "not repaired: %s", exc)
+        begins = self._journal.open_transactions()
+        if begins:
+            from firmware.charging.restart import close_transactions  # most restarts find nothing to close
+
+            reason = self._availability.kept.get("reset") or "PowerLoss"
+            await close_transactions(
+                begins, self.connectors, self._clock, self._log, self._journal, reason, self._history, self._closed
+            )
+        self._availability.keep("reset", None)
         if self._schedules:
             self._schedules.forget_ended()
         self._ready = True
 
-    def _interrupted(self, event, transaction):
+    def _closed(self, transaction):
         connector = self.connector(transaction.connector_id)
-        if connector and not self._ready:
+        if connector:
             connector.interrupted()
+        self.transaction_changed.emit("stop", transaction)
 
     def step(self):
         """What is due now on all connectors; the charging task calls it ten times a second."""
         for connector in self.connectors:
             connector.step()
-        self._main_meter.step()
+        if self._main_meter or self._settings.get("ClockAlignedDataInterval"):
+            self.main_meter.step()
         if self._schedules:
             self._schedules.step()
         if self._reservations:
@@ -421,15 +414,6 @@ class Station:
             if condition():
                 return True
         return False
-
-    def _spawn(self, coroutine):
-        asyncio.create_task(self._guarded(coroutine))
-
-    async def _guarded(self, coroutine):
-        try:
-            await coroutine
-        except Exception as exc:
-            self._log.exception("station", exc)
 
 
 def _end_usage(connectors):

@@ -11,7 +11,6 @@ class Transaction:
                   counts from 0
     wh            newest register value, Wh, never below begin_wh
     reservation   number of the reservation that it used up, or None
-    remote        True when a remote start began it
     profile       composite.Profile that came with the remote start, until it is installed; or None
     suspended     True while energy is withheld because the back-end refused the token
     info          free text for the status, for example "EV side disconnected"
@@ -25,7 +24,6 @@ class Transaction:
         self.token = grant.token
         self.parent = grant.parent
         self.reservation = grant.reservation
-        self.remote = grant.remote
         self.profile = grant.profile
         self.begin_t = begin_t
         self.begin_ms = begin_ms
@@ -82,10 +80,9 @@ class Grant:
     a composite.Profile for the transaction.
     """
 
-    def __init__(self, token, parent=None, remote=False, floating=False, reservation=None, profile=None):
+    def __init__(self, token, parent=None, floating=False, reservation=None, profile=None):
         self.token = token
         self.parent = parent
-        self.remote = remote
         self.floating = floating
         self.reservation = reservation
         self.profile = profile

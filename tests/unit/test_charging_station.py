@@ -17,7 +17,7 @@ async def test_remote_start_with_authorisation():
     assert bench.station.remote_start("CARD", 1)
     assert not bench.station.remote_start("OTHER", 1)  # one at a time
     await bench.run(800)
-    assert bench.transaction.remote and bench.backend.asked == ["CARD"]
+    assert bench.transaction and bench.backend.asked == ["CARD"]
 
 
 async def test_remote_start_of_a_refused_token():
