@@ -29,10 +29,15 @@ class Registration:
         self._settings = settings
         self._clock = clock
         self._accepted_by = state.load()
-        self._accepted_as = None  # fingerprint of the identity that was accepted since power-on
         self._next_ms = 0  # no BootNotification before this
         self._retry_ms = _FIRST_RETRY_MS
         self.status = NONE
+        self.outdated = False  # the station is no longer what it said when it was accepted
+
+    @property
+    def current(self):
+        """True when the back-end has accepted the station as it is now, and nothing is to be said (OCPP-J 1.6 §5.4)."""
+        return self.status == ACCEPTED and not self.outdated
 
     @property
     def may_start(self):
@@ -45,19 +50,13 @@ class Registration:
         """Returns the milliseconds until BootNotification may be sent (again)."""
         return max(0, self._next_ms - self._clock.ms())
 
-    def is_current(self, identity):
-        """Tells whether the back-end has accepted what the station would say of itself now (OCPP-J 1.6 §5.4)."""
-        return self.status == ACCEPTED and self._accepted_as == self._fingerprint(identity)
-
-    def answered(self, status, interval_s, identity):
-        """Takes the back-end's verdict on `identity`; `interval_s` is the wait it asks for when it is not Accepted."""
+    def answered(self, status, interval_s):
+        """Takes the back-end's verdict; `interval_s` is the wait it asks for when it is not Accepted."""
         self.status = status
         self._retry_ms = _FIRST_RETRY_MS
         if status != ACCEPTED:
             self._next_ms = self._clock.ms() + (interval_s * 1000 if interval_s > 0 else _OWN_INTERVAL_MS)
-            return
-        self._accepted_as = self._fingerprint(identity)
-        if self._accepted_by != self._fingerprint():
+        elif self._accepted_by != self._fingerprint():
             self._accepted_by = self._fingerprint()
             self._state.save(self._accepted_by)
 
@@ -71,8 +70,7 @@ class Registration:
         self.status = NONE
         self._next_ms = 0
 
-    def _fingerprint(self, identity=None):
-        """Returns that of the back-end, together with what the station says of itself if that is given."""
+    def _fingerprint(self):
+        """Returns that of the back-end, together with the name that the station has there."""
         url = self._settings.get("CentralSystemUrl") + "/" + self._settings.get("ChargePointId")
-        fields = sorted(identity.items()) if identity else ()
-        return binascii.crc32(url.encode() + "".join(["\n%s=%s" % field for field in fields]).encode())
+        return binascii.crc32(url.encode())

@@ -14,7 +14,7 @@ from firmware.ocpp.outbox import Outbox
 from firmware.ocpp.registration import ACCEPTED, PENDING, REJECTED, Registration
 from firmware.ocpp.v16.dispatch import Dispatcher, is_off
 from firmware.ocpp.v16.facts import Facts
-from firmware.ocpp.v16.identity import boot_notification
+from firmware.ocpp.v16.identity import boot_notification, is_identity
 from firmware.ocpp.v16.measurands import Look
 from firmware.ocpp.v16.station_keys import fit_keys
 from firmware.ocpp.v16.status import StatusReporter
@@ -69,7 +69,6 @@ class StationLink:
         self._dispatcher = Dispatcher(self)
         self.registered = Signal()
         self.link_changed = connection.link_changed
-        self.message = connection.message
         self.queue_changed = self._outbox.changed
         connection.handle = self.handle
         connection.silent = self._is_silent
@@ -115,10 +114,6 @@ class StationLink:
     @property
     def connected(self):
         return self._connection.connected
-
-    @property
-    def url(self):
-        return self._connection.url
 
     @property
     def queue_length(self):
@@ -229,11 +224,10 @@ class StationLink:
 
     async def _speak(self):
         """Registers, keeps the heart beating, sends what was asked for and statuses; returns False for nothing."""
-        identity = boot_notification(self.settings)
-        if self._boot_asked or not self._registration.is_current(identity):
+        if self._boot_asked or not self._registration.current:
             if self._boot_asked or not self._registration.wait_ms():
                 self._boot_asked = False
-                await self._register(identity)
+                await self._register()
                 return True
         elif self._heartbeat_ms is not None and self.clock.ms() >= self._heartbeat_ms:
             self._plan_heartbeat()
@@ -242,13 +236,14 @@ class StationLink:
         if self._posts and self._registration.status in (ACCEPTED, PENDING):
             await self._send_post(*self._posts.pop(0))
             return True
-        notification = self._statuses.next() if self.online else None
-        if notification is None:
+        status = self._statuses.next() if self.online else None
+        if status is None:
             return False
-        await self._send_status(notification)
+        await self._send_status(status)
         return True
 
-    async def _register(self, identity):
+    async def _register(self):
+        identity = boot_notification(self.settings)
         try:
             response = await self.call("BootNotification", identity)
         except LinkDown:
@@ -259,7 +254,8 @@ class StationLink:
             return
         status, interval_s = response["status"], response["interval"]
         self.log.info("ocpp", "%s, interval %d s", status, interval_s)
-        self._registration.answered(status, interval_s, identity)
+        self._registration.answered(status, interval_s)
+        self._registration.outdated = boot_notification(self.settings) != identity  # it may have changed meanwhile
         self.booted = status == ACCEPTED
         if status != REJECTED:
             self._set_clock(response)
@@ -316,16 +312,16 @@ class StationLink:
         finally:
             self._sending = False
 
-    async def _send_status(self, notification):
+    async def _send_status(self, payload):
         try:
-            await self.call("StatusNotification", notification.payload)
+            await self.call("StatusNotification", payload)
         except CallError as exc:
             self.log.warning("ocpp", "StatusNotification refused: %s", exc)
         except OSError as exc:
             self.log.info("ocpp", "StatusNotification: %s", exc)
-            self._statuses.failed(notification)
+            self._statuses.failed(payload)
             return
-        self._statuses.sent(notification)
+        self._statuses.sent(payload)
 
     def _sampled(self, n, context, t, reading):
         """A look at a meter that the journal does not have: triggered, or clock-aligned outside of a transaction."""
@@ -352,7 +348,7 @@ class StationLink:
 
     def _link_changed(self, state, url, error):
         if state == "up":
-            if self._registration.is_current(boot_notification(self.settings)):
+            if self._registration.current:
                 # Mere reconnecting is no boot (OCPP-J 1.6 §5.4): whatever has changed meanwhile, and the queue.
                 self._plan_heartbeat()
                 self._statuses.resume()
@@ -370,6 +366,8 @@ class StationLink:
             self._registration.renew()
             self._outbox.pause()
             self._statuses.pause()
+        elif is_identity(name):
+            self._registration.outdated = True
         if self.settings.setting(name).needs == "reconnect":
             self._connection.reconnect()
         elif name == "HeartbeatInterval":

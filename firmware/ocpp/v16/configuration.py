@@ -17,7 +17,7 @@ class FeatureProfile:
         if len(keys) > self._settings.get("GetConfigurationMaxKeys"):
             raise CallError(OCCURRENCE_VIOLATION, "more than GetConfigurationMaxKeys")
         answer = {"configurationKey": []}
-        return LongAnswer(answer, "configurationKey", self._key_values(keys, answer))
+        return LongAnswer(answer, "configurationKey", lambda: self._key_values(keys, answer))
 
     def _key_values(self, keys, answer):
         for key in keys or self._settings.names():

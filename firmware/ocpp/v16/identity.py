@@ -1,23 +1,31 @@
 """Who the station is: BootNotification.req (OCPP 1.6 §6.1)."""
 
-# field -> (setting, longest text)
-_FIELDS = {
-    "chargePointVendor": ("ChargePointVendor", 20),
-    "chargePointModel": ("ChargePointModel", 20),
-    "chargePointSerialNumber": ("ChargePointSerialNumber", 25),
-    "chargeBoxSerialNumber": ("ChargeBoxSerialNumber", 25),
-    "firmwareVersion": ("FirmwareVersion", 50),
-    "meterType": ("MeterType", 25),
-    "meterSerialNumber": ("MeterSerialNumber", 25),
-}
+# The settings that say so, each with its longest text. The fields have their names, but for the first letter.
+_SETTINGS = """
+ChargePointVendor 20
+ChargePointModel 20
+ChargePointSerialNumber 25
+ChargeBoxSerialNumber 25
+FirmwareVersion 50
+MeterType 25
+MeterSerialNumber 25
+"""
 _REQUIRED = ("chargePointVendor", "chargePointModel")
+
+
+def is_identity(name):
+    """Tells whether a setting is one of those in the BootNotification.req."""
+    return name in _SETTINGS.split()
 
 
 def boot_notification(settings):
     """Returns the BootNotification.req; optional fields that are empty are left out."""
     payload = {}
-    for field, (name, longest) in _FIELDS.items():
-        text = settings.get(name)[:longest]
+    words = _SETTINGS.split()
+    for i in range(0, len(words), 2):
+        name = words[i]
+        field = name[0].lower() + name[1:]
+        text = settings.text(name)[: int(words[i + 1])]
         if text or field in _REQUIRED:
             payload[field] = text
     return payload

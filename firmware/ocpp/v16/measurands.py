@@ -11,10 +11,11 @@ from micropython import const
 _NOMINAL_V = const(230)
 
 _PHASES = ("L1", "L2", "L3")
+_TOTAL_AND_PHASES = (None, "L1", "L2", "L3")
 _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 
 # The journal's words for the occasion of a sample -> ReadingContext (OCPP 1.6 §7.36)
-CONTEXTS = {
+_CONTEXTS = {
     "begin": "Transaction.Begin",
     "end": "Transaction.End",
     "periodic": "Sample.Periodic",
@@ -23,6 +24,27 @@ CONTEXTS = {
     "interruption.begin": "Interruption.Begin",
     "interruption.end": "Interruption.End",
 }
+
+# Each measurand, and where a Look or its Reading has it. A text takes a third of the heap of a dictionary.
+_MEASURANDS = """
+Energy.Active.Import.Register energy_wh
+Energy.Active.Export.Register export_wh
+Energy.Active.Import.Interval interval_wh
+Power.Active.Import imported_w
+Power.Active.Export exported_w
+Power.Offered offered_w
+Current.Import currents_ma
+Current.Offered offered_ma
+Voltage voltages_mv
+Frequency frequency_mhz
+Temperature temperature_dc
+"""
+
+# What such a name ends with -> (unit of the measurand, its decimals). Frequency has no unit in 1.6: it is in hertz
+# (errata 3.86). The schemas spell the Celsius of stations "Celcius" (OCPP-J errata 2.1 keeps it so).
+_UNITS = {"wh": ("Wh", 0), "w": ("W", 0), "ma": ("A", 3), "mv": ("V", 3), "mhz": (None, 3), "dc": ("Celcius", 1)}
+
+INTERVAL = "Energy.Active.Import.Interval"
 
 
 class Look:
@@ -36,74 +58,44 @@ class Look:
         self.offered_ma = offered_ma
         self.previous_wh = previous_wh
 
+    @property
+    def interval_wh(self):
+        energy_wh = self.reading.energy_wh
+        if energy_wh is None or self.previous_wh is None:
+            return None
+        return max(0, energy_wh - self.previous_wh)
+
+    @property
+    def offered_w(self):
+        if self.offered_ma is None:
+            return None
+        return self.offered_ma * _NOMINAL_V * len(self.reading.currents_ma or (0,)) // 1000
+
+    @property
+    def imported_w(self):
+        return self._power(1)
+
+    @property
+    def exported_w(self):
+        return None if self.reading.export_wh is None else self._power(-1)
+
+    def _power(self, sign):
+        """Returns (total, phases...) of the power in one direction, W; the other direction counts as 0."""
+        reading = self.reading
+        if reading.power_w is None:
+            return None
+        powers = reading.powers_w or ()
+        powers = (reading.power_w,) + (powers if len(powers) > 1 else ())
+        return tuple([None if power is None else max(0, sign * power) for power in powers])
+
 
 def decimal(value, scale):
     """Returns value / 10**scale exactly, with at least one digit behind the point: (16000, 3) -> "16.0"."""
+    if not scale:
+        return str(value)
     digits = str(abs(value))
     digits = "0" * (scale + 1 - len(digits)) + digits
     return ("-" if value < 0 else "") + digits[:-scale] + "." + (digits[-scale:].rstrip("0") or "0")
-
-
-def _whole(value):
-    return () if value is None else ((None, str(value)),)
-
-
-def _by_phase(values, phases, scale):
-    """Returns (phase, text) of each phase that has a value."""
-    if not values:
-        return ()
-    return tuple((phases[i], decimal(values[i], scale)) for i in range(len(values)) if values[i] is not None)
-
-
-def _interval(look):
-    energy_wh = look.reading.energy_wh
-    if energy_wh is None or look.previous_wh is None:
-        return ()
-    return _whole(max(0, energy_wh - look.previous_wh))
-
-
-def _power(look, sign):
-    """Returns the total and the phases of the power in one direction, W; the other direction counts as 0."""
-    reading = look.reading
-    if reading.power_w is None or (sign < 0 and reading.export_wh is None):
-        return ()
-    powers = reading.powers_w or ()
-    total = _whole(max(0, sign * reading.power_w))
-    if len(powers) < 2:
-        return total
-    return total + tuple(
-        (_PHASES[i], str(max(0, sign * powers[i]))) for i in range(len(powers)) if powers[i] is not None
-    )
-
-
-def _power_offered(look):
-    if look.offered_ma is None:
-        return ()
-    phases = len(look.reading.currents_ma or (0,))
-    return _whole(look.offered_ma * _NOMINAL_V * phases // 1000)
-
-
-def _scaled(value, scale):
-    return () if value is None else ((None, decimal(value, scale)),)
-
-
-# name -> (unit, function of a Look that returns (phase or None, text) for each value). Frequency has no unit in 1.6: it
-# is in hertz (errata 3.86). The schemas spell the Celsius of stations "Celcius" (OCPP-J errata 2.1 keeps it so).
-_TABLE = {
-    "Energy.Active.Import.Register": ("Wh", lambda look: _whole(look.reading.energy_wh)),
-    "Energy.Active.Export.Register": ("Wh", lambda look: _whole(look.reading.export_wh)),
-    "Energy.Active.Import.Interval": ("Wh", _interval),
-    "Power.Active.Import": ("W", lambda look: _power(look, 1)),
-    "Power.Active.Export": ("W", lambda look: _power(look, -1)),
-    "Power.Offered": ("W", _power_offered),
-    "Current.Import": ("A", lambda look: _by_phase(look.reading.currents_ma, _PHASES, 3)),
-    "Current.Offered": ("A", lambda look: _scaled(look.offered_ma, 3)),
-    "Voltage": ("V", lambda look: _by_phase(look.reading.voltages_mv, _TO_NEUTRAL, 3)),
-    "Frequency": (None, lambda look: _scaled(look.reading.frequency_mhz, 3)),
-    "Temperature": ("Celcius", lambda look: _scaled(look.reading.temperature_dc, 1)),
-}
-
-INTERVAL = "Energy.Active.Import.Interval"
 
 
 def resolve(item):
@@ -120,11 +112,11 @@ def resolve(item):
 
 def _spelled(item):
     """Returns the name of a measurand as the specification spells it, or None."""
-    if item in _TABLE:
+    if "\n%s " % item in _MEASURANDS:
         return item
-    lower = item.lower()
-    for name in _TABLE:
-        if name.lower() == lower:
+    for line in _MEASURANDS.split("\n"):
+        name = line.partition(" ")[0]
+        if name and name.lower() == item.lower():
             return name
     return None
 
@@ -132,13 +124,13 @@ def _spelled(item):
 def is_fitted(item, reading):
     """Tells whether a station whose meter gives readings like this one can report an item. Raises ValueError."""
     name, phase = resolve(item)
-    return bool(_values(name, phase, Look(reading, 0, 0)))
+    return bool(_values(name, phase, Look(reading, 0, 0))[1])
 
 
 def sampled_values(items, context, look):
     """Returns the SampledValue elements of a list of measurands; what the meter has not is left out.
 
-    `context` is one of the keys of CONTEXTS.
+    `context` is the journal's word for the occasion.
     """
     result = []
     for item in items:
@@ -146,9 +138,9 @@ def sampled_values(items, context, look):
             name, phase = resolve(item)
         except ValueError:
             continue  # a factory value, which is taken verbatim
-        unit = _TABLE[name][0]
-        for where, text in _values(name, phase, look):
-            value = {"value": text, "context": CONTEXTS[context], "measurand": name}
+        unit, values = _values(name, phase, look)
+        for where, text in values:
+            value = {"value": text, "context": _CONTEXTS[context], "measurand": name}
             if unit:
                 value["unit"] = unit
             if where:
@@ -158,9 +150,18 @@ def sampled_values(items, context, look):
 
 
 def _values(name, phase, look):
-    """Returns (phase, text) pairs of one measurand, of one phase only where the list names it."""
-    values = _TABLE[name][1](look)
-    if phase is None:
-        return values
-    # Voltage.L1 means the phase to neutral voltage that is reported as L1-N.
-    return tuple((phase, text) for where, text in values if where in (phase, phase + "-N"))
+    """Returns (unit, [(phase or None, text)]) of one measurand, of one phase only where the list names it."""
+    place = _MEASURANDS.partition("\n%s " % name)[2].partition("\n")[0]
+    unit, scale = _UNITS[place.rpartition("_")[2]]
+    value = getattr(look if hasattr(look, place) else look.reading, place)
+    values = ((None, value),)
+    if type(value) is tuple:
+        # Of power there is the total before the phases.
+        names = _TO_NEUTRAL if unit == "V" else _PHASES if unit == "A" else _TOTAL_AND_PHASES
+        values = zip(names, value)
+    return unit, [
+        (phase or where, decimal(number, scale))
+        for where, number in values
+        # Voltage.L1 means the phase to neutral voltage that is reported as L1-N.
+        if number is not None and (phase is None or where in (phase, phase + "-N"))
+    ]

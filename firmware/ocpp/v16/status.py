@@ -4,20 +4,19 @@ from micropython import const
 
 from firmware.kernel.clock import iso8601
 
-# Which word may follow which for connectors > 0 (the table of §4.9; errata 3.20 adds Preparing -> Finishing).
-TRANSITIONS = {
-    "Available": ("Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Reserved", "Unavailable", "Faulted"),
-    "Preparing": ("Available", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Faulted"),
-    "Charging": ("Available", "SuspendedEV", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"),
-    "SuspendedEV": ("Available", "Charging", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"),
-    "SuspendedEVSE": ("Available", "Charging", "SuspendedEV", "Finishing", "Unavailable", "Faulted"),
-    "Finishing": ("Available", "Preparing", "Unavailable", "Faulted"),
-    "Reserved": ("Available", "Preparing", "Unavailable", "Faulted"),
-    "Unavailable": ("Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Faulted"),
-    "Faulted": (
-        "Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Reserved", "Unavailable",
-    ),
-}  # fmt: skip
+# Which word (row) may be followed by which (column, in the order of the rows), for connectors > 0: the table of §4.9;
+# errata 3.20 adds Preparing -> Finishing.
+_TRANSITIONS = """
+Available     .xxxx.xxx
+Preparing     x.xxxx..x
+Charging      x..xxx.xx
+SuspendedEV   x.x.xx.xx
+SuspendedEVSE x.xx.x.xx
+Finishing     xx.....xx
+Reserved      xx.....xx
+Unavailable   xxxxx...x
+Faulted       xxxxxxxx.
+"""
 
 # Words that may stand between two that do not follow each other, the likeliest first.
 _BETWEEN = ("Preparing", "Finishing", "Available")
@@ -52,12 +51,18 @@ _MAX_WAITING = const(8)
 _RETRY_MS = const(10_000)
 
 
+def may_follow(new, old):
+    """Tells whether the word `new` may be reported right after `old`."""
+    rows = _TRANSITIONS.split()
+    return rows[rows.index(old) + 1][rows.index(new) // 2] == "x"
+
+
 def between(old, new):
     """Returns the word to report between two that do not follow each other directly, or None."""
-    if old == new or new in TRANSITIONS[old]:
+    if old == new or may_follow(new, old):
         return None
     for word in _BETWEEN:
-        if word in TRANSITIONS[old] and new in TRANSITIONS[word]:
+        if may_follow(word, old) and may_follow(new, word):
             return word
     return None
 
@@ -80,15 +85,6 @@ def _code_of(fault):
     return "OtherError"
 
 
-class _Notification:
-    """One status to be reported, at the earliest at `due_ms`."""
-
-    def __init__(self, connector, payload, due_ms):
-        self.connector = connector
-        self.payload = payload
-        self.due_ms = due_ms
-
-
 class StatusReporter:
     """Turns the station's changes of status into notifications and keeps those that wait to be sent.
 
@@ -104,8 +100,8 @@ class StatusReporter:
         self._wake = wake
         self._running = False
         self._since = {}  # connector -> Unix seconds of its newest change
-        self._told = {}  # connector -> payload that the back-end has acknowledged last
-        self._waiting = []  # _Notification in the order of the events
+        self._told = {}  # connector -> what the back-end has acknowledged last, see _meaning()
+        self._waiting = []  # (payload, when it is due) in the order of the events
         station.status_changed.connect(self._changed)
         clock.changed.connect(self._clock_changed)
 
@@ -122,7 +118,7 @@ class StatusReporter:
         self._running = True
         for n in range(len(self._station.connectors) + 1):
             payload = self.payload(n)
-            if not _same(payload, self._told.get(n)):
+            if _meaning(payload) != self._told.get(n):
                 self._told.pop(n, None)  # where it stood does not matter: no words are inserted
                 self._enqueue(n, payload, 0)
 
@@ -162,39 +158,37 @@ class StatusReporter:
         """Returns the milliseconds until next() has something, 0 when it has, None when nothing waits."""
         if not self._waiting:
             return None
-        return max(0, min(notification.due_ms for notification in self._waiting) - self._clock.ms())
+        return max(0, min([due_ms for _, due_ms in self._waiting]) - self._clock.ms())
 
     def next(self):
-        """Returns the next _Notification to send, or None; sent() or failed() has to follow."""
+        """Returns the payload to send next, or None; sent() or failed() has to follow."""
         now_ms = self._clock.ms()
-        for notification in self._waiting:
-            if notification.due_ms <= now_ms:
-                return self._step_towards(notification)
+        for payload, due_ms in self._waiting:
+            if due_ms <= now_ms:
+                return self._step_towards(payload)
         return None
 
-    def sent(self, notification):
+    def sent(self, payload):
         """The back-end has taken it (or refused to: a status is not worth a second try)."""
-        self._told[notification.connector] = notification.payload
-        if notification in self._waiting:
-            self._waiting.remove(notification)
+        self._told[payload["connectorId"]] = _meaning(payload)
+        self._waiting = [waiting for waiting in self._waiting if waiting[0] is not payload]
 
-    def failed(self, notification):
+    def failed(self, payload):
         """No answer; it is tried again while the link lasts, and so is what it was to come before."""
-        for waiting in self._waiting:
-            if waiting.connector == notification.connector:
-                waiting.due_ms = max(waiting.due_ms, self._clock.ms() + _RETRY_MS)
+        n = payload["connectorId"]
+        not_before_ms = self._clock.ms() + _RETRY_MS
+        self._waiting = [
+            (w, max(due_ms, not_before_ms) if w["connectorId"] == n else due_ms) for w, due_ms in self._waiting
+        ]
 
-    def _step_towards(self, notification):
-        """Returns the notification, or the one that has to come before it by the table of transitions."""
-        told = self._told.get(notification.connector)
-        if notification.connector == 0 or told is None:
-            return notification
-        word = between(told["status"], notification.payload["status"])
+    def _step_towards(self, payload):
+        """Returns the payload, or one that has to come before it by the table of transitions."""
+        n = payload["connectorId"]
+        told = self._told.get(n)
+        word = between(told[0], payload["status"]) if n and told else None
         if word is None:
-            return notification
-        payload = {"connectorId": notification.connector, "errorCode": "NoError", "status": word}
-        payload["timestamp"] = notification.payload["timestamp"]
-        return _Notification(notification.connector, payload, 0)
+            return payload
+        return {"connectorId": n, "errorCode": "NoError", "status": word, "timestamp": payload["timestamp"]}
 
     def _changed(self, n, status):
         self._since[n] = self._clock.now()
@@ -203,20 +197,19 @@ class StatusReporter:
         duration_ms = self._settings.get("MinimumStatusDuration") * 1000
         now_ms = self._clock.ms()
         # What has not lasted long enough by now is never reported.
-        self._waiting = [w for w in self._waiting if w.connector != n or w.due_ms <= now_ms]
+        self._waiting = [w for w in self._waiting if w[0]["connectorId"] != n or w[1] <= now_ms]
         self._enqueue(n, self.payload(n), duration_ms)
 
     def _enqueue(self, n, payload, delay_ms):
         newest = self._told.get(n)
-        mine = [w for w in self._waiting if w.connector == n]
+        mine = [w for w in self._waiting if w[0]["connectorId"] == n]
         if mine:
-            newest = mine[-1].payload
+            newest = _meaning(mine[-1][0])
             if len(mine) >= _MAX_WAITING:
                 self._waiting.remove(mine[0])
-        if _same(payload, newest):
-            return
-        self._waiting.append(_Notification(n, payload, self._clock.ms() + delay_ms))
-        self._wake()
+        if _meaning(payload) != newest:
+            self._waiting.append((payload, self._clock.ms() + delay_ms))
+            self._wake()
 
     def _clock_changed(self, delta_s, source):
         """A change that happened before the clock was set happened then by the new time."""
@@ -224,11 +217,6 @@ class StatusReporter:
             self._since[n] += delta_s
 
 
-def _same(payload, other):
-    """Tells whether two notifications say the same, whenever they do."""
-    if other is None:
-        return False
-    for name in ("status", "errorCode", "info", "vendorErrorCode"):
-        if payload.get(name) != other.get(name):
-            return False
-    return True
+def _meaning(payload):
+    """Returns what a notification says, whenever it does; the status comes first."""
+    return payload["status"], payload["errorCode"], payload.get("info"), payload.get("vendorErrorCode")
