@@ -53,9 +53,9 @@ class Journal:
         self.appended = Signal()
         self.flushing = Signal()
         self.room_changed = Signal()
-        self._wear = Wear()
-        self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self._wear.wrote)
-        self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self._wear)
+        self.wear = Wear()  # what this power-on has cost the flash, with the running state
+        self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self.wear.wrote)
+        self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self.wear)
         self._max_bytes = max_bytes
         self._grown = False  # a segment was begun: time to look at the size
         self._thinned = 0  # segment that was thinned last
@@ -66,7 +66,7 @@ class Journal:
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on
-        self.running = RunningState(path + "/running", log)
+        self.running = RunningState(path + "/running", log, self.wear)
         clock.set_floor(max(self._recover(), self._last_running_time()))
         self._boot_synchronised = clock.synchronised
         self._rebase_needed = False  # something was written in this power-on before the clock was known
@@ -187,11 +187,6 @@ class Journal:
     def next_seq(self):
         """The sequence number that the next record will have at least."""
         return self._log.next_seq
-
-    @property
-    def wear(self):
-        """What this power-on has cost the flash, with the running state."""
-        return self._wear + self.running.wear
 
     # -- making room
 

@@ -6,9 +6,8 @@ from firmware.store.statefile import StateFile
 class RunningState:
     """Energy and time of the running transaction of each connector, all in one file of <= 128 bytes."""
 
-    def __init__(self, path, log=None):
-        self._file = StateFile(path, log)
-        self.wear = self._file.wear
+    def __init__(self, path, log=None, wear=None):
+        self._file = StateFile(path, log, wear)
         self._running = {row[0]: tuple(row[1:]) for row in self._file.load() or ()}
 
     def load(self):
@@ -18,11 +17,8 @@ class RunningState:
     def save(self, connector, tx, wh, t):
         """Writes where a connector stands; raises OSError when the flash refuses."""
         self._running[connector] = (tx, wh, t)
-        self._write()
+        self._file.save([(connector,) + state for connector, state in sorted(self._running.items())])
 
     def clear(self, connector):
         """Forgets a connector whose transaction has ended. Not written at once: the journal knows that it ended."""
         self._running.pop(connector, None)
-
-    def _write(self):
-        self._file.save([(connector,) + state for connector, state in sorted(self._running.items())])

@@ -8,12 +8,16 @@ Only what a station was provisioned with counts whatever the declaration says.
 
 import json
 
+from micropython import const
+
 from firmware.kernel.signal import Signal
 from firmware.store.declaration import redeclared
 from firmware.store.slots import Slots
+from firmware.store.wear import Wear
 
 _VERSION = 1
 _LONGEST = 500  # characters, OCPP 1.6 §6.7 (ChangeConfiguration.req)
+_MOST_TYPED = const(32)  # a station that charges asks for 20 again and again, one that starts for 50 once
 _BOOLS = {"true": True, "false": False}
 
 
@@ -46,14 +50,14 @@ class Settings:
         self._registry = registry
         self._redeclared = {}  # name -> {field: value} in place of what the registry says
         self._newest = None  # the Setting that was asked for last: most are asked for several times in a row
+        self._parts = None  # that are fitted; None: all
         self._factory = factory or {}
         self._log = log
-        self._slots = Slots(path, log)
-        self.wear = self._slots.wear
-        self._hidden = set()
+        self.wear = Wear()
+        self._slots = Slots(path, log, self.wear)
         self._verbatim = ()  # names that were provisioned with a value which is not allowed otherwise
         self._ignored = set()  # names whose stored value is not allowed, as the log knows
-        self._typed = {}  # name -> value that runs, of those that were asked for
+        self._typed = {}  # name -> value that runs, of some that were asked for
         self.validators = {}  # name -> function (typed value) that raises ValueError for what this station cannot do
         self.changed = Signal()
         self._stored = self._load()  # name -> text
@@ -73,24 +77,25 @@ class Settings:
     def names(self):
         """Yields the names of all settings in the order of their declaration."""
         for row in self._registry:
-            if row.name not in self._hidden:
+            if self._is_fitted(row):
                 self._newest = self._applied(row)  # who wants the names asks for the settings next
                 yield row.name
 
     def setting(self, name):
         """Returns the declaration.Setting as it applies to this station; raises UnknownSetting."""
-        row = self._declared(name) or self._declared(self._canonical(name))
-        if row is None or row.name in self._hidden:
-            raise UnknownSetting(name)
-        return row
+        if self._newest is None or self._newest.name != name:
+            self._newest = self._found(name)
+        return self._newest
 
     def get(self, name):
         """Returns the value that runs: int, bool, str, or list of str. Raises UnknownSetting."""
         value = self._typed.get(name)
         if value is None:
-            row = self.setting(name)
+            row = self._found(name)
             value = self._effective(row)
             if name == row.name:
+                if len(self._typed) == _MOST_TYPED:
+                    self._typed.clear()
                 self._typed[name] = value  # the caller's own string, which his code holds anyway, is the key
         return list(value) if isinstance(value, tuple) else value
 
@@ -155,35 +160,38 @@ class Settings:
 
     def declare(self, name, **changes):
         """Changes fields of a declaration at run time, for a fitted part or a product. Raises UnknownSetting."""
-        row = self._declared(self._canonical(name))
-        if row is None:
+        name = self._canonical(name)
+        if self._registry.find(name) is None:
             raise UnknownSetting(name)
-        self._redeclared.setdefault(row.name, {}).update(changes)
+        self._redeclared.setdefault(name, {}).update(changes)
         self._newest = None
-        self._typed.pop(row.name, None)
-
-    def hide(self, *names):
-        """Makes settings unknown whose feature this station does not have (OCPP 1.6 §9: such keys must be absent)."""
-        self._hidden.update(names)
-        for name in names:
-            self._typed.pop(name, None)
+        self._typed.pop(name, None)
 
     def fit(self, parts):
-        """Hides the settings of all parts that are not in `parts` (of "lock", "indicator", "phase_switch", ...)."""
-        self.hide(*[row.name for row in self._registry if row.part and row.part not in parts])
+        """Makes the settings of all parts unknown that are not in `parts` (of "lock", "phase_switch", ...).
+
+        OCPP 1.6 §9: keys whose feature a station does not have must be absent.
+        """
+        self._parts = parts
+        self._newest = None
+        self._typed.clear()
 
     # -- inside
 
-    def _declared(self, name):
-        row = self._newest
-        if row is None or row.name != name:
-            row = self._newest = self._applied(self._registry.find(name))
-        return row
+    def _found(self, name):
+        """Returns the declaration.Setting as it applies to this station; raises UnknownSetting."""
+        row = self._registry.find(name) or self._registry.find(self._canonical(name))
+        if row is None or not self._is_fitted(row):
+            raise UnknownSetting(name)
+        return self._applied(row)
 
     def _applied(self, row):
-        """Returns a declaration, or None, with what this station has changed in it."""
-        changes = row and self._redeclared.get(row.name)
+        """Returns a declaration with what this station has changed in it."""
+        changes = self._redeclared.get(row.name)
         return redeclared(row, changes) if changes else row
+
+    def _is_fitted(self, row):
+        return not row.part or self._parts is None or row.part in self._parts
 
     def _canonical(self, name):
         return self._registry.spelled(name) or name
@@ -258,8 +266,8 @@ class Settings:
 
     def _checked_items(self, row, items):
         most = row.high
-        if most is None and self._declared(row.name + "MaxLength"):
-            most = self.get(row.name + "MaxLength")
+        if most is None and self._registry.spelled(row.name + "MaxLength"):
+            most = self._effective(self._found(row.name + "MaxLength"))
         if most is not None and len(items) > most:
             raise InvalidValue("%s: more than %d items" % (row.name, most))
         if row.choices is None:

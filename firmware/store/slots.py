@@ -7,8 +7,6 @@ while a slot is <= 128 bytes), less than half of a temporary file and a rename.
 
 import binascii
 
-from firmware.store.wear import Wear
-
 _SUFFIXES = (".a", ".b")
 
 # A line with the generation before the document and one with the CRC-32 after it.
@@ -16,18 +14,18 @@ OVERHEAD = 8 + 1 + 1 + 8
 
 
 class Slots:
-    """Keeps one text at `path`.a and `path`.b.
+    """Keeps one text at `path`.a and `path`.b; `wear` (store.wear.Wear) counts what it costs.
 
     `damaged` is True after load() when a slot was there whose check failed, so that the text may be an older one; that
     is written to `log`.
     """
 
-    def __init__(self, path, log=None):
+    def __init__(self, path, log=None, wear=None):
         self._path = path
         self._log = log
         self._generation = None  # of the newer slot; unknown before load()
+        self._wear = wear
         self.damaged = False
-        self.wear = Wear()
 
     def load(self):
         """Returns the newest text that passes its check, or None."""
@@ -54,13 +52,14 @@ class Slots:
     def save(self, text):
         """Writes `text` durably; raises OSError when the flash is full, and then keeps what was there."""
         if self._generation is None:
-            self.load()
+            Slots.load(self)
         generation = self._generation + 1
         body = ("%08x\n" % generation).encode() + text.encode()
         with open(self._path + _SUFFIXES[generation % 2], "wb") as f:
             f.write(body + ("\n%08x" % binascii.crc32(body)).encode())
-        self.wear.wrote(len(body) + 9)
         self._generation = generation
+        if self._wear:
+            self._wear.wrote(len(body) + 9)
 
 
 def _decode(data):

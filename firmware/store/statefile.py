@@ -8,16 +8,12 @@ from firmware.store.slots import OVERHEAD, Slots
 MAX_BYTES = 128
 
 
-class StateFile:
+class StateFile(Slots):
     """One JSON value of at most `MAX_BYTES` bytes including its check; power cuts leave the old or the new value."""
-
-    def __init__(self, path, log=None):
-        self._slots = Slots(path, log)
-        self.wear = self._slots.wear
 
     def load(self):
         """Returns the value saved last, or None when there is none (or none that passes its check)."""
-        text = self._slots.load()
+        text = super().load()
         return None if text is None else json.loads(text)
 
     def save(self, value):
@@ -25,4 +21,4 @@ class StateFile:
         text = json.dumps(value, separators=(",", ":"))
         if len(text.encode()) > MAX_BYTES - OVERHEAD:
             raise ValueError("state too long")
-        self._slots.save(text)
+        super().save(text)
