@@ -52,7 +52,7 @@ class Slots:
     def save(self, text):
         """Writes `text` durably; raises OSError when the flash is full, and then keeps what was there."""
         if self._generation is None:
-            Slots.load(self)
+            self.load()
         generation = self._generation + 1
         body = ("%08x\n" % generation).encode() + text.encode()
         with open(self._path + _SUFFIXES[generation % 2], "wb") as f:

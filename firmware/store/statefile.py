@@ -8,12 +8,15 @@ from firmware.store.slots import OVERHEAD, Slots
 MAX_BYTES = 128
 
 
-class StateFile(Slots):
+class StateFile:
     """One JSON value of at most `MAX_BYTES` bytes including its check; power cuts leave the old or the new value."""
+
+    def __init__(self, path, log=None, wear=None):
+        self._slots = Slots(path, log, wear)
 
     def load(self):
         """Returns the value saved last, or None when there is none (or none that passes its check)."""
-        text = super().load()
+        text = self._slots.load()
         return None if text is None else json.loads(text)
 
     def save(self, value):
@@ -21,4 +24,4 @@ class StateFile(Slots):
         text = json.dumps(value, separators=(",", ":"))
         if len(text.encode()) > MAX_BYTES - OVERHEAD:
             raise ValueError("state too long")
-        super().save(text)
+        self._slots.save(text)
