@@ -42,12 +42,11 @@ _ANSWER_STEP_MS = const(10)
 class Connection:
     """The link. `run()` is its only task; settings are read anew at each attempt.
 
-    `handle(action, payload)` answers the calls of the back-end, see Rpc; it is looked up at each call. `rpc` is the Rpc
-    of the link, None while it is down. `resolve` and `dial` see uwebsockets.connect(), which `connect` replaces;
-    `spool` is the spool.Spool for messages of more than LargeMessageBytes.
+    `handle(action, payload)` answers the calls of the back-end, see Rpc. `rpc` is the Rpc of the link, None while it is
+    down. `resolve` and `dial` see uwebsockets.connect(), which `connect` replaces; `spool` is the spool.Spool for
+    messages of more than LargeMessageBytes.
 
-    Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed;
-    `message("in" | "out", text)`.
+    Signal: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed.
     """
 
     def __init__(self, settings, clock, log, handle=None, schema=None, resolve=None, connect=None, spool=None):
@@ -68,14 +67,11 @@ class Connection:
         self._dropped = None  # why the link has to end
         self._hurry = False  # the next attempt is not to wait
         self._probe_wanted = False
-        self._sending = 0  # messages on their way into the socket
-        self._moved_ms = 0  # since when none of them has left
         self._last_error = None
         self.dial = None
         self.rpc = None
         self.url = ""
         self.link_changed = Signal()
-        self.message = Signal()
 
     @property
     def connected(self):
@@ -185,22 +181,9 @@ class Connection:
                 self.link_changed.emit("down", self.url, reason)
 
     def _new_rpc(self, ws):
-        async def send(text):
-            self.message.emit("out", text)
-            if not self._sending:
-                self._moved_ms = self._clock.ms()
-            self._sending += 1
-            try:
-                await ws.send(text)
-            finally:
-                self._sending -= 1
-                self._moved_ms = self._clock.ms()
-
-        def handle(action, payload):
-            return self.handle(action, payload)
-
-        rpc = Rpc(send, handle, self._schema, self._log, self._clock, self._message_ids)
+        rpc = Rpc(ws.send, self.handle, self._schema, self._log, self._clock, self._message_ids, ws.send_pieces)
         rpc.timed_out = self._timed_out
+        rpc.failed = self.drop
         rpc.silent = self.silent
         return rpc
 
@@ -213,13 +196,13 @@ class Connection:
                     return self._dropped or "closed by the back-end, code %s %s" % (ws.close_code, ws.close_reason)
                 if isinstance(message, str):
                     self._useful = True
-                    self.message.emit("in", message)
-                    await rpc.receive(message)
+                    receiving = rpc.receive(message)
+                    message = None  # what has been read is not held any longer
+                    await receiving
                 elif isinstance(message, bytes):
                     self._log.warning("link", "binary message of %d bytes ignored", len(message))
                 else:
                     self._useful = True
-                    self.message.emit("in", str(message))
                     await rpc.receive_large(message)
         except (OSError, MemoryError) as exc:  # MemoryError: a message within the limit for which there is no room now
             return self._dropped or str(exc)
@@ -245,7 +228,7 @@ class Connection:
             await self._waker.wait(_WATCH_MS)
             beat()
             self._schema.rest()
-            if self._sending and self._clock.ms() - self._moved_ms >= _SEND_MS:
+            if ws.blocked_ms() >= _SEND_MS:
                 self._dropped = self._dropped or "the back-end does not read"
             since_ms = self._clock.ms() - pinged_ms
             if waiting and ws.silence_ms() < since_ms:

@@ -33,7 +33,7 @@ _CALLERROR = const(4)
 _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
 _MAX_DESCRIPTION = const(255)
-_TEXT = const(512)  # characters of a long answer in one str: many short ones take twice the RAM
+_TEXT = const(1000)  # characters of an answer with a long list that are held at a time
 
 
 class MessageIds:
@@ -54,7 +54,8 @@ class MessageIds:
 class LongAnswer:
     """The payload of an answer whose list `name` is made item by item while it is turned into text.
 
-    `items` yields them; until they all have been, things may be added to `payload`, in which the list is empty.
+    `items()` returns an iterator over them; until that has come to its end, things may be added to `payload`, in which
+    the list is empty. A second one follows for a text so long that it is measured first and made while it is sent.
     """
 
     def __init__(self, payload, name, items):
@@ -66,13 +67,15 @@ class LongAnswer:
 class Rpc:
     """Both directions of one connection, from its opening to its end.
 
-    `send(text)` is a coroutine function that raises OSError. `handle(action, payload)` answers the back-end's calls:
-    it returns the payload of the answer, or a tuple of that and a function to be called once the answer has been sent,
-    or a LongAnswer; it may be a coroutine function and may raise CallError. `message_id()` gives a new id.
+    `send(text)` and `send_pieces(size, texts)` are those of a WebSocket. `handle(action, payload)` answers the
+    back-end's calls: it returns the payload of the answer, or a tuple of that and a function to be called once the
+    answer has been sent, or a LongAnswer; it may be a coroutine function and may raise CallError. `message_id()` gives
+    a new id.
     """
 
-    def __init__(self, send, handle, schema, log, clock, message_id):
+    def __init__(self, send, handle, schema, log, clock, message_id, send_pieces=None):
         self._send = send
+        self._send_pieces = send_pieces
         self._handle = handle
         self._schema = schema
         self._log = log
@@ -92,6 +95,7 @@ class Rpc:
         self.round_trip_ms = None  # of our newest CALL that was answered
         self.unanswered = 0  # calls of ours in a row that got no answer in time
         self.timed_out = None  # function to be called when a CALL got no answer, or None
+        self.failed = None  # function(reason) to be called when no more than half an answer was sent, or None
         self.silent = None  # function that tells whether calls stay unanswered, malformed ones too; or None
 
     @property
@@ -149,19 +153,26 @@ class Rpc:
             raise InvalidAnswer(exc.code, "answer to %s: %s" % (action, exc.description))
         return payload
 
-    async def receive(self, text):
-        """Takes a message. Waits while too many calls of the back-end are in work, so that it is slowed down."""
+    def receive(self, text):
+        """Takes a message; to be awaited. Waits while too many calls of the back-end are in work, to slow it down.
+
+        No coroutine function: it would hold the text as long as the work takes.
+        """
         try:
             message = parse(text)
         except (TooComplex, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
             from firmware.ocpp.unread import refuse  # with what it needs 12 KB of heap that few stations ever take
 
             code = GENERIC_ERROR if isinstance(exc, MemoryError) else FORMATION_VIOLATION
-            await refuse(self, self._log, text[:HEAD].encode(), CallError(code, str(exc)))
-            return
+            return refuse(self, self._log, text[:HEAD].encode(), CallError(code, str(exc)))
         except ValueError as exc:
             # There is no id that could be answered: a CALLERROR would answer nothing that the back-end knows.
             self._log.warning("rpc", "message dropped: %s", exc)
+            message = None
+        return self._received(message)
+
+    async def _received(self, message):
+        if message is None:
             return
         kind = message[0] if message else None
         if kind == _CALL:
@@ -254,20 +265,31 @@ class Rpc:
                 self._inbound.pop(0)
                 self._room.set()
         except (OSError, MemoryError) as exc:
-            self._log.warning("rpc", "answer not sent: %s", exc)
             self._inbound = []
             self._room.set()
+            self.unsent(exc)
         self._server = None
+
+    def unsent(self, exc):
+        """An answer could not be sent."""
+        self._log.warning("rpc", "answer not sent: %s", exc)
+        if self.failed:
+            self.failed("answer not sent")
 
     async def answer(self, message_id, action, payload):
         """Answers a CALL. `payload` may be a coroutine function that returns it, checked, or raises CallError."""
         text, follow_up = await self._text_of_answer(message_id, action, payload)
-        await self._send(text)
+        sending = self._send_pieces(*text) if type(text) is tuple else self._send(text)
+        text = None  # not held while its frame is on its way
+        await sending
         if follow_up:
             self._follow(follow_up)
 
     async def _text_of_answer(self, message_id, action, payload):
-        """Returns (text of the answer, what is to follow it or None). Of its objects nothing is held any longer."""
+        """Returns (text of the answer, what is to follow it or None); see _text_of_long() for what the text may be.
+
+        Of its objects nothing is held any longer.
+        """
         try:
             if callable(payload):
                 payload = await payload()
@@ -289,25 +311,31 @@ class Rpc:
             return _dump_error(message_id, CallError(INTERNAL_ERROR)), None
 
     async def _text_of_long(self, message_id, action, answer):
-        """Returns the text of a LongAnswer. Others have their turn between its items."""
+        """Returns the text of a LongAnswer, or if that is long its bytes and an iterator over its pieces.
+
+        Others have their turn between its items.
+        """
         name = answer.name
-        texts = []
         text = comma = ""
-        for item in answer.items:
+        size = 0
+        for item in answer.items():
             if comma:
                 await asyncio.sleep(0)
             self._schema.validate_item(action, name, item)
             text += comma + _dump(item)
             comma = ","
             if len(text) > _TEXT:
-                texts.append(text)
+                size += len(text.encode())
                 text = ""
         if len(answer.payload) > 1:  # what there is beside the list
             self._schema.validate(action, answer.payload, True)
         rest = _dump([_CALLRESULT, message_id, answer.payload])
         # Within a string the quotation marks would have backslashes.
         at = rest.find('"%s":[' % name) + len(name) + 4
-        return "".join([rest[:at]] + texts + [text, rest[at:]])
+        if not size:
+            return rest[:at] + text + rest[at:]
+        size += len(text.encode()) + len(rest.encode())
+        return size, _pieces(rest[:at], answer.items(), rest[at:])
 
     async def _send_error(self, message_id, error):
         await self._send(_dump_error(message_id, error))
@@ -333,6 +361,20 @@ class Rpc:
                 self._log.exception("rpc", exc)
             self._follow_ups.pop(0)
         self._follower = None
+
+
+def _pieces(head, items, tail):
+    """Yields the text of a long answer. Most pieces are empty: others have their turn after each item."""
+    text = head
+    comma = ""
+    for item in items:
+        text += comma + _dump(item)
+        comma = ","
+        piece = ""
+        if len(text) > _TEXT:
+            piece, text = text, piece
+        yield piece
+    yield text + tail
 
 
 def _dump(message):

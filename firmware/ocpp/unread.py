@@ -18,11 +18,10 @@ _MAX_IN_RAM = const(65536)  # bytes of a message that was kept in flash and stil
 class LargeCall:
     """A CALL with a long list, which is worked on item by item, beside the other calls that `rpc` answers."""
 
-    def __init__(self, rpc, schema, log, message, message_id, action):
+    def __init__(self, rpc, schema, message, message_id, action):
         self.message_id = message_id
         self._rpc = rpc
         self._schema = schema
-        self._log = log
         self._message = message
         self._action = action
         self._task = asyncio.create_task(self._answer())
@@ -35,7 +34,7 @@ class LargeCall:
         try:
             await self._rpc.answer(self.message_id, self._action, self._payload)
         except (OSError, MemoryError) as exc:
-            self._log.warning("rpc", "answer not sent: %s", exc)
+            self._rpc.unsent(exc)
         finally:
             self._message.discard()
             self._rpc.large = None
@@ -67,7 +66,7 @@ async def receive_large(rpc, schema, log, message):
         return
     if not message.fault and kind == _CALL and action in STREAMED:
         if await rpc.admit([kind, message_id, action, None]):
-            rpc.large = LargeCall(rpc, schema, log, message, message_id, action)
+            rpc.large = LargeCall(rpc, schema, message, message_id, action)
         else:
             message.discard()
         return

@@ -28,6 +28,7 @@ class WebSocket:
         self._decoder = decoder
         self._decoder.feed(data)
         self._turn = asyncio.Lock()  # one frame on its way at a time
+        self._begun = None  # when that was
         self._receiving = False
         self._pong = None  # payload of the newest ping that has not been answered
         self._close_sent = False
@@ -43,15 +44,30 @@ class WebSocket:
         """Returns how long nothing at all has come from the server: with ping(), this finds a half-open connection."""
         return transport.ticks_diff(transport.ticks_ms(), self._last)
 
-    async def send(self, message):
-        """Sends a str as text or bytes as binary message; returns when the socket has taken it. Raises OSError."""
-        await self._send(frame.TEXT if isinstance(message, str) else frame.BINARY, message)
+    def blocked_ms(self):
+        """Returns how long the frame on its way has waited for the server to read, 0 when there is none."""
+        return 0 if self._begun is None else transport.ticks_diff(transport.ticks_ms(), self._begun)
 
-    async def ping(self, data=b""):
+    # Sending is to be awaited. Functions of their own, as a coroutine would hold the message until its frame has gone.
+
+    def send(self, message):
+        """Sends a str as text or bytes as binary message; ends when the socket has taken it. Raises OSError."""
+        opcode = frame.TEXT if isinstance(message, str) else frame.BINARY
+        return self._write(opcode, frame.encode(opcode, message, os.urandom(4)))
+
+    def send_pieces(self, size, pieces):
+        """Sends one text message of `size` bytes in UTF-8 that is made meanwhile by the iterable `pieces` (str).
+
+        After an empty piece other tasks have their turn. Raises OSError, for pieces of another length too: half a frame
+        has gone then, and the connection has to be closed.
+        """
+        return self._write(frame.TEXT, frame.encode_pieces(frame.TEXT, size, pieces, os.urandom(4)))
+
+    def ping(self, data=b""):
         """Sends a ping with up to 125 bytes, whose pong counts as a sign of life for silence_ms()."""
         if len(data) > frame.MAX_CONTROL:
             raise ValueError("ping of more than 125 bytes")
-        await self._send(frame.PING, data)
+        return self._write(frame.PING, frame.encode(frame.PING, data, os.urandom(4)))
 
     async def recv(self):
         """Returns the next message as str or bytes, or as what it was spooled to; None once the connection is closed.
@@ -95,26 +111,27 @@ class WebSocket:
             while await self.recv() is not None:
                 pass
 
-    async def _send(self, opcode, payload):
-        if not await self._write(opcode, payload):
-            raise ConnectionClosed("connection is closed")
-
     async def _send_close(self, payload):
         self._close_sent = True
-        await self._write(frame.CLOSE, payload)
+        await self._write(frame.CLOSE, frame.encode(frame.CLOSE, payload, os.urandom(4)))
 
-    async def _write(self, opcode, payload):
-        """Returns False when it is too late: nothing may follow a Close frame (RFC 6455 §5.5.1)."""
+    async def _write(self, opcode, pieces):
+        """Sends a frame, unless it is too late: nothing may follow a Close frame (RFC 6455 §5.5.1)."""
         async with self._turn:
             if self.closed or (self._close_sent and opcode != frame.CLOSE):
-                return False
-            await self._link.write(frame.encode(opcode, payload, os.urandom(4)))
-            return True
+                if opcode == frame.CLOSE or opcode == frame.PONG:
+                    return
+                raise ConnectionClosed("connection is closed")
+            self._begun = transport.ticks_ms()
+            try:
+                await self._link.write(pieces)
+            finally:
+                self._begun = None
 
     async def _receive(self):
         """One step: returns a message, or None after anything else."""
         if self._pong is not None:
-            await self._write(frame.PONG, self._pong)
+            await self._write(frame.PONG, frame.encode(frame.PONG, self._pong, os.urandom(4)))
             self._pong = None
         event = self._decoder.next()
         if event is None:

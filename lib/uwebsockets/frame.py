@@ -32,54 +32,69 @@ _WRITTEN = const(1024)  # bytes of payload that encode() yields at once
 
 
 def encode(opcode, payload, key):
-    """Yields one unfragmented frame, masked with the 4 bytes `key` (§5.3), in pieces of about a kilobyte.
+    """Returns one unfragmented frame, masked with the 4 bytes `key` (§5.3), as an iterable over its pieces.
 
-    `payload` is str or bytes of any length. Nobody has to hold a second copy of it.
+    `payload` is str or bytes of any length. Nobody has to hold a second copy of it, nor the first one if it is short.
     """
-    if isinstance(payload, str):
-        payload = _bytes_of(payload)
-    size = len(payload)
+    data = _bytes_of(payload)
+    size = len(data)
+    pieces = encode_pieces(opcode, size, (data[at : at + _WRITTEN] for at in range(0, size or 1, _WRITTEN)), key)
+    return pieces if size > _WRITTEN else (next(pieces),)
+
+
+def encode_pieces(opcode, size, pieces, key):
+    """Yields one unfragmented frame with a payload that is made meanwhile: `pieces` (str or bytes) of `size` bytes.
+
+    For an empty piece in between comes an empty one. Raises ValueError when they are not that long together.
+    """
     if size < 126:
-        header = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+        head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
     elif size < 65536:
-        header = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
+        head = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
     else:
-        header = struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
-    header += key
-    start = 0
-    while start < size or header:
-        # A multiple of the key's length, but for the last one.
-        end = min(size, start + _WRITTEN)
-        piece = bytearray(len(header) + end - start)
-        piece[: len(header)] = header
-        mask(payload[start:end], key, piece, len(header))
-        yield piece
-        header = b""
-        start = end
+        head = struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
+    head += key
+    for piece in pieces:
+        piece = _bytes_of(piece)
+        if size and not piece:
+            yield b""
+            continue
+        size -= len(piece)
+        if size < 0:
+            break
+        out = bytearray(head)
+        out.extend(piece)
+        mask(out, key, len(head))
+        turn = len(piece) % 4
+        key = key[turn:] + key[:turn]
+        head = b""
+        yield out
+    if size:
+        raise ValueError("pieces of another length than announced")
 
 
-def _bytes_of(text):
+def _bytes_of(payload):
+    if not isinstance(payload, str):
+        return payload
     try:
-        return memoryview(text)  # type: ignore[arg-type]  # MicroPython: its UTF-8 as it lies there
+        return memoryview(payload)  # type: ignore[arg-type]  # MicroPython: its UTF-8 as it lies there
     except TypeError:
-        return text.encode()
+        return payload.encode()
 
 
-def mask(payload, key, out, at):
-    """Writes `payload` XOR the repeated `key` to `out` from index `at`."""
-    size = len(payload)
-    start = 0
-    if size >= _PIECE:
+def mask(data, key, start):
+    """Masks the bytearray `data` in place, from index `start` to its end, with the repeated `key`."""
+    size = len(data)
+    if size - start >= _PIECE:
         pattern = int.from_bytes(key * (_PIECE // 4), "big")
         while size - start >= _PIECE:
-            piece = int.from_bytes(payload[start : start + _PIECE], "big") ^ pattern
-            out[at + start : at + start + _PIECE] = piece.to_bytes(_PIECE, "big")
+            piece = int.from_bytes(data[start : start + _PIECE], "big") ^ pattern
+            data[start : start + _PIECE] = piece.to_bytes(_PIECE, "big")
             start += _PIECE
     rest = size - start
     if rest:
         pattern = int.from_bytes((key * (rest // 4 + 1))[:rest], "big")
-        piece = int.from_bytes(payload[start:], "big") ^ pattern
-        out[at + start : at + size] = piece.to_bytes(rest, "big")
+        data[start:] = (int.from_bytes(data[start:], "big") ^ pattern).to_bytes(rest, "big")
 
 
 def encode_close(code, reason=""):
@@ -156,11 +171,13 @@ class Decoder:
         return None
 
     def _take(self, size):
-        start = self._at
-        self._at += size
-        if start == 0 and size == len(self._data):
-            return self._data
-        return self._data[start : self._at]
+        data, start = self._data, self._at
+        end = start + size
+        if end < len(data):
+            self._at = end
+        else:
+            self._data, self._at = b"", 0  # not held any longer than what is made of it
+        return data if size == len(data) else data[start:end]
 
     def _header(self):
         """Reads the header of the next frame; returns False when it is not complete yet (§5.2)."""

@@ -56,7 +56,9 @@ class Transport:
             raise self._error
         pieces = iter(pieces)
         try:
-            self._writer.write(next(pieces))
+            piece = next(pieces)
+            if piece:
+                self._writer.write(piece)
             following = next(pieces, None)
         except (OSError, ValueError, MemoryError) as exc:
             self._fail(exc)
@@ -75,7 +77,8 @@ class Transport:
         try:
             await self._writer.drain()
             while following is not None:
-                self._writer.write(following)
+                if following:
+                    self._writer.write(following)
                 await self._writer.drain()
                 following = next(pieces, None)
         except (OSError, ValueError, MemoryError) as exc:

@@ -106,7 +106,7 @@ class LinkBench:
             answer, after = answer
             after()
         elif isinstance(answer, LongAnswer):
-            answer.payload[answer.name].extend(answer.items)
+            answer.payload[answer.name].extend(answer.items())
             answer = answer.payload
         await self.run(200)
         return answer

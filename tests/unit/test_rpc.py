@@ -26,13 +26,21 @@ class Bench:
         self.answers = {}  # action -> answer, exception, or function
         self.send_error = None
         self._ids = 0
-        self.rpc = Rpc(self._send, self._handle, SCHEMA, self.log, self.clock, self._message_id)
+        self.rpc = Rpc(self._send, self._handle, SCHEMA, self.log, self.clock, self._message_id, self._send_pieces)
 
     async def _send(self, text):
         if self.send_error:
             raise self.send_error
         self.sent.append(json.loads(text))
         await asyncio.sleep(0)
+
+    async def _send_pieces(self, size, pieces):
+        text = ""
+        for piece in pieces:
+            text += piece
+            await asyncio.sleep(0)
+        assert len(text.encode()) == size
+        self.sent.append(json.loads(text))
 
     def _handle(self, action, payload):
         self.handled.append((action, payload))
@@ -512,7 +520,7 @@ def long_answer(count, turns=None, unknown=()):
         for key in unknown:
             payload.setdefault("unknownKey", []).append(key)
 
-    return LongAnswer(payload, "configurationKey", items())
+    return LongAnswer(payload, "configurationKey", items)
 
 
 class Turns(list):
@@ -556,8 +564,8 @@ async def test_others_have_their_turn_between_the_items_of_a_long_answer():
 
 async def test_a_wrong_item_of_a_long_answer_is_not_sent():
     bench = Bench()
-    items = iter(({"key": "Key", "readonly": False}, {"key": "Key", "readonly": "no"}))
-    bench.answers["GetConfiguration"] = LongAnswer({"configurationKey": []}, "configurationKey", items)
+    items = ({"key": "Key", "readonly": False}, {"key": "Key", "readonly": "no"})
+    bench.answers["GetConfiguration"] = LongAnswer({"configurationKey": []}, "configurationKey", lambda: iter(items))
     await bench.receive([2, "1", "GetConfiguration", {}])
     assert bench.sent[0][:3] == [4, "1", "TypeConstraintViolation"]
 

@@ -85,8 +85,8 @@ def test_masking_at_the_borders_of_its_pieces():
     key = b"\x01\x80\xff\x00"
     for size in (0, 1, 3, 4, 5, 255, 256, 257, 511, 512, 513, 1000):
         data = bytes(i * 7 & 255 for i in range(size))
-        out = bytearray(size + 2)
-        frame.mask(data, key, out, 2)
+        out = bytearray(2) + data
+        frame.mask(out, key, 2)
         assert bytes(out[2:]) == bytes(byte ^ key[i & 3] for i, byte in enumerate(data))
         assert out[:2] == b"\x00\x00"
 
@@ -99,14 +99,28 @@ def test_a_frame_comes_in_pieces_that_are_one_frame():
         assert max([len(piece) for piece in pieces]) <= 1024 + 14
         whole = bytearray(b"".join(pieces))
         payload = text.encode()
-        out = bytearray(len(payload))
-        frame.mask(payload, key, out, 0)
+        out = bytearray(payload)
+        frame.mask(out, key, 0)
         header = len(whole) - len(payload)
         assert whole[header:] == out and whole[header - 4 : header] == key
         whole[1] ^= 0x80
         decoder = frame.Decoder(100_000)
         decoder.feed(bytes(whole[: header - 4]) + payload)  # as a server would send it
         assert decoder.next() == (frame.TEXT, text)
+
+
+def test_a_message_is_made_while_it_is_sent():
+    """Whatever the lengths of its pieces; an empty one is no end."""
+    key = b"\x01\x80\xff\x00"
+    texts = ("a", "", "\u20ac", "xy" * 700, "z")
+    text = "".join(texts)
+    size = len(text.encode())
+    pieces = list(frame.encode_pieces(frame.TEXT, size, texts, key))
+    assert [len(piece) > 0 for piece in pieces] == [True, False, True, True, True]
+    assert b"".join(pieces) == b"".join(frame.encode(frame.TEXT, text, key))
+    for announced in (size - 1, size + 1):
+        with raises(ValueError):
+            list(frame.encode_pieces(frame.TEXT, announced, texts, key))
 
 
 def test_close_reason_is_cut_between_characters():

@@ -92,7 +92,8 @@ class Backend:
 
     async def write(self, pieces):
         for piece in pieces:
-            self._sent.append(piece)
+            if piece:
+                self._sent.append(piece)
             await asyncio.sleep(0)
 
     async def close(self):
