@@ -7,42 +7,46 @@ RETRY_AFTER_MS = const(900_000)
 MAX_RETRIES = const(3)
 
 
-# The worst first, one a line: name|code|text|debounce ms|gone for ms|recovery|kind, see Fault. Voltages come from a
-# meter that is read about once a second; their debounce spans several readings. A text takes a third of the heap that
-# objects would, of which only those of faults that are active are ever needed.
+# The worst first, one a line: name|code|debounce ms|gone for ms|recovery|kind, see Fault. Voltages come from a meter
+# that is read about once a second; their debounce spans several readings. A text takes a third of the heap that objects
+# would, of which only those of faults that are active are ever needed. What a fault does never hangs on a file; only
+# what a person reads of it does.
 _TABLE = """
-emergency_stop|EVSE EMERGENCY_STOP|Emergency stop pressed|0|0|unplug|
-contactor_welded|EVSE F1|Contactor closed although switched off|250|0|unplug|
-rcd_tripped|EVSE F3|DC residual current|50|0|retry|
-rcd_test_failed|EVSE F3|RCD self-test failed|0|0|retry|
-rccb_tripped|RCCB TRIPPED|Residual current breaker tripped|0|0|auto|
-mcb_tripped|MCB_32 TRIPPED|Circuit breaker tripped|0|0|auto|
-breaker_tripped|GeneralBreaker TRIPPED|Main breaker tripped|0|0|auto|
-spd_tripped|SPD TRIPPED|Surge protection used up|0|0|auto|
-contactor_stuck_open|EVSE F11|Contactor does not close|250|0|unplug|
-other|EVSE F2|Internal failure|0|0|auto|
-overtemperature|EVSE F10|Temperature above 80 C|0|0|auto|
-temperature_sensor|EVSE F10|Temperature sensor failed|0|0|auto|
-overcurrent|EVSE F9|Vehicle draws more than offered|7000|0|unplug|
-cp_short|EVSE F8|Control pilot shorted to PE|0|0|auto|vehicle
-cp_open|EVSE F8|Control pilot or PE out of limits|55|1000|auto|vehicle
-diode|EVSE F8|No diode on the control pilot|100|0|unplug|vehicle
-ventilation|EVSE F7|Vehicle asks for ventilation|0|0|auto|vehicle
-pp_invalid|EVSE F6|Cable rating unreadable|500|0|unplug|vehicle
-lock_failed|EVSE F5|Plug lock does not follow|0|0|unplug|
-phase_loss|SUPPLY PHASE_LOSS|Supply phase missing|3000|10000|auto|
-overvoltage|SUPPLY OVERVOLTAGE|Supply voltage too high|2000|10000|auto|
-undervoltage|SUPPLY UNDERVOLTAGE|Supply voltage too low|3000|10000|auto|
-meter_failed|METER TIMEOUT|Meter does not answer: no energy|0|0|auto|
-meter_lost|METER TIMEOUT|Meter does not answer|0|0|auto|warning
-brown_out|SUPPLY BROWN_OUT|Supply was too low for the controller|0|0|auto|warning
-flash_full|STORE MEMORY_EXHAUSTION|Flash full: no new transaction|0|0|auto|warning
-watchdog_reset|EVSE WATCHDOG|Restarted by the watchdog|0|0|auto|warning
-reader_lost|AUTHENTICATOR TIMEOUT|Card reader does not answer|0|0|auto|warning
-overcurrent_blind|EVSE F16|Current not measured: 10 A|0|0|auto|warning
-imbalance|EVSE F15|Phases loaded unequally: 20 A|6000|0|unplug|warning
-derated|EVSE F17|Outlet is warm: less current|0|0|auto|warning
+emergency_stop|EVSE EMERGENCY_STOP|0|0|unplug|
+contactor_welded|EVSE F1|250|0|unplug|
+rcd_tripped|EVSE F3|50|0|retry|
+rcd_test_failed|EVSE F3|0|0|retry|
+rccb_tripped|RCCB TRIPPED|0|0|auto|
+mcb_tripped|MCB_32 TRIPPED|0|0|auto|
+breaker_tripped|GeneralBreaker TRIPPED|0|0|auto|
+spd_tripped|SPD TRIPPED|0|0|auto|
+contactor_stuck_open|EVSE F11|250|0|unplug|
+other|EVSE F2|0|0|auto|
+overtemperature|EVSE F10|0|0|auto|
+temperature_sensor|EVSE F10|0|0|auto|
+overcurrent|EVSE F9|7000|0|unplug|
+cp_short|EVSE F8|0|0|auto|vehicle
+cp_open|EVSE F8|55|1000|auto|vehicle
+diode|EVSE F8|100|0|unplug|vehicle
+ventilation|EVSE F7|0|0|auto|vehicle
+pp_invalid|EVSE F6|500|0|unplug|vehicle
+lock_failed|EVSE F5|0|0|unplug|
+phase_loss|SUPPLY PHASE_LOSS|3000|10000|auto|
+overvoltage|SUPPLY OVERVOLTAGE|2000|10000|auto|
+undervoltage|SUPPLY UNDERVOLTAGE|3000|10000|auto|
+meter_failed|METER TIMEOUT|0|0|auto|
+meter_lost|METER TIMEOUT|0|0|auto|warning
+brown_out|SUPPLY BROWN_OUT|0|0|auto|warning
+flash_full|STORE MEMORY_EXHAUSTION|0|0|auto|warning
+watchdog_reset|EVSE WATCHDOG|0|0|auto|warning
+reader_lost|AUTHENTICATOR TIMEOUT|0|0|auto|warning
+overcurrent_blind|EVSE F16|0|0|auto|warning
+imbalance|EVSE F15|6000|0|unplug|warning
+derated|EVSE F17|0|0|auto|warning
 """
+
+
+_TEXTS = __file__.rpartition("/")[0] + "/faults.txt"
 
 
 def _find(name):
@@ -60,8 +64,8 @@ def _row(at):
 class Fault:
     """A fault as it is reported; `code` and `text` replace those of its row. Raises KeyError.
 
-    `code` is the vendorErrorCode and `text` the info of a status report (both <= 50 characters). `debounce_ms` is how
-    long the cause must last, `clear_ms` how long it must be gone. `recovery` says what else it takes:
+    `code` is the vendorErrorCode of a status report (<= 50 characters). `debounce_ms` is how long the cause must last,
+    `clear_ms` how long it must be gone. `recovery` says what else it takes:
 
     auto     nothing
     unplug   the vehicle has to be unplugged
@@ -74,13 +78,29 @@ class Fault:
     """
 
     def __init__(self, name, code=None, text=None):
-        self.name, own_code, own_text, debounce_ms, clear_ms, self.recovery, kind = _row(_find(name))
+        self.name, own_code, debounce_ms, clear_ms, self.recovery, kind = _row(_find(name))
         self.code = own_code if code is None else code[:50]
-        self.text = own_text if text is None else text[:50]
+        self._text = text
         self.debounce_ms = int(debounce_ms)
         self.clear_ms = int(clear_ms)
         self.blocks = kind != "warning"
         self.vehicle = kind == "vehicle"
+
+    @property
+    def text(self):
+        """The info of a status report, for people (<= 50 characters), read from flash; "" when that cannot be read."""
+        return (_text(self.name) if self._text is None else self._text)[:50]
+
+
+def _text(name):
+    try:
+        with open(_TEXTS) as file:
+            for line in file:
+                if line.startswith(name + " "):
+                    return line[len(name) + 1 : -1]
+    except OSError:
+        pass
+    return ""
 
 
 def names():
