@@ -10,12 +10,9 @@ from modbus_rtu.frame import EXCEPTION, ReplyFinder, seal
 
 _READ_HOLDING = const(3)
 _READ_INPUT = const(4)
-_WRITE_SINGLE = const(6)
-_WRITE_MULTIPLE = const(16)
 
 _MAX_UNIT = const(247)
 _MAX_READ = const(125)  # registers in one request (Modbus Application Protocol V1.1b3 §6.3)
-_MAX_WRITE = const(123)
 
 _BITS = const(11)  # of a character on the wire: start, 8 data, parity or second stop, stop
 _CHUNK = const(64)
@@ -26,21 +23,10 @@ _FLUSH_MS = const(2)  # the end of a transmission that is awaited without yieldi
 _BUSY = const(6)
 _TRANSIENT = (None, _BUSY)
 
-_EXCEPTIONS = {
-    1: "illegal function",
-    2: "illegal data address",
-    3: "illegal data value",
-    4: "server device failure",
-    5: "acknowledge",
-    6: "server device busy",
-    8: "memory parity error",
-    10: "gateway path unavailable",
-    11: "gateway target failed to respond",
-}
-
 
 class ModbusError(OSError):
-    """The server answered with the exception `code`, or gave no valid answer in time (`code` None)."""
+    """The server answered with the exception `code` (Modbus Application Protocol V1.1b3 §7; 1: no such function,
+    2: no such address, 3: no such value, 4: failure, 6: busy), or gave no valid answer in time (`code` None)."""
 
     def __init__(self, code, text):
         super().__init__(text)
@@ -77,27 +63,14 @@ class RtuMaster:
         """Returns `count` (1..125) input registers from `address` (0-based) as 2 * count bytes."""
         return await self._read(unit, _READ_INPUT, address, count)
 
-    async def write_single(self, unit, address, value):
-        """Writes one holding register, value 0..65535. Raises ModbusError."""
-        body = _head(unit, _WRITE_SINGLE, address, value)
-        await self._request(body, body, len(body) + 2)
-
-    async def write_multiple(self, unit, address, data):
-        """Writes the holding registers from `address` on with `data`, two bytes a register. Raises ModbusError."""
-        count = len(data) // 2
-        if not 1 <= count <= _MAX_WRITE or len(data) % 2:
-            raise ValueError(f"{len(data)} bytes to write")
-        head = _head(unit, _WRITE_MULTIPLE, address, count)
-        await self._request(head + bytes((len(data),)) + data, head, len(head) + 2)
-
     async def _read(self, unit, function, address, count):
         if not 1 <= count <= _MAX_READ:
             raise ValueError(f"{count} registers to read")
         head = bytes((unit, function, 2 * count))
-        reply = await self._request(_head(unit, function, address, count), head, 2 * count + 5)
+        reply = await self.request(begin(unit, function, address, count), head, 2 * count + 5)
         return reply[3:]
 
-    async def _request(self, body, head, length):
+    async def request(self, body, head, length):
         """Sends `body`, returns the reply that starts with `head` and has `length` bytes with CRC, without the CRC."""
         frame = seal(body)
         async with self._lock:
@@ -116,7 +89,7 @@ class RtuMaster:
             raise ModbusError(None, f"no answer from unit {head[0]}")
         if reply[1] & EXCEPTION:
             code = reply[2]
-            raise ModbusError(code, f"unit {head[0]}: {_EXCEPTIONS.get(code, 'exception')} ({code})")
+            raise ModbusError(code, f"unit {head[0]}: exception {code}")
         return reply
 
     async def _reply(self, finder, wait_ms):
@@ -174,7 +147,8 @@ class RtuMaster:
         return characters * _BITS * 1000 // self._baudrate + 1
 
 
-def _head(unit, function, address, word):
+def begin(unit, function, address, word):
+    """Returns what every request begins with: unit, function, address, count or value. Raises ValueError."""
     if not 1 <= unit <= _MAX_UNIT:
         raise ValueError(f"unit {unit}")
     if not (0 <= address <= 0xFFFF and 0 <= word <= 0xFFFF):

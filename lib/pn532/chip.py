@@ -16,9 +16,6 @@ _MAX_RETRIES = const(5)  # item of RFConfiguration
 _TYPE_A = const(0)  # 106 kbit/s ISO 14443 type A
 _UID_LENGTHS = (4, 7, 10)
 
-_KINDS = {0x00: "Ultralight", 0x08: "Classic 1K", 0x09: "Classic Mini", 0x18: "Classic 4K"}  # by SAK
-_ISO_14443_4 = const(0x20)  # bit of the SAK
-
 # UM0701-02 §7.2.11: any byte of a dominant 55 wakes the chip; the zeros give its oscillator time to start.
 _WAKE_UP = b"\x55\x55" + bytes(14)
 
@@ -33,17 +30,13 @@ class PN532Error(OSError):
 
 
 class Target:
-    """A card in the field: `uid` (4, 7 or 10 bytes), `atqa` (SENS_RES) and `sak` (SEL_RES), which tell its kind."""
+    """A card in the field: `uid` (4, 7 or 10 bytes), `atqa` (SENS_RES) and `sak` (SEL_RES), which tell its kind
+    (NXP AN10833)."""
 
     def __init__(self, uid, atqa, sak):
         self.uid = uid
         self.atqa = atqa
         self.sak = sak
-
-    @property
-    def kind(self):
-        """The product family that NXP's AN10833 derives from the SAK."""
-        return "ISO 14443-4" if self.sak & _ISO_14443_4 else _KINDS.get(self.sak, "ISO 14443-3")
 
 
 class PN532:

@@ -55,10 +55,10 @@ async def test_start_wakes_the_chip_up_and_configures_it():
     assert chip.written[1:] == [encode(b"\x14\x01\x14\x01"), encode(b"\x02"), encode(b"\x32\x05\xff\x01\x03")]
 
 
-async def test_a_card_is_found_with_id_and_kind():
+async def test_a_card_is_found_with_id_and_what_tells_its_kind():
     target = await PN532(Chip(GOOD)).find_target()
     assert target.uid == b"\x04\xa1\xb2\xc3"
-    assert target.kind == "Classic 1K"
+    assert (target.atqa, target.sak) == (b"\x00\x04", 0x08)
 
 
 async def test_ids_of_seven_and_ten_bytes():
@@ -67,7 +67,7 @@ async def test_ids_of_seven_and_ten_bytes():
         found = ACK + answer(0x4A, b"\x01\x01\x00\x44\x20" + bytes((length,)) + uid + b"\x05\x75\x77\x81\x02")
         target = await PN532(Chip({0x4A: found})).find_target()
         assert target.uid == uid
-        assert target.kind == "ISO 14443-4"
+        assert (target.atqa, target.sak) == (b"\x00\x44", 0x20)
 
 
 async def test_an_empty_field_is_none():
