@@ -28,8 +28,6 @@ from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
-from firmware.store.slots import Slots
-from firmware.store.statefile import StateFile
 from firmware.store.tags import AuthCache, TagList
 from firmware.version import VERSION
 
@@ -61,9 +59,7 @@ def build(app, board, storage, factory, provision, log_sink):
         evses,
         board.meters,
         history,
-        StateFile(storage + "/station", log),
-        Slots(storage + "/profiles", log),
-        Slots(storage + "/reserved", log),
+        storage,
     )
     if len(evses) > 1:
         station.schedules.apply()  # the connectors share the supply

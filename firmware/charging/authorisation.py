@@ -39,9 +39,6 @@ class TokenInfo:
     def accepted(self):
         return self.status == ACCEPTED
 
-    def __repr__(self):
-        return "TokenInfo(%s, %s, %s)" % (self.status, self.expiry, self.parent)
-
 
 class Authoriser:
     """Decides on tokens. `backend` is None or has `online` and `async authorize(token)` (OSError: out of reach)."""

@@ -82,7 +82,7 @@ class Connector:
         self._waiting_ms = None  # since when the status is Preparing
         self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
         self._answer_ms = 0  # when the offer or the request changed last
-        self._asked = (False, False)
+        self._asked = 0
         self._info = ""
         changed = self._evse_changed  # one object for all of them
         for signal in (evse.state_changed, evse.contactor_changed, evse.limit_changed, evse.pilot_changed):
@@ -315,7 +315,7 @@ class Connector:
         evse = self.evse
         # Without a vehicle there is no cable rating, and nothing is kept from anybody.
         paused = session != RUNNING or self.transaction.suspended or (evse.connected and evse.limit[0] == 0)
-        asked = (not paused, evse.vehicle_ready)
+        asked = (not paused) + 2 * evse.vehicle_ready
         if asked != self._asked:
             self._asked = asked
             self._answer_ms = now

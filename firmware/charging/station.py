@@ -11,6 +11,8 @@ from firmware.charging.connector import Connector
 from firmware.charging.connector_zero import ConnectorZero
 from firmware.charging.metering import Metering
 from firmware.kernel.signal import Signal
+from firmware.store.slots import Slots
+from firmware.store.statefile import StateFile
 
 _STEP_MS = const(100)
 _HEARTBEAT_MS = const(10_000)
@@ -23,9 +25,8 @@ _UNLOCK_WAIT_MS = const(6_000)  # the lock's motor, with its retries
 class Station:
     """Everything a face may ask of the station. Connectors are numbered 1..n; 0 is the station itself (OCPP 1.6 §3.8).
 
-    `evses` and `meters` are in the order of the connectors; a meter may be None (none fitted). `state` is a
-    store.StateFile for what must survive a restart, `profiles` and `reserved` each a store.Slots for charging profiles
-    and reservations (None: nothing survives). `history` is a store.History or None.
+    `evses` and `meters` are in the order of the connectors; a meter may be None (none fitted). `history` is a
+    store.History or None. `storage` is the directory for what must survive a restart; None: nothing does.
 
     backend    None, or an object with: online (registered and link up), may_start (registration allows charging),
                async authorize(token) -> TokenInfo, raises OSError when out of reach. None: list, cache decide.
@@ -51,15 +52,15 @@ class Station:
         evses,
         meters,
         history=None,
-        state=None,
-        profiles=None,
-        reserved=None,
+        storage=None,
     ):
         self._clock = clock
         self._log = log
         self._settings = settings
         self._journal = journal
         self._history = history
+        self._storage = storage
+        state = storage and StateFile(storage + "/station", log)
         self._availability = Availability(state, log, len(evses))
         self._ready = False  # True once the transactions of the last power-on are closed
         self._resetting = None
@@ -84,15 +85,15 @@ class Station:
             )  # fmt: skip
             self.connectors.append(connector)
         for connector in self.connectors:
-            connector.twin = len(self.connectors) > 1
+            if len(evses) > 1:
+                connector.twin = True
             connector.update()
         self._main_meter = self._schedules = self._reservations = None
-        self._profiles = profiles
-        if profiles and profiles.load():
-            self._schedules = self.schedules
-        self._reserved = reserved
-        if reserved and reserved.load():
-            self._reservations = self.reservations
+        if storage:
+            if self._stored("/profiles").load():
+                self._schedules = self.schedules
+            if self._stored("/reserved").load():
+                self._reservations = self.reservations
 
     def _transaction_changed(self, event, transaction):
         self._zero.update()
@@ -101,6 +102,9 @@ class Station:
 
     # What many stations never use is loaded when it is wanted: they do without the heap of the code.
 
+    def _stored(self, name):
+        return self._storage and Slots(self._storage + name, self._log)
+
     @property
     def schedules(self):
         """The charging profiles: schedules.Schedules."""
@@ -108,7 +112,12 @@ class Station:
             from firmware.charging.schedules import Schedules
 
             self._schedules = Schedules(
-                self.connectors, self._clock, self._log, self._settings, self._profiles, self.transaction_changed
+                self.connectors,
+                self._clock,
+                self._log,
+                self._settings,
+                self._stored("/profiles"),
+                self.transaction_changed,
             )
         return self._schedules
 
@@ -123,7 +132,7 @@ class Station:
                 self._clock,
                 self._log,
                 self._settings,
-                self._reserved,
+                self._stored("/reserved"),
                 lambda: self._zero.status.state,
                 self.transaction_changed,
             )

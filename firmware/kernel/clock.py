@@ -102,7 +102,9 @@ def parse_iso8601(text):
         raise ValueError("not a date and time")
     year, month, day = _digits(text[0:4]), _digits(text[5:7]), _digits(text[8:10])
     hour, minute, second = _digits(text[11:13]), _digits(text[14:16]), _digits(text[17:19])
-    if not 1 <= month <= 12 or not 1 <= day <= _days_in(year, month) or hour > 23 or minute > 59 or second > 60:
+    days = _days(year, month, day)
+    # A date that the calendar does not have comes back as another one.
+    if _civil(days) != (year, month, day) or hour > 23 or minute > 59 or second > 60:
         raise ValueError("no such date or time")
     rest = text[19:]
     if rest and rest[0] in ".,":
@@ -112,7 +114,7 @@ def parse_iso8601(text):
         if end == 1:
             raise ValueError("bad fraction")
         rest = rest[end:]
-    return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - _offset(rest)
+    return days * 86400 + hour * 3600 + minute * 60 + second - _offset(rest)
 
 
 def _offset(text):
@@ -134,12 +136,6 @@ def _digits(text):
     if not text.isdigit():
         raise ValueError("not a number")
     return int(text)
-
-
-def _days_in(year, month):
-    if month == 2:
-        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
-    return 30 if month in (4, 6, 9, 11) else 31
 
 
 def _days(year, month, day):

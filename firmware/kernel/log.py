@@ -36,9 +36,6 @@ class Log:
         self.level = level
         self.sink = sink
 
-    def debug(self, area, text, *args):
-        self._add(DEBUG, area, text, args)
-
     def info(self, area, text, *args):
         self._add(INFO, area, text, args)
 

@@ -5,20 +5,15 @@ class Signal:
     """Calls its observers in the order in which they were connected, synchronously.
 
     An observer that raises does not keep the event from the others: the exception goes to `Signal.on_error(exc)`,
-    which the composition root points at the log. Observers may connect and disconnect while an event is on its way.
+    which the composition root points at the log. Observers may connect while an event is on its way.
     """
 
     on_error = None
     _observers = ()  # a tuple: emitting iterates over it without a copy while connect() makes a new one
 
     def connect(self, observer):
-        """Adds a callable; returns it, so that it can be disconnected later."""
+        """Adds a callable."""
         self._observers = self._observers + (observer,)
-        return observer
-
-    def disconnect(self, observer):
-        """Removes a callable; one that is not connected is ignored."""
-        self._observers = tuple(o for o in self._observers if o != observer)
 
     def emit(self, *args):
         """Calls every observer with `args`."""

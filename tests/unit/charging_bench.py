@@ -16,8 +16,6 @@ from firmware.store.journal import Journal
 from firmware.store.records import BEGIN, END, SAMPLE
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
-from firmware.store.slots import Slots
-from firmware.store.statefile import StateFile
 
 _TICK_MS = 20
 
@@ -210,9 +208,7 @@ class Bench:
             self.evses,
             self.meters,
             self,
-            state=StateFile(self.folder + "/station"),
-            profiles=Slots(self.folder + "/profiles"),
-            reserved=Slots(self.folder + "/reserved"),
+            self.folder,
         )
         self.station.backend = self.backend
         self.statuses = []  # (connector, word), in order

@@ -25,7 +25,6 @@ from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
-from firmware.store.statefile import StateFile
 from firmware.store.tags import AuthCache, TagList
 
 _EPOCH = 1_800_000_000
@@ -210,7 +209,7 @@ class Soak:
         self.evse = ScriptedEvse(clock)
         self.station = Station(
             clock, log, settings, journal, tags, cache, [self.evse], [self.meter], history,
-            state=StateFile(path + "/station"),
+            path,
         )  # fmt: skip
         clock.changed.connect(lambda delta, source: journal.clock_changed(delta))
         self.connection = ScriptedConnection(self.central)

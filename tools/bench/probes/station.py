@@ -20,7 +20,6 @@ from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
-from firmware.store.statefile import StateFile
 from firmware.store.tags import AuthCache, TagList
 
 _TICK_MS = 500  # of the scripted EVSE
@@ -76,7 +75,7 @@ class Bench:
             [self.evse],
             [self.meter],
             self.history,
-            StateFile(path + "/station"),
+            path,
         )
         self.connection = ScriptedConnection(backend)
         self.link = StationLink(
