@@ -10,6 +10,7 @@ from firmware.evse.faults import Faults
 from firmware.evse.limits import STATE_F, Limits
 from firmware.evse.machine import Inputs, Machine
 from firmware.evse.ports import Ports
+from firmware.kernel.borrow import borrowed
 from firmware.kernel.signal import Signal
 
 PERIOD_MS = const(20)
@@ -188,11 +189,6 @@ class Evse:
         return self.machine.outputs.phases
 
     @property
-    def pilot_mv(self):
-        """Newest (positive, negative) half-wave in mV, for commissioning."""
-        return self._inputs.pilot_high_mv, self._inputs.pilot_low_mv
-
-    @property
     def temperature_dc(self):
         """Temperature of the outlet in tenths of a degree, or None."""
         return self._inputs.temperature_dc
@@ -210,7 +206,7 @@ class Evse:
     @property
     def suspended_reason(self):
         """Why no energy flows, in one or two words; None while it does."""
-        return self.machine.hold_reason(self._clock.ms())
+        return borrowed("firmware.evse.hold_reason", "hold_reason")(self.machine, self._clock.ms())
 
     # The 20 ms ------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ STATE_F = const(0)  # -12 V: the station is not available
 # Up to here the duty cycle in % is A / 0.6; above, A / 2.5 + 64. The second formula begins below the end of the first,
 # so between 51 and 52.5 A a vehicle reads up to 1.5 A less than is allowed, never more.
 _KNEE_MA = const(51_000)
-_KNEE_DUTY = const(8_500)
 
 
 def duty_for(milliamps):
@@ -28,19 +27,6 @@ def duty_for(milliamps):
     if milliamps > MAX_PILOT_MA:
         milliamps = MAX_PILOT_MA
     return (milliamps + 12) // 25 + 6_400
-
-
-def current_for(duty):
-    """Returns the mA that a vehicle reads from a duty cycle in 0.01 %; 0 where it may not charge (table A.8)."""
-    if duty < 800 or duty > 9_700:
-        return 0
-    if duty < 1_000:
-        return MIN_PILOT_MA
-    if duty <= _KNEE_DUTY:
-        return duty * 6
-    if duty <= 9_600:
-        return (duty - 6_400) * 25
-    return MAX_PILOT_MA
 
 
 class Limits:

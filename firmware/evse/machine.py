@@ -150,34 +150,9 @@ class Machine:
         """The plug cannot be taken out (True for a fixed cable and where no lock is fitted)."""
         return self.cable is None or self.lock.confirmed
 
-    def hold_reason(self, now_ms):
-        """Returns in one or two words why no energy flows, or None while it does. For people and logs."""
-        if self.outputs.close:
-            return None
-        if not self.available:
-            return "unavailable"
-        if self.faults.blocking:
-            return "fault " + self.faults.active[0].name
-        if self.state == "A":
-            return "no vehicle"
-        if self.cable and not self.cable.ma:
-            return "cable"
-        if not self.permitted:
-            return "not permitted"
-        milliamps, slot = self.limits.allowed()
-        if not milliamps:
-            return "limit " + slot
-        if self.phase_switch.holds:
-            return "phase switching"
-        if not self.vehicle_ready:
-            return "vehicle"
-        if not self.plug_locked:
-            return "lock"
-        if not self.supervision.rcd.passed:
-            return "rcd test"
-        if now_ms - self._wait_since < self._wait_ms:
-            return "waiting"
-        return "pilot"
+    def waits(self, now_ms):
+        """True while the last opening is too short ago to close again."""
+        return now_ms - self._wait_since < self._wait_ms
 
     # What is seen ---------------------------------------------------------------------------------------------------
 
@@ -333,7 +308,7 @@ class Machine:
                 self._set_contactor(False, now_ms)
         elif safe and pwm and self._diode_samples >= DIODE_SAMPLES and self.supervision.rcd.passed:
             # A contact that is closed before the command is a weld that has not been debounced yet.
-            if now_ms - self._wait_since >= self._wait_ms and not inputs.contactor_closed:
+            if not self.waits(now_ms) and not inputs.contactor_closed:
                 self._set_contactor(True, now_ms)
         if blocked or self.state == "E" or (self.state == "D" and not self.ventilation):
             self._wait_since = now_ms

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from firmware.drivers.pilot import Pilot
-from firmware.evse.limits import current_for, duty_for
+from firmware.evse.limits import duty_for
 from tools.sim.bench import Bench
+from tools.sim.world.circuit import offered_ma
 
 EXAMPLES = int(os.environ.get("CIRCUIT_EXAMPLES", "60"))
 
@@ -147,7 +148,7 @@ def test_every_offer_from_6_to_80_amperes_is_decoded(errors, tenths):
         pilot = Pilot(parts.pilot._pwm, _Adc(parts.pilot._read_uv), ((330_000, -12_000), (2_970_000, 12_000)), 200)
         duty = duty_for(tenths * 100)
         pilot.drive(duty)
-        assert abs(current_for(outlet.pilot.duty) - current_for(duty)) <= 100
+        assert abs(offered_ma(outlet.pilot.duty) - offered_ma(duty)) <= 100
         for letter, volts in (("B", 9_000), ("C", 6_000)):
             outlet.plug(32)
             outlet.set_vehicle(letter)

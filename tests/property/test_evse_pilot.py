@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.evse.limits import MAX_PILOT_MA, MIN_PILOT_MA, STEADY, current_for, duty_for
+from firmware.evse.limits import MAX_PILOT_MA, MIN_PILOT_MA, STEADY, duty_for
 from firmware.evse.pilot_levels import BOUNDARIES_MV, HYSTERESIS_MV, PilotLevels
 from firmware.evse.pilot_state import PilotState
+from tools.sim.world.circuit import offered_ma
 
 LETTERS = "ABCDE"
 millivolts = st.integers(-1_000, 13_000)
@@ -56,11 +57,11 @@ def test_noise_and_offset_within_the_margins_never_move_the_state(nominal, offse
 def test_a_vehicle_never_reads_more_than_the_rounding_above_the_limit(milliamps):
     duty = duty_for(milliamps)
     assert 1_000 <= duty <= 9_600
-    assert current_for(duty) <= milliamps + 12
+    assert offered_ma(duty) <= milliamps + 12
 
 
 @given(st.integers(0, STEADY), st.integers(0, STEADY))
 def test_more_duty_is_never_less_current_below_the_end_of_the_scale(one, other):
     low, high = sorted((one, other))
     if high <= 9_700:
-        assert current_for(low) <= current_for(high)
+        assert offered_ma(low) <= offered_ma(high)

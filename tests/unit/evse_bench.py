@@ -1,6 +1,7 @@
 """A connector on the bench: the state machine with ideal hardware and a vehicle, in virtual time."""
 
 from firmware.evse.faults import Faults
+from firmware.evse.hold_reason import hold_reason
 from firmware.evse.limits import STATE_F, STEADY, Limits
 from firmware.evse.machine import Inputs, Machine
 
@@ -58,7 +59,7 @@ class Bench:
         self.plug()
         self.run(1_500)
         self.vehicle = "C"
-        assert self.closes(3_000) is not None, self.machine.hold_reason(self.now)
+        assert self.closes(3_000) is not None, hold_reason(self.machine, self.now)
         self.run(2_000)
 
     def _after(self, name, target, delay_ms, value):

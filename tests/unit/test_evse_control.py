@@ -149,7 +149,6 @@ def test_a_session_is_told_by_signals_and_readings():
     assert (evse.state, evse.connected, evse.vehicle_ready, evse.charging) == ("C", True, True, True)
     assert (evse.offered_ma, evse.cable_ma, evse.locked, evse.phases) == (25_000, 32_000, True, 3)
     assert evse.suspended_reason is None and evse.faults == () and evse.temperature_dc == 250
-    assert evse.pilot_mv == (6_000, -12_000)
 
 
 def test_the_plug_is_held_and_given_back():

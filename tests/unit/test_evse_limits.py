@@ -2,7 +2,8 @@
 
 from harness import raises
 
-from firmware.evse.limits import MIN_PILOT_MA, STEADY, Limits, current_for, duty_for
+from firmware.evse.limits import MIN_PILOT_MA, STEADY, Limits, duty_for
+from tools.sim.world.circuit import offered_ma
 
 
 def test_duty_follows_both_formulas_for_every_tenth_of_an_ampere():
@@ -25,7 +26,7 @@ def test_known_duty_cycles():
 def test_where_the_formulas_meet_a_vehicle_reads_less_but_never_more():
     """51 A is 85 %, and 51.1 A is 84.44 %: below 85 % the first formula holds for the vehicle."""
     for milliamps in range(51_001, 52_500):
-        assert milliamps - 1_900 < current_for(duty_for(milliamps)) <= milliamps
+        assert milliamps - 1_900 < offered_ma(duty_for(milliamps)) <= milliamps
 
 
 def test_below_6_amperes_there_is_only_the_pause_and_above_80_nothing_more():
@@ -35,16 +36,16 @@ def test_below_6_amperes_there_is_only_the_pause_and_above_80_nothing_more():
 
 def test_a_vehicle_reads_what_was_meant():
     for milliamps in range(6_000, 51_001, 50):
-        assert abs(current_for(duty_for(milliamps)) - milliamps) <= 3, milliamps
+        assert abs(offered_ma(duty_for(milliamps)) - milliamps) <= 3, milliamps
     for milliamps in range(52_550, 80_001, 50):
-        assert abs(current_for(duty_for(milliamps)) - milliamps) <= 12, milliamps
+        assert abs(offered_ma(duty_for(milliamps)) - milliamps) <= 12, milliamps
 
 
 def test_duty_cycles_that_allow_nothing():
     for duty in (0, 299, 500, 799, 9_701, STEADY):
-        assert current_for(duty) == 0
-    assert current_for(800) == current_for(999) == MIN_PILOT_MA  # table A.8: 8 to 10 %
-    assert current_for(9_650) == 80_000
+        assert offered_ma(duty) == 0
+    assert offered_ma(800) == offered_ma(999) == MIN_PILOT_MA  # table A.8: 8 to 10 %
+    assert offered_ma(9_650) == 80_000
 
 
 def test_the_lowest_slot_decides_and_says_so():

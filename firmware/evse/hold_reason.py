@@ -1,0 +1,31 @@
+"""Why a connector gives no energy, for people and logs. Loaded when somebody asks."""
+
+
+def hold_reason(machine, now_ms):
+    """Returns in one or two words why no energy flows at a machine.Machine, or None while it does."""
+    if machine.outputs.close:
+        return None
+    if not machine.available:
+        return "unavailable"
+    if machine.faults.blocking:
+        return "fault " + machine.faults.active[0].name
+    if machine.state == "A":
+        return "no vehicle"
+    if machine.cable and not machine.cable.ma:
+        return "cable"
+    if not machine.permitted:
+        return "not permitted"
+    milliamps, slot = machine.limits.allowed()
+    if not milliamps:
+        return "limit " + slot
+    if machine.phase_switch.holds:
+        return "phase switching"
+    if not machine.vehicle_ready:
+        return "vehicle"
+    if not machine.plug_locked:
+        return "lock"
+    if not machine.supervision.rcd.passed:
+        return "rcd test"
+    if machine.waits(now_ms):
+        return "waiting"
+    return "pilot"
