@@ -158,12 +158,14 @@ class App:
         for name in ("watchdog_reset", "brown_out"):
             self.station.clear_fault(name)
 
-    def reader_health(self, ok, first):
+    def reader_health(self, ok, trouble):
         """A reader is lost or back."""
         if ok:
             self.station.clear_fault("reader_lost")
         else:
-            self.station.raise_fault("reader_lost", "AUTHENTICATOR NOT_PRESENT" if first else None)
+            silent = trouble in ("TIMEOUT", "NOT_PRESENT")
+            text = None if silent else "Card reader answers wrongly"
+            self.station.raise_fault("reader_lost", "AUTHENTICATOR " + trouble, text)
 
     def room_changed(self, has_room):
         """The journal has room for transactions, or none."""

@@ -9,6 +9,7 @@ from firmware.kernel.signal import Signal
 _POLL_MS = const(200)
 _RETRY_MS = const(1000)  # before a reader that failed is started again
 _LOST_AFTER = const(3)  # failures in a row: one disturbed frame is no lost reader
+_PN532 = const(0x32)  # what the chip says it is
 _AWAY_AFTER = const(3)  # looks without the card before the same card counts as shown anew: cards flicker at the edge
 
 
@@ -16,12 +17,13 @@ class Reader:
     """Reports cards of one reader.
 
     source   async start() (re)initialises the reader; async find() returns the id of the card in the field as bytes,
-             None without a card. Both raise OSError. See Pn532Source, Em4100Source.
+             None without a card. Both raise OSError; after that `trouble` is "FAULTED" (it answers wrongly),
+             "INCOMPATIBLE" (it is another one), or None (it is silent). See Pn532Source, Em4100Source.
     reverse, shorten   the form of the id tokens that are reported, see uid_text
     card     Signal(token): a card was put to the reader
     refused  Signal(token): it has no identity: an id that it makes up anew each time
-    health   Signal(ok, first): the reader was lost (False) or is back (True); `first` for the first report, which a
-             reader that never answered makes as well
+    health   Signal(ok, trouble): the reader was lost (False) or is back (True); `trouble` is that of the source, for
+             a silent one "TIMEOUT", or "NOT_PRESENT" when it never answered
     """
 
     def __init__(self, source, poll_ms=_POLL_MS, sleep=asyncio.sleep):
@@ -53,7 +55,8 @@ class Reader:
             except OSError:
                 self._failures += 1
                 if self._failures >= _LOST_AFTER:
-                    self._report(False)
+                    silent = "NOT_PRESENT" if self.ok is None else "TIMEOUT"
+                    self._report(False, self._source.trouble or silent)
             beat()
             await self._sleep(self._retry_s if self.ok is False else self._poll_s)
 
@@ -70,11 +73,10 @@ class Reader:
             token = uid_text(uid, self.reverse, self.shorten)
             (self.refused if is_random(uid) else self.card).emit(token)
 
-    def _report(self, ok):
+    def _report(self, ok, trouble=None):
         if ok != self.ok:
-            first = self.ok is None
             self.ok = ok
-            self.health.emit(ok, first)
+            self.health.emit(ok, trouble)
 
 
 class Pn532Source:
@@ -82,9 +84,18 @@ class Pn532Source:
 
     def __init__(self, chip):
         self._chip = chip
+        self._other = False
+
+    @property
+    def trouble(self):
+        return "INCOMPATIBLE" if self._other else "FAULTED" if self._chip.heard else None
 
     async def start(self):
-        await self._chip.start()
+        self._other = False
+        version = await self._chip.start()
+        if version[0] != _PN532:
+            self._other = True
+            raise OSError("chip %02X" % version[0])
 
     async def find(self):
         target = await self._chip.find_target()
@@ -93,6 +104,8 @@ class Pn532Source:
 
 class Em4100Source:
     """Tags of a reader that repeats their frames by itself: em4100.Receiver."""
+
+    trouble = None  # only a line that is closed fails; a damaged frame may be a tag at the edge of the field
 
     def __init__(self, receiver, window_ms=_POLL_MS):
         self._receiver = receiver

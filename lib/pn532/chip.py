@@ -43,12 +43,14 @@ class PN532:
     """The chip on the other side of `stream` (read(n), write(data), drain()). One task at a time may use it.
 
     A call that is cancelled, or that times out, aborts the command in the chip; the next call works as usual. All
-    calls raise PN532Error.
+    calls raise PN532Error. `heard`: something has come since the last command, which tells a chip that answers wrongly
+    from one that is silent.
     """
 
     def __init__(self, stream):
         self._stream = stream
         self._scanner = Scanner()
+        self.heard = False
 
     async def start(self, retries=2):
         """Wakes the chip up and sets it to find a card at once or, after `retries` more looks (0..254), none.
@@ -71,7 +73,7 @@ class PN532:
     async def command(self, code, data=b"", timeout_ms=_ANSWER_TIMEOUT_MS):
         """Sends one command and returns the data of its response."""
         frame = encode(bytes((code,)) + data)
-        finished = False
+        finished = self.heard = False
         try:
             self._stream.write(frame)
             await self._stream.drain()
@@ -94,6 +96,7 @@ class PN532:
             if not data:
                 raise PN532Error("the line is closed")
             received += len(data)
+            self.heard = True
             for frame in self._scanner.feed(data):
                 if frame == ACK:
                     acknowledged = True

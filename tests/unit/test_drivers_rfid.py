@@ -3,13 +3,14 @@
 import asyncio
 
 from em4100 import Receiver, Scanner, parse
-from harness import run
+from harness import raises, run
 
 from firmware.drivers.rfid import Em4100Source, Pn532Source, Reader, uid_text
 
 A = b"\x04\xa1\xb2\xc3"
 B = b"\x04\x11\x22\x33\x44\x55\x66"
 ERROR = OSError(5)
+NONSENSE = OSError("refused")
 
 
 class End(Exception):
@@ -22,6 +23,7 @@ class Source:
     def __init__(self, script):
         self.script = list(script)
         self.starts = 0
+        self.trouble = None
 
     async def start(self):
         self.starts += 1
@@ -31,6 +33,7 @@ class Source:
             raise End
         found = self.script.pop(0)
         if isinstance(found, OSError):
+            self.trouble = "FAULTED" if found is NONSENSE else None
             raise found
         return found
 
@@ -46,7 +49,7 @@ def watch(*script):
     reader = Reader(source, sleep=sleep)
     reader.card.connect(lambda token: told.append(token))
     reader.refused.connect(lambda token: told.append(("refused", token)))
-    reader.health.connect(lambda ok, first: told.append("never there" if first and not ok else ok))
+    reader.health.connect(lambda ok, trouble: told.append(trouble or ok))
     beats = []
     try:
         run(reader.run(lambda: beats.append(1)))
@@ -57,7 +60,7 @@ def watch(*script):
 
 
 def cards(*script):
-    return [what for what in watch(*script)[0] if what not in (True, False, "never there")]
+    return [what for what in watch(*script)[0] if what is not True]
 
 
 def test_a_card_left_on_the_reader_is_reported_once():
@@ -93,13 +96,19 @@ def test_one_failure_is_repaired_in_silence():
 
 def test_a_lost_reader_is_reported_and_started_again_until_it_is_back():
     told, source = watch(None, ERROR, ERROR, ERROR, ERROR, A)
-    assert told == [True, False, "04A1B2C3", True]
+    assert told == [True, "TIMEOUT", "04A1B2C3", True]
     assert source.starts == 5
 
 
 def test_a_reader_that_never_answers_is_reported_once():
-    assert watch(ERROR, ERROR, ERROR, ERROR, ERROR)[0] == ["never there"]
-    assert watch(*[ERROR] * 3, None, *[ERROR] * 3)[0] == ["never there", True, False]
+    assert watch(ERROR, ERROR, ERROR, ERROR, ERROR)[0] == ["NOT_PRESENT"]
+    assert watch(*[ERROR] * 3, None, *[ERROR] * 3)[0] == ["NOT_PRESENT", True, "TIMEOUT"]
+
+
+def test_a_reader_that_answers_wrongly_is_faulted_from_the_begin_or_later():
+    assert watch(*[NONSENSE] * 5)[0] == ["FAULTED"]
+    assert watch(None, *[NONSENSE] * 3, None)[0] == [True, "FAULTED", True]
+    assert watch(None, NONSENSE, NONSENSE, None)[0] == [True]
 
 
 def test_forms_of_an_id():
@@ -115,9 +124,12 @@ async def test_a_pn532_is_a_source():
     class Chip:
         started = False
         target = None
+        heard = False
+        version = b"\x32\x01\x06\x07"
 
         async def start(self):
             self.started = True
+            return self.version
 
         async def find_target(self):
             return self.target
@@ -132,6 +144,13 @@ async def test_a_pn532_is_a_source():
     assert await source.find() is None
     chip.target = Target
     assert await source.find() == A
+    assert source.trouble is None
+    chip.heard = True
+    assert source.trouble == "FAULTED"
+    chip.version = b"\x33\x02\x07\x07"
+    with raises(OSError):
+        await source.start()
+    assert source.trouble == "INCOMPATIBLE"
 
 
 # 125 kHz: STX, five bytes in hex, their exclusive or in hex, ETX

@@ -94,8 +94,10 @@ async def test_what_comes_before_the_ack_answers_an_older_command():
 
 async def test_error_frame_and_nack_are_errors():
     for refusal in (b"\x00\x00\xff\x01\xff\x7f\x81\x00", NACK):
+        reader = PN532(Chip({0x4A: ACK + refusal}))
         with raises(PN532Error):
-            await PN532(Chip({0x4A: ACK + refusal})).find_target()
+            await reader.find_target()
+        assert reader.heard
 
 
 async def test_a_silent_chip_is_an_error_and_its_command_is_aborted():
