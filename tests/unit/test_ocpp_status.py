@@ -149,6 +149,29 @@ def test_a_status_that_was_not_acknowledged_is_sent_after_the_reconnect():
     assert bench.sent() == [(1, "Preparing")]
 
 
+def test_what_may_have_been_heard_is_put_right():
+    # A reservation is told, the link goes before the answer, and the reservation expires.
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    bench.station.set("Reserved")
+    bench.reporter.failed(bench.reporter.next())
+    bench.reporter.pause()
+    bench.station.set("Available")
+    bench.reporter.resume()
+    assert bench.sent() == [(1, "Available")]
+
+
+def test_what_may_have_been_heard_is_put_right_while_the_link_lasts():
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    bench.station.set("Reserved")
+    bench.reporter.failed(bench.reporter.next())
+    bench.station.set("Available")
+    assert bench.sent() == [(1, "Available")]
+
+
 def test_without_an_answer_the_connector_is_left_alone_for_a_while():
     bench = Bench()
     bench.reporter.report_all()

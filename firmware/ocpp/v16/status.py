@@ -176,6 +176,8 @@ class StatusReporter:
     def failed(self, payload):
         """No answer; it is tried again while the link lasts, and so is what it was to come before."""
         n = payload["connectorId"]
+        if n in self._told:
+            self._told[n] = self._told[n][:1]  # it may have been heard: whatever comes next is news
         not_before_ms = self._clock.ms() + _RETRY_MS
         self._waiting = [
             (w, max(due_ms, not_before_ms) if w["connectorId"] == n else due_ms) for w, due_ms in self._waiting
