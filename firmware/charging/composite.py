@@ -158,6 +158,8 @@ def merged(limits, fitted):
 def composite(profiles, ceilings, begun, start, end, watts=False, fitted=3):
     """Yields (t, tenths of A or W, phases or 0) from `start` on, at each moment at which that may change before `end`.
 
+    Power on less than three phases says on how many, as three are assumed elsewhere (§7.12).
+
     `ceilings` is {connector: mA that the hardware allows}; several connectors are added up, as for connector 0 (§5.7),
     up to what its entry 0 allows all of them together.
     `begun` is {connector: begin of its transaction}; for the others one is taken to begin at `start`. Each connector
@@ -180,5 +182,7 @@ def composite(profiles, ceilings, begun, start, end, watts=False, fitted=3):
         if 0 in ceilings:
             current, said, phases = merged([limit for limit in ((from_ma(ceilings[0]), 0), station) if limit], fitted)
             total = min(total, current * phases if watts else current)
+        if watts and (said or fitted < 3):
+            said = phases
         yield t, total // (_TENTH_WATT if watts else _TENTH_AMPERE), said
         t = later if later < end else None

@@ -27,7 +27,7 @@ def test_without_a_profile_the_hardware_decides():
     # §3.13.6; trap 38: there is always a period
     assert steps([]) == [(0, 320, 0)]
     assert steps([], watts=True) == [(0, 220_800, 0)]
-    assert steps([], watts=True, fitted=1) == [(0, 73_600, 0)]
+    assert steps([], watts=True, fitted=1) == [(0, 73_600, 1)]
 
 
 def test_tenths_survive_both_units():
@@ -52,6 +52,13 @@ def test_more_phases_than_there_are_leave_the_limit_as_it_is():
     # errata 3.34; trap 35
     assert limits([profile(periods=(0, 160, 3))], fitted=1) == [(0, 160)]
     assert limits([profile(watts=True, periods=(0, 110_000, 3))], watts=True, fitted=1) == [(0, 110_000)]
+
+
+def test_power_of_a_station_with_one_phase_says_so():
+    # §7.12: where the number of phases is absent, three are assumed, and 7360 W would be 10.7 A
+    assert steps([profile(watts=True, periods=(0, 331_200, 3))], watts=True, fitted=1) == [(0, 73_600, 1)]
+    assert steps([profile(watts=True, periods=(0, 110_400, 3))], watts=True, fitted=1) == [(0, 110_400, 3)]
+    assert steps([], fitted=1) == [(0, 320, 0)]
 
 
 def test_the_highest_level_counts_while_it_is_valid():
