@@ -299,7 +299,7 @@ def test_physical_faults_are_found_by_the_firmware(start_charger, fault, name, e
     if fault != "lock_fail":
         charger.fault(fault)
     charger.expect("fault", name=name, on=True, timeout=10)
-    assert [event for event in charger.events if event["ev"] == "status" and event["error"] == error]
+    charger.wait_event("status", error=error)
     assert name in charger.connector()["faults"]
     charger.fault(fault, False)
     charger.unplug()
