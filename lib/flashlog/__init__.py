@@ -7,7 +7,7 @@ segment begins with a header record whose payload the owner gives (`opening`), s
 
 import os
 
-from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, encode, read_chunk
+from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, SMALL_CHUNK, encode, read_chunk
 
 __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 
@@ -15,6 +15,9 @@ _SUFFIX = ".log"
 NEW = ".new"  # a segment that is being rewritten
 _EEXIST = 17
 _ENOSPC = 28
+
+# What was read last: segment, its records as long as they may be wanted, the last one's number, the offset behind it.
+_NOTHING_READ = (0, (), 0, 0)
 
 # Records that wait for flush() are written before they fill more RAM than this.
 _MAX_PENDING = 4096
@@ -39,7 +42,7 @@ class FlashLog:
         self._wrote = wrote
         self._pending = []  # records not on flash yet
         self._pending_bytes = 0
-        self._chunk = (0, [], 0)  # what was read last: segment, its records, offset after them
+        self._chunk = _NOTHING_READ
         self.damaged = set()
         self._segments = self._list()  # first sequence number of each segment, ascending; also its file name
         self._tail = None  # bytes in the last segment; None: nothing may be appended to it
@@ -188,7 +191,7 @@ class FlashLog:
         before, after = rewrite(self._file(base), limit, keep)
         if self._wrote:
             self._wrote(after, 0)
-        self._chunk = (0, [], 0)
+        self._chunk = _NOTHING_READ
         self.damaged.discard(base)
         return before - after
 
@@ -273,11 +276,13 @@ class FlashLog:
 
     def _load(self, seq):
         """Returns the next few records from `seq` on; an empty list at the end."""
+        base, records, last, offset = self._chunk
+        if seq > last:
+            self._chunk = (base, (), last, offset)
+        elif records and records[0][0] <= seq:
+            return [record for record in records if record[0] >= seq]
         if self._pending and seq >= self._pending[0][0]:
             return [record for record in self._pending if record[0] >= seq]
-        base, records, _ = self._chunk
-        if records and records[0][0] <= seq <= records[-1][0]:
-            return [record for record in records if record[0] >= seq]
         base = self._base_of(seq)
         while base is not None:
             records = self._load_from(base, seq)
@@ -288,14 +293,14 @@ class FlashLog:
 
     def _load_from(self, base, seq):
         """Returns the next few records from `seq` on in one segment; an empty list when it has none."""
-        known, records, offset = self._chunk
-        if known != base or not records or records[-1][0] >= seq:
+        known, _, last, offset = self._chunk
+        if known != base or last >= seq:
             offset = 0
         limit = self._after(base) or self.next_seq
         end = False
         while not end:
             try:
-                records, offset, skipped, end = read_chunk(self._file(base), offset)
+                records, offset, skipped, end = read_chunk(self._file(base), offset, SMALL_CHUNK)
             except OSError:
                 return []
             if skipped:
@@ -303,7 +308,7 @@ class FlashLog:
             # A number out of place can only be an old file's content: not a record of this log.
             records = [record for record in records if record[1] != HEADER and base <= record[0] < limit]
             if records and records[-1][0] >= seq:
-                self._chunk = (base, records, offset)
+                self._chunk = (base, records, records[-1][0], offset)
                 return [record for record in records if record[0] >= seq]
         return []
 
