@@ -76,7 +76,6 @@ class Connector:
         self._tell_plugged = plugged
         self._status_changed = status_changed
         self._transaction_changed = transaction_changed
-        self._area = "connector %d" % number
         self._connected = False
         self._free_until = 0  # ms; a plug that was let go of is not locked again before
         self._waiting_ms = None  # since when the status is Preparing
@@ -273,6 +272,10 @@ class Connector:
     def _stop_pressed(self, evse):
         self.stop("Local")
         self.update()
+
+    @property
+    def _area(self):
+        return "connector %d" % self.number
 
     def _option(self, name, default):
         """Returns the value of a setting that only exists with the part it is about."""

@@ -74,14 +74,16 @@ class Register:
 class Slots:
     """Tells when a new multiple of an interval has begun. Changing the interval or `forget()` begins nothing."""
 
-    def __init__(self):
-        self._key = None
-        self._slot = None
+    _key = None
+    _slot = None
 
     def due(self, interval, now, key=0):
         """`interval` and `now` in seconds (0: off); `key` is what `now` counts from (a transaction, a day)."""
-        slot = now // interval if interval > 0 else None
-        began = slot != self._slot and (interval, key) == self._key and slot is not None
+        if interval <= 0:
+            self.forget()
+            return False
+        slot = now // interval
+        began = slot != self._slot and (interval, key) == self._key
         self._key = (interval, key)
         self._slot = slot
         return began
@@ -116,7 +118,6 @@ class Metering:
         self._settings = settings
         self._journal = journal
         self._sampled = sampled
-        self._area = "meter %d" % number
         self._register = Register()
         self._transaction = None
         self._periodic = Slots()
@@ -199,6 +200,10 @@ class Metering:
                 self._evse.raise_fault("meter_failed", code)
             else:
                 self._evse.clear_fault("meter_failed")
+
+    @property
+    def _area(self):
+        return "meter %d" % self._number
 
     @property
     def register_wh(self):

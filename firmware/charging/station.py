@@ -41,6 +41,11 @@ class Station:
     reset_requested(hard, by)        transactions are stopped and written; restart when everything else is done
     """
 
+    # What many stations never use is loaded when it is wanted: they do without the heap of the code.
+    _main_meter = None
+    _schedules = None
+    _reservations = None
+
     def __init__(
         self,
         clock,
@@ -88,7 +93,6 @@ class Station:
             if len(evses) > 1:
                 connector.twin = True
             connector.update()
-        self._main_meter = self._schedules = self._reservations = None
         if storage:
             if self._stored("/profiles").load():
                 self._schedules = self.schedules
@@ -99,8 +103,6 @@ class Station:
         self._zero.update()
 
     # -- looking
-
-    # What many stations never use is loaded when it is wanted: they do without the heap of the code.
 
     def _stored(self, name):
         return self._storage and Slots(self._storage + name, self._log)

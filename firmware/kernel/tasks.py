@@ -65,6 +65,7 @@ class _Task:
     gaps = None  # LoopGaps of a periodic task
     period_ms = None
     heartbeat_ms = None
+    beat_at = 0  # ms; of a task with a heartbeat
     handle = None  # the asyncio task that runs it, or waits to run it again
     started = 0  # ms; the first time at power-on
     backoff_ms = _BACKOFF_MIN_MS
@@ -74,7 +75,6 @@ class _Task:
     def __init__(self, name, run, clock):
         self.name = name
         self.run = run
-        self.beat_at = 0
         self._clock = clock
 
     def beat(self):
@@ -115,10 +115,9 @@ class Supervisor:
         self._tasks.append(task)
 
     def tasks(self):
-        """Yields (name, alive, restarts, ms since the last heartbeat) for every task."""
-        now = self._clock.ms()
+        """Yields (name, alive, restarts) for every task."""
         for task in self._tasks:
-            yield task.name, _alive(task), task.restarts, now - task.beat_at
+            yield task.name, _alive(task), task.restarts
 
     async def run(self):
         """Runs all tasks and watches over them. When cancelled, ends every task first."""
@@ -134,7 +133,8 @@ class Supervisor:
             await self._end_all()
 
     def _start(self, task):
-        task.beat_at = self._clock.ms()
+        if task.heartbeat_ms:
+            task.beat_at = self._clock.ms()
         run = self._watched(task) if task.critical else task.run(task.beat)
         task.handle = asyncio.create_task(run)
 
@@ -177,8 +177,8 @@ class Supervisor:
         task.backoff_ms = min(task.backoff_ms * 2, _BACKOFF_MAX_MS)
         task.restarts += 1
         task.waiting = False
+        task.started = self._clock.ms()
         self._start(task)
-        task.started = task.beat_at
 
     async def _end_all(self):
         """Cancels every task and waits, not for long, until it has cleaned up behind itself."""

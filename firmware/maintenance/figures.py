@@ -26,7 +26,7 @@ def figures(storage, clock, supervisor, wear, cause):
         "programmed": wear.programmed,
         "worn_ppm": wear.erases * 1_000_000 // (total * _BLOCK_ERASES),
         "gap_ms": (gaps.p999_ms, gaps.max_ms),
-        "restarts": {name: restarts for name, _, restarts, _ in supervisor.tasks() if restarts},
+        "restarts": {name: restarts for name, _, restarts in supervisor.tasks() if restarts},
         "heap_used": gc.mem_alloc(),
         "heap_free": gc.mem_free(),
         "uptime": clock.ms() // 1000,
