@@ -169,6 +169,31 @@ def test_an_interval_counts_from_the_sample_before():
     assert run(bench.facts.message(last, 7))[1]["meterValue"][0]["sampledValue"][0]["value"] == "50"
 
 
+def test_an_interval_outside_of_a_transaction_is_that_of_the_clock():
+    """§7.31: its length is ClockAlignedDataInterval, whether anybody charges or not; so is that of connector 0."""
+    bench = Bench()
+    bench.settings.set("MeterValuesAlignedData", ["Energy.Active.Import.Interval"])
+    for connector in (0, 1):
+        for wh in (1000, 1000, 1070):
+            bench.sample(0, wh, "clock", connector)
+    said = [payload for _, payload in messages(bench)]
+    assert [m["connectorId"] for m in said] == [0, 0, 1, 1]  # nobody knows what the first one counts from
+    assert [m["meterValue"][0]["sampledValue"][0]["value"] for m in said] == ["0", "70", "0", "70"]
+
+
+def test_a_message_that_is_built_again_has_the_same_interval():
+    """It waited for the link and is the same message (§3.7)."""
+    bench = Bench()
+    bench.settings.set("MeterValuesAlignedData", ["Energy.Active.Import.Interval"])
+    tx = bench.begin(wh=1000)
+    for wh in (1100, 1250):
+        bench.sample(tx, wh, "clock")
+    samples = [r for r in bench.journal.read() if r.kind == SAMPLE and r.context == "clock"]
+    first, first_again, second, second_again = [run(bench.facts.message(r, 7)) for r in samples for _ in range(2)]
+    assert first == first_again and second == second_again
+    assert second[1]["meterValue"][0]["sampledValue"][0]["value"] == "150"
+
+
 def test_no_transaction_ends_before_it_began():
     """A real-time clock that was ahead is set back while the transaction runs."""
     bench = Bench()

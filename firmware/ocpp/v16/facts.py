@@ -28,7 +28,8 @@ class Facts:
     def __init__(self, journal, settings):
         self._journal = journal
         self._settings = settings
-        self._registers = {}  # (connector, context) -> (tx, Wh), what Energy.Active.Import.Interval counts from
+        # (connector, context) -> (seq, tx, Wh, Wh before it) of the newest sample, for Energy.Active.Import.Interval
+        self._registers = {}
 
     async def message(self, record, transaction_id):
         """Returns (action, payload) of a record, or None when nothing is to be said about it.
@@ -65,13 +66,15 @@ class Facts:
 
     async def _register_before(self, record):
         """Returns the register (Wh) at the sample of the same context before this one; at the begin for the first."""
-        if not record.tx or INTERVAL not in self._settings.get("MeterValuesAlignedData") + self._settings.get(
-            "MeterValuesSampledData"
-        ):
+        if INTERVAL not in self._settings.get("MeterValuesAlignedData") + self._settings.get("MeterValuesSampledData"):
             return None
         key = (record.connector, record.context)
-        tx, before = self._registers.get(key, (None, None))
-        if tx != record.tx:  # the first of a transaction, or the first since the restart
+        newest = self._registers.get(key)
+        if newest and newest[0] == record.seq:
+            return newest[3]  # the message is built again: it was not delivered
+        before = newest and newest[2]
+        if record.tx and (newest is None or newest[1] != record.tx):
+            # The first of a transaction, or the first since the restart.
             before = None
             for n, earlier in enumerate(self._journal.transaction(record.tx)):
                 if earlier.seq >= record.seq:
@@ -79,7 +82,7 @@ class Facts:
                 await _breathe(n)
                 before = _register_at(earlier, record.context, before)
         if record.reading.energy_wh is not None:
-            self._registers[key] = (record.tx, record.reading.energy_wh)
+            self._registers[key] = (record.seq, record.tx, record.reading.energy_wh, before)
         return before
 
     async def _stop(self, record, transaction_id):
