@@ -25,6 +25,7 @@ _LAST_READ_MS = const(2_500)
 _CURRENT_GONE_MS = const(7_000)
 
 _POWER_RETURN_MS = const(5_000)  # a plug that is seen so soon after power-on was in before
+_PLUGGING_MS = const(3_000)  # a plug that goes in may lose contact again
 _NEXT_USE = 1 << 60  # ms that never come
 
 # The coil is off, but the main contacts carry current until they have moved.
@@ -256,6 +257,8 @@ class Connector:
         if transaction is None or transaction.stopping:
             if unlock:
                 self.owner = None
+            if self.grant and self._clock.ms() - self.plugged_ms >= _PLUGGING_MS:
+                self.cancel()  # OCPP 1.6 §4.9 B1: who comes next must not charge for who has gone
         elif self._option("StopTransactionOnEVSideDisconnect", True):
             self._info = _EV_SIDE
             if not unlock:

@@ -361,6 +361,34 @@ async def test_fault_returns_to_the_word_before_it():
     assert status.state == "Charging" and status.fault.name == "derated"
 
 
+async def test_unplugging_ends_a_usage_that_has_not_begun():
+    """OCPP 1.6 §4.9 B1: a fault came between card and transaction, and the vehicle went. The next one is a stranger."""
+    bench = Bench()
+    await bench.run()
+    bench.plug()
+    await bench.station.swipe("CARD")
+    bench.evse.raise_fault("other")
+    await bench.run(4_000)
+    bench.unplug()
+    bench.evse.clear_fault("other")
+    await bench.run(1_000)
+    assert bench.word == "Available"
+    bench.plug()
+    await bench.run(1_000)
+    assert bench.word == "Preparing" and bench.transaction is None
+
+
+async def test_a_plug_that_bounces_on_its_way_in_does_not_cost_the_authorisation():
+    bench = Bench()
+    await bench.run()
+    await bench.station.swipe("CARD")
+    bench.plug()
+    bench.unplug()
+    bench.plug()
+    await bench.run(1_000)
+    assert bench.transaction
+
+
 async def test_faulted_connector_begins_nothing():
     bench = Bench()
     await bench.run()
