@@ -33,7 +33,7 @@ _CALLERROR = const(4)
 _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
 _MAX_DESCRIPTION = const(255)
-_TEXT = const(1000)  # characters of an answer with a long list that are held at a time
+_TEXT = const(500)  # characters of an answer with a long list that are held at a time
 
 
 class MessageIds:
@@ -92,7 +92,6 @@ class Rpc:
         self._room = asyncio.Event()  # set when _inbound got shorter, or a CALL of ours began
         self.large = None  # the unread.LargeCall in work
         self.closed = False
-        self.round_trip_ms = None  # of our newest CALL that was answered
         self.unanswered = 0  # calls of ours in a row that got no answer in time
         self.timed_out = None  # function to be called when a CALL got no answer, or None
         self.failed = None  # function(reason) to be called when no more than half an answer was sent, or None
@@ -103,45 +102,48 @@ class Rpc:
         """True while a call of the back-end is in work."""
         return bool(self._inbound or self.large)
 
-    async def call(self, action, payload, timeout_s):
-        """Sends a CALL and returns the payload of its CALLRESULT.
+    def call(self, action, payload, timeout_s):
+        """Sends a CALL; to be awaited for the payload of its CALLRESULT.
 
         Raises CallError for a CALLERROR (InvalidAnswer for an answer that breaks the schema, and at once for a payload
         of ours that does), RpcTimeout after `timeout_s` without answer, LinkDown when the connection ends.
+
+        No coroutine function: it would hold the payload, which takes three times the heap of its text.
         """
         self._schema.validate(action, payload)
+        message_id = self._message_id()
+        return self._call(action, message_id, _dump([_CALL, message_id, action, payload]), timeout_s)
+
+    async def _call(self, action, message_id, text, timeout_s):
         async with self._turn:
             if self.closed:
                 raise LinkDown("connection is closed")
-            message = await self._exchange(action, payload, timeout_s)
+            self._pending = message_id
+            self._answer = None
+            self._room.set()
+            deadline_ms = self._clock.ms() + timeout_s * 1000
+            try:
+                sending = self._send(text)
+                text = None  # not held while its frame is on its way
+                await sending
+                sending = None
+                while self._answer is None:
+                    if self.closed:
+                        raise LinkDown("connection closed before the answer to " + action)
+                    left_ms = deadline_ms - self._clock.ms()
+                    if left_ms <= 0:
+                        self.unanswered += 1
+                        if self.timed_out:
+                            self.timed_out()
+                        raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
+                    await self._answered.wait(left_ms)
+                self.unanswered = 0
+                message = self._answer
+            finally:
+                self._pending = self._answer = None
         if message[0] == _CALLERROR:
             raise _received_error(message)
         return self._received_result(action, message)
-
-    async def _exchange(self, action, payload, timeout_s):
-        """Returns the message that answers a CALL."""
-        self._pending = self._message_id()
-        self._answer = None
-        self._room.set()
-        begun_ms = self._clock.ms()
-        deadline_ms = begun_ms + timeout_s * 1000
-        try:
-            await self._send(_dump([_CALL, self._pending, action, payload]))
-            while self._answer is None:
-                if self.closed:
-                    raise LinkDown("connection closed before the answer to " + action)
-                left_ms = deadline_ms - self._clock.ms()
-                if left_ms <= 0:
-                    self.unanswered += 1
-                    if self.timed_out:
-                        self.timed_out()
-                    raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
-                await self._answered.wait(left_ms)
-            self.unanswered = 0
-            self.round_trip_ms = self._clock.ms() - begun_ms
-            return self._answer
-        finally:
-            self._pending = self._answer = None
 
     def _received_result(self, action, message):
         if len(message) != 3:

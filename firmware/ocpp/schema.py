@@ -21,7 +21,10 @@ from firmware.ocpp.errors import (
     CallError,
 )
 
-_CACHED = const(6)  # lines of the data file kept in RAM at most, 300 to 1000 bytes each: the most that a message needs
+# Lines of the data file that are kept in RAM: the most that a message needs, 300 bytes each. Longer ones, with all the
+# measurands or error codes, take up to 1500 and are needed once a message.
+_CACHED = const(6)
+_LONGEST_CACHED = const(400)  # bytes in the file
 _DATA = "/v16/schemas.txt"
 _PIECE = const(512)  # bytes of it read at once
 
@@ -112,8 +115,11 @@ class Schema:
             for name in dropped:
                 del value[name]
 
-    def _value(self, kind, value, name, strict):
-        """Checks one value; returns what is to stand in its place, or None when it stays. Raises CallError."""
+    def _value(self, kind, value, name, strict, line=None):
+        """Checks one value; returns what is to stand in its place, or None when it stays. Raises CallError.
+
+        `line` is that of an object, unless it is still to be loaded.
+        """
         kind, detail = kind
         if kind <= _DATE_TIME:
             if type(value) is not str:
@@ -135,7 +141,7 @@ class Schema:
             if type(value) is not dict:
                 raise CallError(TYPE_VIOLATION, name + " is not an object")
             try:
-                self._object(self._load(detail), value, strict)
+                self._object(line or self._load(detail), value, strict)
             except CallError as exc:
                 raise _within(name + ".", exc)
         else:
@@ -150,8 +156,9 @@ class Schema:
             raise CallError(OCCURRENCE_VIOLATION, name + " is empty")
         i = 0
         try:
+            line = self._load(kind[1]) if kind[0] == _OBJECT else None  # once for all of them
             for item in value:
-                replaced = self._value(kind, item, name, strict)
+                replaced = self._value(kind, item, name, strict, line)
                 if replaced is not None:
                     value[i] = replaced
                 i += 1
@@ -163,15 +170,18 @@ class Schema:
         self._used = True
         line = self._cache.get(name)
         if line is None:
-            line = self._read(name)
-            if line is None:
+            text = self._read(name)
+            if text is None:
                 return None
-            if len(self._cache) >= _CACHED:
-                self._cache.clear()
-            self._cache[name] = line
+            line = _parse(text.split())
+            if len(text) <= _LONGEST_CACHED:
+                if len(self._cache) >= _CACHED:
+                    self._cache.clear()
+                self._cache[name] = line
         return line
 
     def _read(self, name):
+        """Returns a line of the data file, or None."""
         # Not line by line: MicroPython reads lines byte by byte, which takes 8 ms where this takes 0.1.
         wanted = b"\n" + name.encode()
         data = b"\n"
@@ -186,7 +196,7 @@ class Schema:
                 if at < 0:
                     at = data.find(wanted + b"\n", 0, end + 1)
                 if at >= 0:
-                    return _parse(data[at : data.find(b"\n", at + 1)].split())
+                    return data[at : data.find(b"\n", at + 1)]
                 data = data[end:]
 
 

@@ -80,9 +80,19 @@ class WebSocket:
         self._receiving = True
         try:
             while not self.closed:
-                message = await self._receive()
-                if message is not None and not self._close_sent:
-                    return message
+                if self._pong is not None:
+                    await self._write(frame.PONG, frame.encode(frame.PONG, self._pong, os.urandom(4)))
+                    self._pong = None
+                event = self._decoder.next()
+                if event is None:
+                    self._feed(await self._link.read())
+                elif event[0] < frame.CLOSE:
+                    if not self._close_sent:
+                        return event[1]
+                elif event[0] == frame.PING:
+                    self._pong = event[1]
+                elif event[0] == frame.CLOSE:
+                    await self._close_received(event[1])
             return None
         except OSError as exc:
             await self._fail(exc)
@@ -91,6 +101,19 @@ class WebSocket:
             raise
         finally:
             self._receiving = False
+
+    def _feed(self, data):
+        if not data:
+            raise ConnectionClosed("connection lost")
+        self._last = transport.ticks_ms()
+        self._decoder.feed(data)
+
+    async def _close_received(self, payload):
+        self.close_code, self.close_reason = frame.decode_close(payload)
+        if not self._close_sent:
+            await self._send_close(payload[:2])
+        await self._linger()
+        await self._end()
 
     async def close(self, code=frame.NORMAL, reason=""):
         """Closes the connection and waits for the server's consent, but not for long. Does not raise OSError."""
@@ -127,32 +150,6 @@ class WebSocket:
                 await self._link.write(pieces)
             finally:
                 self._begun = None
-
-    async def _receive(self):
-        """One step: returns a message, or None after anything else."""
-        if self._pong is not None:
-            await self._write(frame.PONG, frame.encode(frame.PONG, self._pong, os.urandom(4)))
-            self._pong = None
-        event = self._decoder.next()
-        if event is None:
-            data = await self._link.read()
-            if not data:
-                raise ConnectionClosed("connection lost")
-            self._last = transport.ticks_ms()
-            self._decoder.feed(data)
-            return None
-        opcode, payload = event
-        if opcode < frame.CLOSE:
-            return payload
-        if opcode == frame.PING:
-            self._pong = payload
-        elif opcode == frame.CLOSE:
-            self.close_code, self.close_reason = frame.decode_close(payload)
-            if not self._close_sent:
-                await self._send_close(payload[:2])
-            await self._linger()
-            await self._end()
-        return None
 
     async def _fail(self, exc):
         """Ends a connection that is of no use any more; a peer that caused it gets to know why (RFC 6455 §7.1.7)."""
