@@ -60,28 +60,32 @@ class Clock:
         if not self.synchronised:
             self._base = max(self._base, unix * 1000)
 
-    def set_unix(self, unix, source):
-        """Sets the time from `source` ("rtc", "ocpp", "ntp" or "user"); emits `changed(delta_s, source)`."""
-        if _RANK[source] < _RANK[self.source]:
+    def set_unix(self, unix, source, ms=0):
+        """Sets the time from `source` ("rtc", "ocpp", "ntp" or "user"); emits `changed(delta_s, source)`.
+
+        `ms` are the milliseconds beyond the second, 0 where the source has none.
+        """
+        better = _RANK[source] - _RANK[self.source]
+        if better < 0:
             return
-        delta_ms = unix * 1000 - (self._base + self.ms())
+        before = self.now()
+        delta_ms = unix * 1000 + ms - (self._base + self.ms())
         first = not self.synchronised
         self.source = source
-        # A source in whole seconds is no reason to step a clock that agrees with it to the second.
-        if not first and -1000 < delta_ms < 1000:
+        # A source in whole seconds is no reason to step a clock that agrees with it to the second, nor is one that was
+        # believed before: its messages take their time.
+        if not first and -1000 < delta_ms < 1000 and not (better and ms):
             return
         self._base += delta_ms
-        if self._set_wall:
-            self._set_wall(unix)
-        self.changed.emit(_round_seconds(delta_ms), source)
+        delta_s = self.now() - before
+        if delta_s or first:
+            if self._set_wall:
+                self._set_wall(unix)
+            self.changed.emit(delta_s, source)
 
     def sleep_ms(self, ms):
         """To be awaited at once: sleeps `ms` milliseconds. No coroutine: every task that waits would hold its frame."""
         return self._sleep(ms / 1000)
-
-
-def _round_seconds(ms):
-    return (ms + 500) // 1000
 
 
 def iso8601(unix):
@@ -115,6 +119,16 @@ def parse_iso8601(text):
             raise ValueError("bad fraction")
         rest = rest[end:]
     return days * 86400 + hour * 3600 + minute * 60 + second - _offset(rest)
+
+
+def milliseconds(text):
+    """Returns the milliseconds beyond the second of a text that parse_iso8601() understands."""
+    digits = ""
+    for c in text[20:23] if text[19:20] in (".", ",") else "":
+        if not c.isdigit():
+            break
+        digits += c
+    return int((digits + "000")[:3])
 
 
 def _offset(text):

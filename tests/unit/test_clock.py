@@ -2,7 +2,7 @@
 
 from harness import raises
 
-from firmware.kernel.clock import Clock, iso8601, parse_iso8601
+from firmware.kernel.clock import Clock, iso8601, milliseconds, parse_iso8601
 
 
 class Ticks:
@@ -68,6 +68,30 @@ def test_a_source_that_agrees_to_the_second_does_not_step_the_clock():
     assert clock.now() == 1_800_000_001
 
 
+def test_the_first_time_of_a_better_source_counts_to_the_millisecond():
+    """A real-time clock in whole seconds is up to a second late, and so would be every timestamp."""
+    ticks, clock = make(wall=1_790_000_000)
+    seen = []
+    clock.changed.connect(lambda delta, source: seen.append(delta))
+    clock.set_unix(1_790_000_000, "ocpp", 400)
+    assert seen == []
+    ticks.value += 599
+    assert clock.now() == 1_790_000_000
+    ticks.value += 1
+    assert clock.now() == 1_790_000_001
+    clock.set_unix(1_790_000_000, "ocpp", 900)  # a message that took its time
+    assert clock.now() == 1_790_000_001 and seen == []
+
+
+def test_a_step_is_told_in_the_seconds_that_it_changes():
+    ticks, clock = make(wall=1_790_000_000)
+    seen = []
+    clock.changed.connect(lambda delta, source: seen.append(delta))
+    ticks.value += 800
+    clock.set_unix(1_790_000_001, "ocpp", 100)
+    assert seen == [1] and clock.now() == 1_790_000_001
+
+
 def test_a_real_time_clock_that_lost_its_battery_is_not_believed():
     assert make(wall=1_000_000_000)[1].synchronised is False
     clock = make(wall=1_790_000_000)[1]
@@ -91,6 +115,12 @@ def test_fractions_and_offsets_are_understood():
     assert parse_iso8601("2026-11-21T03:02:03+02:00") == 1_795_222_923
     assert parse_iso8601("2026-11-20T20:32:03.5-0430") == 1_795_222_923
     assert parse_iso8601("2026-11-21T01:02:03") == 1_795_222_923
+
+
+def test_milliseconds_of_a_time():
+    for fraction, ms in (("", 0), (".5", 500), (",05", 50), (".123456", 123), (".999999999", 999)):
+        for zone in ("", "Z", "+02:00", "-0430"):
+            assert milliseconds("2026-11-21T01:02:03" + fraction + zone) == ms
 
 
 def test_nonsense_is_refused():
