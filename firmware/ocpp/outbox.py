@@ -107,14 +107,21 @@ class Outbox:
 
     async def _deliver(self, record):
         """Delivers one record, as often as it takes; returns False when delivery was paused before."""
-        transaction_id = self.transaction_id(record.tx)
-        message = await self._facts.message(record, UNKNOWN_TRANSACTION if transaction_id is None else transaction_id)
-        response = None
-        while message:
-            if not await self._may_send():
+        response = action = None
+        while await self._may_send():
+            transaction_id = self.transaction_id(record.tx)
+            if transaction_id is None:
+                transaction_id = UNKNOWN_TRANSACTION
+            message = await self._facts.message(record, transaction_id)
+            if message is None:
+                break
+            if not self._running:
                 return False
+            action = message[0]
             try:
-                response = await self._call(*message)
+                calling = self._call(*message)
+                message = None  # its objects take three times the heap of its text: a second time it is built again
+                response = await calling
                 if record.kind == BEGIN:
                     _transaction_id(response)
                 break
@@ -122,12 +129,14 @@ class Outbox:
                 if isinstance(exc, InvalidAnswer) and record.kind != BEGIN:
                     self._log.warning("outbox", "%s", exc)
                     break  # processed, and nothing in the answer matters
-                if self._give_up(message[0], exc):
+                if self._give_up(action, exc):
                     response = None  # also where it was there and of no use
                     break
             except OSError as exc:
-                self._postpone(message[0], exc)
-        self._pass(record, response, message is not None)
+                self._postpone(action, exc)
+        else:
+            return False
+        self._pass(record, response, action is not None)
         return True
 
     async def _may_send(self):

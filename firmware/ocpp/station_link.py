@@ -138,12 +138,15 @@ class StationLink:
 
     # -- sending
 
-    async def call(self, action, payload):
-        """Calls the back-end, whatever the registration. Raises CallError, or OSError for no answer or no link."""
+    def call(self, action, payload):
+        """Calls the back-end, whatever the registration; to be awaited for its answer, see Rpc.call().
+
+        Raises CallError, or OSError for no answer or no link.
+        """
         rpc = self._connection.rpc
         if rpc is None:
             raise LinkDown()
-        return await rpc.call(action, payload, self.settings.get("MessageTimeout"))
+        return rpc.call(action, payload, self.settings.get("MessageTimeout"))
 
     def post(self, action, payload):
         """Sends a message that was asked for as soon as it can be, and once: nobody waits for the answer."""
