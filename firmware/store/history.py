@@ -11,6 +11,7 @@ from collections import namedtuple
 
 from micropython import const
 
+from firmware.kernel.borrow import borrowed
 from firmware.store.wear import Wear
 
 ROW_BYTES = const(64)
@@ -65,9 +66,7 @@ class History:
         To be called after a start, before a transaction begins or ends. However long the journal is, this reads a few
         rows and transactions. Raises OSError.
         """
-        from firmware.store.history_repair import repair
-
-        repair(self, journal)
+        borrowed("firmware.store.history_repair", "repair")(self, journal)
 
     # -- reading
 

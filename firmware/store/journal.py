@@ -9,6 +9,7 @@ their own on flash, and the records of a transaction are found from its number.
 
 from flashlog import FlashLog
 
+from firmware.kernel.borrow import borrowed, unload
 from firmware.kernel.signal import Signal
 from firmware.store import records
 from firmware.store.packing import pack, unpack
@@ -59,15 +60,17 @@ class Journal:
         self._max_bytes = max_bytes
         self._grown = False  # a segment was begun: time to look at the size
         self._thinned = 0  # segment that was thinned last
-        self._open = set()  # numbers of the transactions that have begun and not ended
         self._last_tx = 0
-        self._last_end = None  # the newest END at opening
         self._exhaustion_told = False
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on
         self.running = RunningState(path + "/running", log, self.wear)
-        clock.set_floor(max(self._recover(), self._last_running_time()))
+        recover = borrowed("firmware.store.recovery", "recover")
+        # Numbers of the transactions that have begun and not ended, and the newest END so far.
+        self._open, self._last_end, newest = recover(self._log, self.running.load(), settings, log)
+        unload("flashlog.opening")
+        clock.set_floor(newest)
         self._boot_synchronised = clock.synchronised
         self._rebase_needed = False  # something was written in this power-on before the clock was known
         self._boot = self._log.next_seq
@@ -205,7 +208,7 @@ class Journal:
         if base == self._released_to:
             return
         self._released_to = base
-        numbers = _open_in(payload)
+        numbers = open_in(payload)
         if numbers is not None:
             self._log.release(min(numbers + [seq]))
             self._fill_reserve()
@@ -296,40 +299,6 @@ class Journal:
         self._grown = True
         return pack((_FORMAT, sorted(self._open)))
 
-    def _recover(self):
-        """Finds the open transactions and returns the newest time, from the last segment when its head is intact."""
-        newest = 0
-        segments = self._log.segments()
-        if not segments:
-            return newest
-        start, payload = self._log.header(segments[-1])
-        numbers = _open_in(payload)
-        if numbers is None:
-            start = 0
-        else:
-            self._open.update(numbers)
-        for seq, kind, payload in self._log.read(start):
-            try:
-                if kind == BEGIN:
-                    self._open.add(records.transaction_number(kind, payload))
-                elif kind == END:
-                    self._open.discard(records.transaction_number(kind, payload))
-                    self._last_end = (seq, kind, payload)
-                newest = max(newest, records.time_of(payload)[1])
-            except ValueError:
-                self._report.error("journal", "record %d makes no sense", seq)
-        if self._log.damaged:
-            self._report.error("journal", "damaged segments: %s", sorted(self._log.damaged))
-        return newest
-
-    def _last_running_time(self):
-        """Returns a time not before the newest sample of the open transactions, which may have been delivered and lost.
-
-        Between two savings of the running state, RunningStateInterval passes at most.
-        """
-        saved = [t for tx, _, t in self.running.load().values() if tx in self._open]
-        return max(saved) + self._settings.get("RunningStateInterval") if saved else 0
-
     def _decode(self, item):
         try:
             return records.decode(item[0], item[1], item[2], self._rebase)
@@ -355,7 +324,7 @@ class Journal:
         return 0  # that power-on never learned the time
 
 
-def _open_in(header):
+def open_in(header):
     """Returns the transaction numbers in the head of a segment, None when it is damaged or of another format."""
     try:
         version, numbers = unpack(header)[:2]

@@ -13,9 +13,10 @@ _TRUE = const(0xC3)
 _STR8 = const(0xD9)
 _ARRAY16 = const(0xDC)
 
-# MessagePack's integers that do not fit its one-byte form: tag -> struct format, smallest first.
-_INTS = ((0xCC, ">B"), (0xD0, ">b"), (0xCD, ">H"), (0xD1, ">h"), (0xCE, ">I"), (0xD2, ">i"), (0xCF, ">Q"), (0xD3, ">q"))
-_FORMATS = dict(_INTS)
+# MessagePack's integers that do not fit its one-byte form have the tags from here on, unsigned ones first, as struct
+# calls them: of 8, 16, 32 and 64 bits.
+_FIRST_INT = const(0xCC)
+_INTS = "BHIQbhiq"
 _MAX_DEPTH = const(4)
 
 
@@ -70,12 +71,12 @@ def _pack_int(value, out):
     if -32 <= value < 128:
         out.append(value & 0xFF)
         return
-    for tag, form in _INTS:
-        bits = 8 * struct.calcsize(form)
-        low, high = (0, 1 << bits) if form[1].isupper() else (-1 << bits - 1, 1 << bits - 1)
-        if low <= value < high:
-            out.append(tag)
-            out.extend(struct.pack(form, value))
+    for size in range(4):
+        bits = 8 << size
+        if -1 << bits - 1 <= value < 1 << bits:
+            kind = size if value >= 0 else size + 4
+            out.append(_FIRST_INT + kind)
+            out.extend(struct.pack(">" + _INTS[kind], value))
             return
     raise ValueError("number too large")
 
@@ -88,8 +89,8 @@ def _unpack(data, at, depth):
         return tag, at
     if tag >= 0xE0:
         return tag - 0x100, at
-    if tag in _FORMATS:
-        form = _FORMATS[tag]
+    if _FIRST_INT <= tag < _FIRST_INT + len(_INTS):
+        form = ">" + _INTS[tag - _FIRST_INT]
         end = at + struct.calcsize(form)
         if end > len(data):
             raise ValueError("cut off")

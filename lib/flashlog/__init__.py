@@ -11,9 +11,8 @@ from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, SMALL_CHUNK, encode,
 
 __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 
-_SUFFIX = ".log"
+SUFFIX = ".log"
 NEW = ".new"  # a segment that is being rewritten
-_EEXIST = 17
 _ENOSPC = 28
 
 # What was read last: segment, its records as long as they may be wanted, the last one's number, the offset behind it.
@@ -43,13 +42,15 @@ class FlashLog:
         self._pending = []  # records not on flash yet
         self._pending_bytes = 0
         self._chunk = _NOTHING_READ
+        from flashlog.opening import opened  # which may be given back: 0.8 KB of heap
+
+        # First sequence number of each segment, ascending, also its file name; and bytes in the last one.
+        self._segments, next_seq, self._tail, damaged = opened(path)
+        self.next_seq = max(next_seq, next_seq_floor)
         self.damaged = set()
-        self._segments = self._list()  # first sequence number of each segment, ascending; also its file name
-        self._tail = None  # bytes in the last segment; None: nothing may be appended to it
-        self.next_seq = max(1, next_seq_floor)
-        while self._segments and not self._recover(self._segments[-1]):
-            os.remove(self._file(self._segments.pop()))
-            self._tail = None
+        if damaged:
+            self._tail = None  # nothing may be appended
+            self.damaged.add(self._segments[-1])
 
     # -- writing
 
@@ -201,57 +202,14 @@ class FlashLog:
         return encode(base, HEADER, self._opening() if self._opening else b"")
 
     def _file(self, base):
-        return "%s/%08x%s" % (self._path, base, _SUFFIX)
-
-    def _list(self):
-        """Makes the directory or reads it; removes what an interrupted rewrite() left."""
-        try:
-            os.mkdir(self._path)
-        except OSError as exc:
-            if exc.args[0] != _EEXIST:
-                raise
-        segments = []
-        for name in os.listdir(self._path):
-            if name.endswith(NEW):
-                os.remove(self._path + "/" + name)
-            elif len(name) == 8 + len(_SUFFIX) and name.endswith(_SUFFIX):
-                try:
-                    segments.append(int(name[:8], 16))
-                except ValueError:
-                    pass  # not ours
-        segments.sort()
-        return segments
-
-    def _recover(self, base):
-        """Finds the end of the last segment; returns False when the file is empty.
-
-        A segment with anything in it that is no record is not appended to any more.
-        """
-        last, size, garbage = self._scan(base)
-        # Whatever the garbage was, the numbers that it may have held are not given out again.
-        self.next_seq = max(self.next_seq, last + 1 + -(-garbage // OVERHEAD))
-        self._tail = None if garbage else size
-        if garbage:
-            self.damaged.add(base)
-        return size > 0
-
-    def _scan(self, base):
-        """Returns (last sequence number or base - 1, file size, bytes of garbage) of a segment."""
-        last = base - 1
-        offset = garbage = 0
-        end = False
-        while not end:
-            records, offset, skipped, end = read_chunk(self._file(base), offset)
-            garbage += skipped
-            for seq, kind, _ in records:
-                if kind != HEADER:
-                    last = max(last, seq)
-        return last, offset, garbage
+        return "%s/%08x%s" % (self._path, base, SUFFIX)
 
     def _after_failure(self, base, fresh):
         """Finds out how much of a failed flush() reached the flash, and leaves the files consistent."""
+        from flashlog.opening import scan
+
         try:
-            last, size, garbage = self._scan(base)
+            last, size, garbage = scan(self._file(base), base)
         except OSError:
             if not fresh:
                 self._tail = None
