@@ -339,11 +339,10 @@ class Connector:
             settling=settling,
         )
         info = self.transaction.info if session == RUNNING else self._info if session == DONE else ""
-        fault = evse.faults[0] if evse.faults else None
-        old = self.status
-        if word != old.state or info != old.info or fault is not old.fault:
-            self.status = Status(word, fault, info)
-            self._status_changed.emit(self.number, self.status)
+        new = Status(word, evse.faults[0] if evse.faults else None, info)
+        if new != self.status:
+            self.status = new
+            self._status_changed.emit(self.number, new)
 
     # -- what takes time
 

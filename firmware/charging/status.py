@@ -1,5 +1,7 @@
 """The status of a connector: the nine words of OCPP 1.6 §4.9, decided in one pure function."""
 
+from collections import namedtuple
+
 AVAILABLE = "Available"
 PREPARING = "Preparing"
 CHARGING = "Charging"
@@ -17,25 +19,9 @@ RUNNING = "running"  # a transaction runs
 DONE = "done"  # the usage is over, but the cable is still in
 
 
-class Status:
-    """What a connector reports: `state` (one of the nine words), the worst active fault (or None), and a free text.
-
-    A fault beside a state other than Faulted is a warning: charging goes on (OCPP 1.6 §4.9).
-    """
-
-    def __init__(self, state=AVAILABLE, fault=None, info=""):
-        self.state = state
-        self.fault = fault
-        self.info = info
-
-    def __eq__(self, other):
-        return self.state == other.state and self.fault is other.fault and self.info == other.info
-
-    def __hash__(self):
-        return hash((self.state, self.info))
-
-    def __repr__(self):
-        return "Status(%s, %s, %r)" % (self.state, self.fault and self.fault.name, self.info)
+# What a connector reports: `state` (one of the nine words), the worst active fault (or None), and a free text. A fault
+# beside a state other than Faulted is a warning: charging goes on (OCPP 1.6 §4.9).
+Status = namedtuple("Status", ("state", "fault", "info"))
 
 
 def status_word(session, before, faulted=False, operative=True, reserved=False, offering=False, requesting=False,

@@ -27,7 +27,7 @@ class Station:
     def __init__(self):
         self.status_changed = Signal()
         self.connectors = (1,)
-        self._status = {0: Status("Available"), 1: Status("Available")}
+        self._status = {0: Status("Available", None, ""), 1: Status("Available", None, "")}
 
     def status(self, n):
         return self._status[n]
@@ -236,13 +236,13 @@ def test_without_a_fault_there_are_no_empty_fields():
 
 def test_a_warning_keeps_the_status():
     # trap 24
-    assert error_code(Status("Charging", Fault("derated"))) == "HighTemperature"
+    assert error_code(Status("Charging", Fault("derated"), "")) == "HighTemperature"
 
 
 def test_ev_communication_error_belongs_to_four_words_only():
     # §4.9
-    assert error_code(Status("SuspendedEV", Fault("diode"))) == "EVCommunicationError"
-    assert error_code(Status("Faulted", Fault("diode"))) == "OtherError"
+    assert error_code(Status("SuspendedEV", Fault("diode"), "")) == "EVCommunicationError"
+    assert error_code(Status("Faulted", Fault("diode"), "")) == "OtherError"
 
 
 def test_every_error_code_is_one_of_the_specification():
@@ -251,11 +251,11 @@ def test_every_error_code_is_one_of_the_specification():
         "NoError OtherError OverCurrentFailure PowerMeterFailure PowerSwitchFailure ReaderFailure ResetFailure "
         "UnderVoltage OverVoltage WeakSignal"
     ).split()
-    codes = {name: error_code(Status("Preparing", Fault(name))) for name in names()}
+    codes = {name: error_code(Status("Preparing", Fault(name), "")) for name in names()}
     assert all(code in known for code in codes.values())
     others = [name for name, code in codes.items() if code == "OtherError"]
     assert set(others) == {"emergency_stop", "breaker_tripped", "spd_tripped", "other"}
-    assert error_code(Status("Faulted", Fault("unheard_of"))) == "OtherError"
+    assert error_code(Status("Faulted", Fault("unheard_of"), "")) == "OtherError"
 
 
 def test_the_queue_of_one_connector_is_bounded():
