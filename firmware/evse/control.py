@@ -81,7 +81,8 @@ class Evse:
 
     def retry_lock(self):
         """Lets a lock that did not follow try again; charging asks for it when a person or the back-end wants it."""
-        self.machine.lock.retry()
+        if self.machine.lock:
+            self.machine.lock.retry()
 
     def set_phases(self, phases):
         """Asks for 1 or 3 phases; the change takes a minute when the vehicle has had voltage. Raises ValueError."""

@@ -7,9 +7,7 @@ sequence of IEC 61851-1:2017 table A.6 that a time belongs to.
 
 from micropython import const
 
-from firmware.evse.cable import Cable
 from firmware.evse.limits import STATE_F, STEADY, duty_for
-from firmware.evse.lock_supervision import LockSupervision
 from firmware.evse.phase_switch import PhaseSwitch
 from firmware.evse.pilot_levels import diode_present, plausible
 from firmware.evse.pilot_state import LEAVE_DISTURBED_MS, LEAVE_MS, PilotState
@@ -87,8 +85,13 @@ class Machine:
         self.faults = faults
         self.outputs = Outputs(phases)
         self.pilot = PilotState()
-        self.cable = None if fixed_cable else Cable()
-        self.lock = LockSupervision()
+        self.cable = self.lock = None
+        if not fixed_cable:
+            from firmware.evse.cable import Cable  # 2 KB of heap that a fixed cable does not need
+            from firmware.evse.lock_supervision import LockSupervision
+
+            self.cable = Cable()
+            self.lock = LockSupervision()
         self.supervision = Supervision(limits, faults, phases, thermistor, rcd_test)
         self.wakeup = WakeUp(pilot_switch)
         self.phase_switch = PhaseSwitch(phases)
@@ -148,7 +151,7 @@ class Machine:
     @property
     def plug_locked(self):
         """The plug cannot be taken out (True for a fixed cable and where no lock is fitted)."""
-        return self.cable is None or self.lock.confirmed
+        return self.lock is None or self.lock.confirmed
 
     def waits(self, now_ms):
         """True while the last opening is too short ago to close again."""
@@ -330,7 +333,7 @@ class Machine:
         out.rcd_test = self.supervision.rcd.test
         if not out.close:
             out.phases = self.phase_switch.phases
-        if self.cable is None:
+        if self.lock is None:
             return
         out_of_use = out.duty == STATE_F and not self.available and now_ms - self._duty_at >= UNLOCK_IN_F_AFTER_MS
         wanted = self.hold_plug or (self.permitted and self.pilot.connected)

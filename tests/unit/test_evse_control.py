@@ -166,6 +166,7 @@ def test_without_lock_there_is_no_lock_state():
     clock = FakeClock()
     evse = Evse(1, _Drivers(lock=False), clock, Log(clock), fixed_cable=True)
     evse.tick(20)
+    evse.retry_lock()
     assert evse.locked is None and evse.cable_ma is None
 
 
