@@ -25,8 +25,7 @@ class Health:
         self._supervisor = supervisor
         self._writers = writers
         self._cause = cause
-        self._state = StateFile(storage + "/wear", log)
-        self._before = self._state.load() or (0, 0)  # what earlier power-ons wrote
+        self._before = self._file().load() or (0, 0)  # what earlier power-ons wrote
 
     def snapshot(self):
         """Returns the figures, see there; raises OSError when the flash cannot be looked at."""
@@ -42,10 +41,13 @@ class Health:
             hours += 1
             try:
                 wear = self._wear()
-                self._state.save((wear.erases, wear.programmed))
+                self._file().save((wear.erases, wear.programmed))
             except OSError as exc:
                 self._log.error("health", "wear is not kept: %s", exc)
             await self._clock.sleep_ms(_HOUR_MS)
+
+    def _file(self):
+        return StateFile(self._storage + "/wear", self._log)
 
     def _station(self):
         return self._storage, self._clock, self._supervisor, self._wear(), self._cause
