@@ -310,6 +310,19 @@ async def test_a_remote_start_brings_its_profile():
     assert [p.number for p in bench.station.schedules.profiles] == [6]
 
 
+async def test_a_remote_start_brings_a_profile_with_times():
+    # §7.8, §7.13: startSchedule, validFrom and validTo are as good here as in SetChargingProfile
+    for kind in ("Absolute", "Relative", "Recurring"):
+        bench = await LinkBench(AuthorizeRemoteTxRequests=False).accepted()
+        bench.charging.plug()
+        now = bench.clock.now()
+        times = {"validFrom": iso8601(now - 60), "validTo": iso8601(now + 600), "startSchedule": iso8601(now)}
+        profile = ocpp_profile(5, "TxProfile", 6, kind=kind, recurrencyKind="Daily", **times)
+        assert await status(bench, "RemoteStartTransaction", idTag="CARD", chargingProfile=profile) == "Accepted"
+        await bench.run(1_500)
+        assert allowed(bench) == (6_000, "schedule"), kind
+
+
 async def test_a_remote_start_with_a_profile_that_cannot_be_is_rejected():
     bench = await LinkBench(MaxChargingProfilesInstalled=1).accepted()
     bench.charging.plug()

@@ -36,7 +36,7 @@ class FeatureProfile:
             raise ValueError("no profile for a transaction to come")
         from firmware.ocpp.v16.smart_charging import charging_profile
 
-        return charging_profile(data, connector, None, self._link.settings, None)
+        return charging_profile(data, connector, None, self._link.settings, self._link.clock.now())
 
     def remote_stop_transaction(self, payload):
         """§5.12. Accepted only for a transaction that is going on."""
