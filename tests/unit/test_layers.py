@@ -69,3 +69,29 @@ def test_general_packages_know_nothing_of_a_wallbox():
 def test_every_package_has_its_place():
     found = {path.parent.name for path in (ROOT / "firmware").glob("*/__init__.py")}
     assert found <= set(RANK), found - set(RANK)
+
+
+def test_what_lives_on_refers_to_nothing_that_only_builds_the_station():
+    """App unloads it; a module that imports it when it is loaded itself would keep all of it in the heap."""
+    tree = ast.parse((ROOT / "firmware" / "app.py").read_text())
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
+    scaffolding = next(ast.literal_eval(node.value) for node in assigned if node.targets[0].id == "_SCAFFOLDING")
+
+    def only_builds(name):
+        return any(name == known or name.startswith(known + ".") for known in scaffolding)
+
+    living, waiting = set(), ["firmware.app", "firmware.assembly"]
+    while waiting:
+        name = waiting.pop()
+        path = (ROOT / name.replace(".", "/")).with_suffix(".py")
+        if name in living or not path.exists():
+            continue
+        living.add(name)
+        wanted = set()
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom):
+                wanted |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        if not only_builds(name):
+            assert not [other for other in wanted if only_builds(other)], path
+        waiting += wanted
+    assert len(living) > 50 and "firmware.boards.fitting" in living
