@@ -44,6 +44,7 @@ class Sharing:
         """
         now = self._clock.ms()
         users = []
+        total = max(0, total - sum(place.stray for place in self._places))
         self._change_ms = None
         for place in self._places:
             if place.follow(now) and (self._change_ms is None or place.until < self._change_ms):
@@ -74,6 +75,7 @@ class _Place:
         self.granted = 0  # mA of its share that it may take, which its pilot may not say yet
         self.until = 0  # ms; may draw `_held` mA until then
         self.enough = None  # mA; more than that it has not used of late. None: it takes all, or nobody knows
+        self.stray = 0  # mA that flow through contacts that do not open: nobody has them to give
         self._held = 0
         self._offered = 0
         self._peak = 0  # mA drawn at most since
@@ -82,6 +84,8 @@ class _Place:
     @property
     def in_use(self):
         connector = self.connector
+        if self.stray:
+            return False
         if connector.evse.charging or connector.evse.offered_ma:
             return True
         return connector.session == RUNNING and not connector.transaction.suspended
@@ -120,23 +124,28 @@ class _Place:
 
     def look(self, now):
         """Notes what the vehicle draws. Tells whether another current is enough for it now."""
-        offered = self.connector.evse.offered_ma
+        evse = self.connector.evse
+        offered = evse.offered_ma
         drawn = self._drawn()
-        before = self.enough
+        before = self.enough, self.stray
+        if not any(fault.name == "contactor_welded" for fault in evse.faults):
+            self.stray = 0
+        elif drawn is not None:
+            self.stray = (drawn + 999) // 1000 * 1000
+        if not evse.charging:
+            drawn = 0
         if offered and drawn is not None and drawn * 5 < offered * 4:
             self._peak = max(self._peak, drawn)
             if now - self._since < _WATCH_MS:
-                return False
+                return self.stray != before[1]
             self.enough = self._peak // 1000 * 1500  # whole amperes: a meter that flickers moves nothing
         elif offered:
             self.enough = None
         self._peak, self._since = 0, now
-        return self.enough != before
+        return (self.enough, self.stray) != before
 
     def _drawn(self):
         """Returns the mA of the phase that carries most, None when nobody knows."""
-        if not self.connector.evse.charging:
-            return 0
         reading = self.connector.metering.current()
         return max(reading.currents_ma) if reading and reading.currents_ma else None
 

@@ -113,6 +113,23 @@ async def test_a_refused_user_keeps_nothing_from_the_others():
     assert offers(bench) == [0, 20_000]
 
 
+async def test_what_flows_through_a_welded_contactor_is_nobody_elses():
+    # the vehicle draws on after the end of its session, and so it does in a pause
+    for pause in (False, True):
+        bench = await both_charge(320)
+        draws(bench, 16, 15)
+        if pause:
+            bench.station.schedules.install(profile(5, 2, periods=(0, 0, 0)))
+        else:
+            await bench.station.swipe("OTHER", (2,))
+        bench.evses[1].raise_fault("contactor_welded")
+        await bench.run(10_000)
+        assert offers(bench) == [17_000, 0]
+        draws(bench, 17, 0)
+        await bench.run(10_000)
+        assert offers(bench) == [32_000, 0], "it draws no more"
+
+
 # -- what is not used
 
 
