@@ -7,7 +7,7 @@ answers, and sends what it is asked for; while Rejected it is silent (OCPP 1.6 Â
 from micropython import const
 
 from firmware.charging.authorisation import INVALID, TokenInfo
-from firmware.kernel.clock import EARLIEST_PLAUSIBLE, parse_iso8601
+from firmware.kernel.clock import EARLIEST_PLAUSIBLE, milliseconds, parse_iso8601
 from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.outbox import Outbox
@@ -52,7 +52,7 @@ class StationLink:
         self.log = log
         self.tags = tags
         self.maintenance = maintenance
-        self._registration = Registration(StateFile(storage + "/registered", log), settings, clock)
+        self._registration = Registration(lambda: StateFile(storage + "/registered", log), settings, clock)
         self._journal = journal
         self._facts = Facts(journal, settings)
         self._outbox = Outbox(journal, outbox_state(storage), settings, clock, log, self._facts, self.call)
@@ -293,13 +293,14 @@ class StationLink:
         self._heartbeat_ms = self.clock.ms() + interval_s * 1000
 
     def _set_clock(self, response):
+        text = response.get("currentTime")
         try:
-            unix = parse_iso8601(response.get("currentTime"))
+            unix = parse_iso8601(text)
         except ValueError as exc:
             self.log.warning("ocpp", "currentTime: %s", exc)
             return
         if unix >= EARLIEST_PLAUSIBLE:
-            self.clock.set_unix(unix, "ocpp")
+            self.clock.set_unix(unix, "ocpp", milliseconds(text))
 
     def _notice(self):
         self._waker.wake()

@@ -50,6 +50,18 @@ async def test_accepted_sets_clock_and_heartbeat():
     assert bench.peer.actions() == ["Heartbeat"] * 2
 
 
+async def test_the_fraction_of_the_current_time_counts():
+    """Without it every timestamp would be up to a second earlier than the back-end's own."""
+    bench = LinkBench()
+    bench.peer.script["BootNotification"] = [dict(verdict("Accepted", 120), currentTime="2027-01-15T09:00:00.900Z")]
+    bench.connection.set(True)
+    await bench.run(0)
+    answered_ms = bench.clock.ms()
+    assert bench.clock.source == "ocpp" and bench.clock.now() == 1_800_003_600
+    await bench.run(answered_ms + 100 - bench.clock.ms())
+    assert bench.clock.now() == 1_800_003_601
+
+
 async def test_a_heartbeat_sets_the_clock_again():
     bench = await LinkBench().accepted()
     bench.peer.script["Heartbeat"] = [{"currentTime": "2027-06-01T00:00:00+02:00"}]
