@@ -1,22 +1,24 @@
 """What the station must not forget over a restart: which connectors the operator has taken out of service (OCPP 1.6
 §4.9, §5.2), and why it is about to restart."""
 
+from firmware.store.statefile import StateFile
+
 
 class Availability:
     """Operative or not, for the station (0) and each connector (1..count).
 
-    What is kept is what is wanted: a connector with a transaction becomes inoperative when that ends. `file` is a
-    store.StateFile (None: kept in RAM only) for the small dictionary `kept`, whose keys share its 100 bytes: "off"
-    (numbers out of service) and "reset" (why the station restarts).
+    What is kept is what is wanted: a connector with a transaction becomes inoperative when that ends. The small
+    dictionary `kept` is in a state file in the directory `storage` (None: kept in RAM only); its keys share the 100
+    bytes of that: "off" (numbers out of service) and "reset" (why the station restarts).
     """
 
     withdrawn = False  # for the moment and until a restart, no connector is offered
 
-    def __init__(self, file, log, count):
-        self._file = file
+    def __init__(self, storage, log, count):
+        self._storage = storage
         self._log = log
         self._count = count
-        loaded = file.load() if file else None
+        loaded = self._file().load() if storage else None
         self.kept = loaded if isinstance(loaded, dict) else {}
 
     def operative(self, n):
@@ -36,8 +38,11 @@ class Availability:
             self.kept.pop(key)
         else:
             self.kept[key] = value
-        if self._file:
+        if self._storage:
             try:
-                self._file.save(self.kept)
+                self._file().save(self.kept)
             except OSError as exc:
                 self._log.error("station", "%s is not kept: %s", key, exc)
+
+    def _file(self):
+        return StateFile(self._storage + "/station", self._log)  # needed so seldom that it is not worth its heap

@@ -12,7 +12,6 @@ from firmware.charging.connector_zero import ConnectorZero
 from firmware.charging.metering import Metering
 from firmware.kernel.signal import Signal
 from firmware.store.slots import Slots
-from firmware.store.statefile import StateFile
 
 _STEP_MS = const(100)
 _HEARTBEAT_MS = const(10_000)
@@ -65,8 +64,7 @@ class Station:
         self._journal = journal
         self._history = history
         self._storage = storage
-        state = storage and StateFile(storage + "/station", log)
-        self._availability = Availability(state, log, len(evses))
+        self._availability = Availability(storage, log, len(evses))
         self._ready = False  # True once the transactions of the last power-on are closed
         self._resetting = None
         self.status_changed = Signal()
