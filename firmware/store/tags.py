@@ -5,7 +5,6 @@ import os
 import struct
 
 from micropython import const
-from sortedfile import SortedFile
 
 from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry, decode, encode, is_removal, key_of
 from firmware.store.wear import Wear
@@ -26,23 +25,29 @@ class TagList:
     def __init__(self, path, most=10_000):
         self.path = path
         self.most = most
-        self._file = SortedFile(path, KEY_BYTES, RECORD_BYTES, is_removal)
+        self._file = None  # a SortedFile as soon as there is something of a list, if only what a power cut left
+        folder, _, name = path.rpartition("/")
+        for file in os.listdir(folder):
+            if file.startswith(name):
+                self._open()
 
     def __len__(self):
-        return self._file.count
+        return self._file.count if self._file else 0
 
     @property
     def version(self):
         """The version of the list, 0 when it is empty (OCPP 1.6 §5.10)."""
-        return struct.unpack("<i", self._file.meta)[0] if self._file.count else 0
+        return struct.unpack("<i", self._file.meta)[0] if len(self) else 0
 
     @property
     def damaged(self):
         """True when something in the file is not what was written; the back-end has to send the list again."""
-        return self._file.damaged
+        return self._file is not None and self._file.damaged
 
     def get(self, token):
         """Returns the TagEntry of a token, in any case, or None. Raises OSError."""
+        if not self._file:
+            return None
         try:
             record = self._file.get(_padded(key_of(token)))
         except ValueError:
@@ -51,7 +56,7 @@ class TagList:
 
     def entries(self):
         """Yields (token in lower case, TagEntry) of the whole list. Raises ValueError when it is changed meanwhile."""
-        for record in self._file.records():
+        for record in self._open().records():
             yield decode(record)
 
     def replacing(self, version, entries, ordered=False):
@@ -59,14 +64,14 @@ class TagList:
 
         Raises ValueError for a bad or doubled token or too many, OSError when the flash refuses; the list then stays.
         """
-        return self._file.replacing(_encoded(entries), struct.pack("<i", version), self.most, ordered)
+        return self._open().replacing(_encoded(entries), struct.pack("<i", version), self.most, ordered)
 
     def updating(self, version, entries):
         """Adds and changes the tokens of `entries` and removes those whose TagEntry is None; see replacing().
 
         Raises ValueError for a damaged list, too: only a full one helps.
         """
-        return self._file.updating(_encoded(entries), struct.pack("<i", version), self.most)
+        return self._open().updating(_encoded(entries), struct.pack("<i", version), self.most)
 
     def replace(self, version, entries):
         """replacing() in one go."""
@@ -81,14 +86,14 @@ class TagList:
     @property
     def busy(self):
         """True while replacing() or updating() is being worked on."""
-        return self._file.busy
+        return self._file is not None and self._file.busy
 
     def adopt(self, path):
         """Takes over the closed TagList at `path`, which was written by one replace(); all or nothing.
 
         Raises OSError, and ValueError while this list is `busy`.
         """
-        self._file.adopt(path)
+        self._open().adopt(path)
 
     def room_for(self, count, ordered=False):
         """Returns how many bytes of flash an update of `count` tokens takes at most while it is worked on."""
@@ -96,11 +101,19 @@ class TagList:
 
     def clear(self):
         """Removes the list."""
-        self._file.remove()
+        self._open().remove()
 
     def close(self):
         """Closes the file of the list, for whoever unmounts its file system."""
-        self._file.close()
+        if self._file:
+            self._file.close()
+
+    def _open(self):
+        if self._file is None:
+            from sortedfile import SortedFile  # 5 KB of heap that a station without a list does not need
+
+            self._file = SortedFile(self.path, KEY_BYTES, RECORD_BYTES, is_removal)
+        return self._file
 
 
 def _encoded(entries):

@@ -33,6 +33,16 @@ def test_list_survives_and_is_found_in_any_case():
     assert tags.get("\u00e4") is None
 
 
+def test_what_a_power_cut_left_of_the_first_list_is_removed_at_start():
+    folder = fresh_folder()
+    for name in ("tags.new", "tags.runs", "tags.changes.new"):
+        with open(folder + "/" + name, "wb") as file:
+            file.write(b"half")
+    tags = TagList(folder + "/tags")
+    assert os.listdir(folder) == [] and len(tags) == 0 and not tags.damaged and tags.get("a") is None
+    assert list(tags.entries()) == []
+
+
 def test_differential_update():
     tags = new_list()
     tags.replace(1, [("b%d" % i, TagEntry("Accepted")) for i in range(5)])
