@@ -64,7 +64,9 @@ class Connection:
         self._waker = Waker(clock)
         self._failures = 0  # in a row
         self._useful = False  # the back-end has said something on this link
+        self._ws = None  # the WebSocket of the link
         self._dropped = None  # why the link has to end
+        self._closing = None  # task that ends it
         self._hurry = False  # the next attempt is not to wait
         self._probe_wanted = False
         self._last_error = None
@@ -79,9 +81,9 @@ class Connection:
 
     def drop(self, reason):
         """Closes the link, if there is one; the next attempt comes after the usual wait."""
-        if self.rpc:
+        if self.rpc and not self._dropped:
             self._dropped = reason
-            self._waker.wake()
+            self._closing = asyncio.create_task(self._close())
 
     def reconnect(self):
         """Closes the link, if there is one, and connects at once with the settings as they are now.
@@ -156,7 +158,8 @@ class Connection:
 
     async def _link(self, ws, beat):
         """Lives through one link, from its opening to its end; returns without error if it was ended by our side."""
-        self._dropped = None
+        self._ws = ws
+        self._dropped = self._closing = None
         self._useful = self._probe_wanted = False
         watcher = asyncio.create_task(self._watch(ws, beat))
         reason = None
@@ -170,7 +173,10 @@ class Connection:
             if self._useful:
                 self._failures = 0
             rpc, self.rpc = self.rpc, None
+            self._ws = None
             watcher.cancel()
+            if self._closing:
+                self._closing.cancel()
             rpc.close()
             if self._spool:
                 self._spool.abandon()
@@ -218,24 +224,23 @@ class Connection:
         elif unanswered == _DOUBTFUL_CALLS and self.doubted:
             self.doubted()
         self._probe_wanted = True
-        self._waker.wake()
 
     async def _watch(self, ws, beat):
-        """Pings, notices a link that is dead though nobody said so (errata 3.11), and ends it when told to."""
+        """Pings, and ends a link that is dead though nobody said so (errata 3.11)."""
         pinged_ms = self._clock.ms()
         waiting = False  # for a sign of life since pinged_ms
         while self._dropped is None:
-            await self._waker.wait(_WATCH_MS)
+            await self._clock.sleep_ms(_WATCH_MS)
             beat()
             self._schema.rest()
             if ws.blocked_ms() >= _SEND_MS:
-                self._dropped = self._dropped or "the back-end does not read"
+                self.drop("the back-end does not read")
             since_ms = self._clock.ms() - pinged_ms
             if waiting and ws.silence_ms() < since_ms:
                 waiting = False
             if waiting:
                 if since_ms >= _PONG_MS:
-                    self._dropped = self._dropped or "no answer to a ping"
+                    self.drop("no answer to a ping")
                 continue
             interval_ms = 1000 * self._settings.get("WebSocketPingInterval")
             if self._probe_wanted or 0 < interval_ms <= since_ms:
@@ -243,6 +248,10 @@ class Connection:
                 waiting = True
                 pinged_ms = self._clock.ms()
                 await self._ping(ws)
+
+    async def _close(self):
+        """Ends the link that has been dropped."""
+        ws = self._ws
         deadline_ms = self._clock.ms() + _ANSWER_MS
         while self.rpc and self.rpc.answering and self._clock.ms() < deadline_ms:
             await self._clock.sleep_ms(_ANSWER_STEP_MS)
@@ -252,7 +261,7 @@ class Connection:
         try:
             await asyncio.wait_for(ws.ping(), _PONG_MS // 1000)
         except (OSError, asyncio.TimeoutError):
-            self._dropped = self._dropped or "cannot send a ping"
+            self.drop("cannot send a ping")
 
 
 def _random(limit):

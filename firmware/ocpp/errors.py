@@ -4,7 +4,6 @@ NOT_IMPLEMENTED = "NotImplemented"
 NOT_SUPPORTED = "NotSupported"
 INTERNAL_ERROR = "InternalError"
 PROTOCOL_ERROR = "ProtocolError"
-SECURITY_ERROR = "SecurityError"
 # Two spellings are wrong on purpose: OCPP-J errata 5.1 and 5.2 keep them on the wire.
 FORMATION_VIOLATION = "FormationViolation"
 OCCURRENCE_VIOLATION = "OccurenceConstraintViolation"

@@ -33,7 +33,7 @@ _CALLERROR = const(4)
 _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
 _MAX_DESCRIPTION = const(255)
-_TEXT = const(500)  # characters of an answer with a long list that are held at a time
+_TEXT = const(300)  # characters of an answer with a long list that are held at a time
 
 
 class MessageIds:
@@ -171,15 +171,15 @@ class Rpc:
             # There is no id that could be answered: a CALLERROR would answer nothing that the back-end knows.
             self._log.warning("rpc", "message dropped: %s", exc)
             message = None
+        if message and message[0] == _CALL:
+            return self._called(message)
         return self._received(message)
 
     async def _received(self, message):
         if message is None:
             return
         kind = message[0] if message else None
-        if kind == _CALL:
-            await self._called(message)
-        elif kind == _CALLRESULT or kind == _CALLERROR:
+        if kind == _CALLRESULT or kind == _CALLERROR:
             if len(message) > 1 and self._pending is not None and message[1] == self._pending:
                 if self._answer is None:
                     self._answer = message
