@@ -20,15 +20,15 @@ _LONGEST_RETRY_MS = const(300_000)
 class Registration:
     """The back-end's newest verdict on this station, and the one it gave before the last power cut.
 
-    `state` is a StateFile; it holds the fingerprint of the back-end that accepted the station last. An accepted station
-    keeps charging without a link; one that has never been accepted does not start to (§4.2.1).
+    `state()` opens a StateFile, which holds the fingerprint of the back-end that accepted the station last. An accepted
+    station keeps charging without a link; one that has never been accepted does not start to (§4.2.1).
     """
 
     def __init__(self, state, settings, clock):
         self._state = state
         self._settings = settings
         self._clock = clock
-        self._accepted_by = state.load()
+        self._accepted_by = state().load()
         self._next_ms = 0  # no BootNotification before this
         self._retry_ms = _FIRST_RETRY_MS
         self.status = NONE
@@ -58,7 +58,7 @@ class Registration:
             self._next_ms = self._clock.ms() + (interval_s * 1000 if interval_s > 0 else _OWN_INTERVAL_MS)
         elif self._accepted_by != self._fingerprint():
             self._accepted_by = self._fingerprint()
-            self._state.save(self._accepted_by)
+            self._state().save(self._accepted_by)
 
     def unanswered(self):
         """The back-end did not answer, or not so that it can be understood."""

@@ -1,5 +1,6 @@
 """Core profile, the configuration: OCPP 1.6 §5.3, §5.8. What the keys mean is declared in the station's settings."""
 
+from firmware.kernel.borrow import borrowed
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.rpc import LongAnswer
 from firmware.ocpp.v16.dispatch import is_off
@@ -41,9 +42,8 @@ class FeatureProfile:
         status = "Rejected"
         try:
             if row.name == "SecurityProfile" and row.access == "rw":
-                from firmware.ocpp.v16.key_checks import check_security_profile  # seldom wanted
-
-                check_security_profile(payload["value"], row, self._settings)
+                check = borrowed("firmware.ocpp.v16.key_checks", "check_security_profile", self._settings, row)
+                check(payload["value"])
             needs = self._settings.set_text(row.name, payload["value"], "backend")
             status = "RebootRequired" if needs == "reboot" else "Accepted"
         except (InvalidValue, ReadOnlySetting) as exc:

@@ -10,27 +10,28 @@ _TLS_PROFILE = const(2)
 _HIGHEST_PROFILE = const(2)
 
 
-def check_measurands(items, readings):
-    """Refuses lists with a measurand that nobody knows or that no meter of the station has (§3.16.4); InvalidValue."""
+def check_measurands(station, items):
+    """Refuses lists with a measurand that nobody knows or that no meter of the station has (§3.16.4); ValueError."""
+    readings = [station.readings(n) for n in range(1, len(station.connectors) + 1)]
     readings = [reading for reading in readings if reading]
     for item in items:
         try:
             resolve(item)
         except ValueError as exc:
-            raise InvalidValue("%s: %s" % (item, exc))
+            raise ValueError("%s: %s" % (item, exc))
         # Before the first reading nobody knows what the meters have.
         if readings and not any(is_fitted(item, reading) for reading in readings):
-            raise InvalidValue("%s: no meter has it" % item)
+            raise ValueError("%s: no meter has it" % item)
 
 
-def check_rotation(items, last):
-    """Refuses phase rotations of connectors beyond the `last`, and two of the same one. Raises InvalidValue."""
+def check_rotation(last, items):
+    """Refuses phase rotations of connectors beyond the `last`, and two of the same one. Raises ValueError."""
     numbers = [int(item.partition(".")[0]) for item in items]
     if len(set(numbers)) < len(numbers) or any(n > last for n in numbers):
-        raise InvalidValue("ConnectorPhaseRotation: no such connector, or one twice")
+        raise ValueError("no such connector, or one twice")
 
 
-def check_security_profile(text, row, settings):
+def check_security_profile(settings, row, text):
     """Lets a back-end raise SecurityProfile, only to what the link can do already (white paper A05); InvalidValue."""
     value = parse(row, text)
     if value < settings.get("SecurityProfile"):

@@ -1,5 +1,9 @@
 """Configuration keys whose default or range follow from what this station is (OCPP 1.6 §9.1)."""
 
+from firmware.kernel.borrow import borrowed
+
+_CHECKS = "firmware.ocpp.v16.key_checks"
+
 # Lists of measurands that may be set (§3.16.4)
 _MEASURAND_LISTS = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData"
 
@@ -10,21 +14,10 @@ def fit_keys(settings, station, maintenance):
     A profile that nothing serves is taken from the ones that the station offers, unless the factory insists (§3.3).
     """
     last = len(station.connectors)
-
-    # The checks are loaded when a list is changed: 1 KB of heap that few stations need.
-    def check_measurands(items):
-        from firmware.ocpp.v16 import key_checks
-
-        key_checks.check_measurands(items, [station.readings(n) for n in range(1, last + 1)])
-
-    def check_rotation(items):
-        from firmware.ocpp.v16 import key_checks
-
-        key_checks.check_rotation(items, last)
-
+    check_measurands = borrowed(_CHECKS, "check_measurands", station)
     for name in _MEASURAND_LISTS.split():
         settings.validators[name] = check_measurands
-    settings.validators["ConnectorPhaseRotation"] = check_rotation
+    settings.validators["ConnectorPhaseRotation"] = borrowed(_CHECKS, "check_rotation", last)
     settings.declare("ConnectorPhaseRotation", default=tuple(["%d.Unknown" % n for n in range(last + 1)]))
     settings.declare("ConnectorPhaseRotationMaxLength", default=last + 1)
     if not maintenance:
