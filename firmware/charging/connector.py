@@ -322,7 +322,7 @@ class Connector:
         # Without a vehicle there is no cable rating, and nothing is kept from anybody.
         paused = session != RUNNING or self.transaction.suspended or (evse.connected and evse.limit[0] == 0)
         asked = (not paused) + 2 * evse.vehicle_ready
-        if asked != self._asked:
+        if asked != self._asked or evse.waking:
             self._asked = asked
             self._answer_ms = now
         settling = now - self._answer_ms < _SETTLE_MS

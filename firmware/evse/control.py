@@ -10,6 +10,7 @@ from firmware.evse.faults import Faults
 from firmware.evse.limits import STATE_F, Limits
 from firmware.evse.machine import Inputs, Machine
 from firmware.evse.ports import Ports
+from firmware.evse.wakeup import NOTHING
 from firmware.kernel.borrow import borrowed
 from firmware.kernel.signal import Signal
 
@@ -168,6 +169,11 @@ class Evse:
     def offered_ma(self):
         """mA per phase that the pilot signals, 0 while it is steady."""
         return self.machine.offered_ma
+
+    @property
+    def waking(self):
+        """The pilot is interrupted to wake up a vehicle, to which the current is still on offer."""
+        return self.machine.wakeup.action != NOTHING
 
     @property
     def cable_ma(self):

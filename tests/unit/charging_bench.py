@@ -33,6 +33,7 @@ class ScriptedEvse:
         self.limits.set("supply", 32_000)
         self.phases = 3
         self.offered_ma = 0
+        self.waking = False
         self.duty_interval_ms = 0  # between one offer and another one; withdrawing does not wait
         self._next_duty_ms = 0
         self.charging = False

@@ -1,8 +1,10 @@
 """Waking a sleeping vehicle, and changing the number of phases: what interrupts the pilot on purpose."""
 
 from evse_bench import Bench
+from folder import fresh_folder
 
 from firmware.evse.limits import STATE_F, STEADY
+from tools.sim.bench import Bench as StationBench
 
 
 def _offered(**options):
@@ -110,3 +112,20 @@ def test_phases_never_change_with_a_welded_contactor():
     bench.vehicle = "B"
     bench.run(120_000)
     assert bench.out.phases == 3
+
+
+def test_a_vehicle_that_is_woken_is_reported_as_the_one_that_does_not_draw():
+    """OCPP 1.6 §4.9: SuspendedEVSE is a station that offers nothing; here it does all it can to be taken up on it."""
+    bench = StationBench(fresh_folder())
+    bench.outlets[0].plug(32)
+    bench.run(500)
+    bench.swipe()
+    bench.run(10_000)
+    assert bench.word() == "SuspendedEV"
+    words = []
+    bench.station.status_changed.connect(lambda n, status: words.append(status.state))
+    duties = []
+    bench.evses[0].pilot_changed.connect(lambda evse: duties.append(evse.duty))
+    bench.run(300_000, tick_ms=40)
+    assert duties[:3] == [STATE_F, STEADY, duties[2]] and duties[2] not in (STATE_F, STEADY)
+    assert words == []
