@@ -48,14 +48,12 @@ class Connector:
     used_up       the plug that is in has had its turn: a transaction, or the time-out
     twin          its reader serves other connectors, too
 
-    `may_begin()` tells whether transactions are allowed at all now; `plugged(connector)` is called when a vehicle came
-    and no user is known for it. The signals are those of the station.
+    `station` is the Station, whose signals tell of it and who knows what concerns all connectors.
     """
 
     twin = False
 
-    def __init__(self, number, evse, metering, availability, clock, log, settings, journal, history, may_begin,
-                 plugged, status_changed, transaction_changed):  # fmt: skip
+    def __init__(self, number, evse, metering, station, clock, log, settings, journal):
         self.number = number
         self.evse = evse
         self.metering = metering
@@ -64,19 +62,14 @@ class Connector:
         self.claimed = False
         self.owner = None
         self.reserved = False
-        self.status = Status(AVAILABLE if availability.operative(number) else UNAVAILABLE, None, "")
+        self.status = Status(AVAILABLE if station.availability.operative(number) else UNAVAILABLE, None, "")
         self.plugged_ms = 0
         self.used_up = False
-        self._availability = availability
+        self._station = station
         self._clock = clock
         self._log = log
         self._settings = settings
         self._journal = journal
-        self._history = history
-        self._may_begin = may_begin
-        self._tell_plugged = plugged
-        self._status_changed = status_changed
-        self._transaction_changed = transaction_changed
         self._connected = False
         self._free_until = 0  # ms; a plug that was let go of is not locked again before
         self._waiting_ms = None  # since when the status is Preparing
@@ -104,7 +97,7 @@ class Connector:
     @property
     def operative(self):
         """False when the connector is out of service; a transaction keeps it in service until it has ended."""
-        return self.transaction is not None or self._availability.operative(self.number)
+        return self.transaction is not None or self._station.availability.operative(self.number)
 
     @property
     def faulted(self):
@@ -126,7 +119,7 @@ class Connector:
             and self.grant is None
             and not self.claimed
             and self.owner is None
-            and self._availability.operative(self.number)
+            and self._station.availability.operative(self.number)
             and not self.faulted
         )
 
@@ -248,7 +241,7 @@ class Connector:
         if self.grant:
             self.use(self.grant)
         else:
-            self._tell_plugged(self)
+            self._station.access.plugged(self)
 
     def _unplugged(self):
         transaction = self.transaction
@@ -342,7 +335,7 @@ class Connector:
         new = Status(word, evse.faults[0] if evse.faults else None, info)
         if new != self.status:
             self.status = new
-            self._status_changed.emit(self.number, new)
+            self._station.status_changed.emit(self.number, new)
 
     # -- what takes time
 
@@ -369,7 +362,7 @@ class Connector:
         return self.evse.connected and not self.reserved and self._settings.get("FreevendEnabled")
 
     def _offer_free_session(self):
-        if self.session == WAITING and self._free and self.startable and self._may_begin():
+        if self.session == WAITING and self._free and self.startable and self._station.may_begin():
             self.use(Grant(self._settings.get("FreevendIdTag") or self._settings.get("ChargePointSerialNumber")))
 
     def _watch_time_out(self, now):
@@ -391,7 +384,7 @@ class Connector:
             self.cancel()
 
     def _ready_to_begin(self, now):
-        if not self.evse.connected or self.faulted or not self.operative or not self._may_begin():
+        if not self.evse.connected or self.faulted or not self.operative or not self._station.may_begin():
             return False
         if not self.metering.settled:
             return False  # nobody knows where to count from; three polls at most
@@ -412,10 +405,10 @@ class Connector:
         self.grant = None
         self.transaction = transaction
         self.metering.begin(transaction)
-        transaction.enter(self._history)
+        transaction.enter(self._station.history)
         self._log.info(self._area, "transaction %d begins at %d Wh", number, transaction.begin_wh)
         self.update()
-        self._transaction_changed.emit("start", transaction)
+        self._station.transaction_changed.emit("start", transaction)
 
     def _ready_to_finish(self, now):
         """True when no more energy flows and the meter was read after that, or waiting any longer makes no sense."""
@@ -435,7 +428,7 @@ class Connector:
         transaction.wh = max(transaction.wh, self.metering.register_wh)
         self.metering.end(transaction)
         try:
-            transaction.close(self._journal, self._clock.now(), self._history)
+            transaction.close(self._journal, self._clock.now(), self._station.history)
         except OSError as exc:
             # The next step tries again. Until then nobody else can begin here.
             self._log.error(self._area, "end of transaction %d is not kept: %s", transaction.number, exc)
@@ -443,4 +436,4 @@ class Connector:
         self.transaction = None
         self._log.info(self._area, "transaction %d ended at %d Wh", transaction.number, transaction.wh)
         self.update()
-        self._transaction_changed.emit("stop", transaction)
+        self._station.transaction_changed.emit("stop", transaction)

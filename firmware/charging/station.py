@@ -62,9 +62,9 @@ class Station:
         self._log = log
         self._settings = settings
         self._journal = journal
-        self._history = history
+        self.history = history
         self._storage = storage
-        self._availability = Availability(storage, log, len(evses))
+        self.availability = Availability(storage, log, len(evses))
         self._ready = False  # True once the transactions of the last power-on are closed
         self._resetting = None
         self.status_changed = Signal()
@@ -72,21 +72,17 @@ class Station:
         self.sampled = Signal()
         self.reset_requested = Signal()
         self.connectors = []
-        self._zero = ConnectorZero(self._availability, self.transactions, self.status_changed)
+        self._zero = ConnectorZero(self.availability, self.transactions, self.status_changed)
         self.raise_fault = self._zero.raise_fault
         self.clear_fault = self._zero.clear_fault
         self.transaction_changed.connect(self._transaction_changed)
         self._authoriser = Authoriser(clock, log, settings, tags, cache)
         self.token_checked = self._authoriser.checked
         self.list_conflict = self._authoriser.conflict
-        self._access = Access(self.connectors, self._authoriser, clock, log, settings, self._may_start)
+        self.access = Access(self.connectors, self._authoriser, clock, log, settings, self._may_start)
         for i, evse in enumerate(evses):
             metering = Metering(i + 1, meters[i], evse, clock, log, settings, journal, self.sampled)
-            connector = Connector(
-                i + 1, evse, metering, self._availability, clock, log, settings, journal, history, self._may_begin,
-                self._access.plugged, self.status_changed, self.transaction_changed,
-            )  # fmt: skip
-            self.connectors.append(connector)
+            self.connectors.append(Connector(i + 1, evse, metering, self, clock, log, settings, journal))
         for connector in self.connectors:
             if len(evses) > 1:
                 connector.twin = True
@@ -127,7 +123,7 @@ class Station:
         if self._reservations is None:
             from firmware.charging.reservations import Reservations
 
-            self._reservations = self._access.reservations = Reservations(
+            self._reservations = self.access.reservations = Reservations(
                 self.connectors,
                 self._clock,
                 self._log,
@@ -211,7 +207,7 @@ class Station:
         """
         if self._resetting:
             return "refused"
-        return await self._access.swipe(token, connectors)
+        return await self.access.swipe(token, connectors)
 
     def remote_start(self, token, connector=None, profile=None):
         """Starts for `token` on a connector, or on one that the station chooses (OCPP 1.6 §5.11).
@@ -223,7 +219,7 @@ class Station:
         """
         if self._resetting or (profile and not self.schedules.has_room(profile)):
             return False
-        return self._access.remote_start(token, connector, profile)
+        return self.access.remote_start(token, connector, profile)
 
     def remote_stop(self, number):
         """Stops the transaction with the local number; False when it does not run (OCPP 1.6 §5.12)."""
@@ -264,7 +260,7 @@ class Station:
         concerned = self.connectors if n == 0 else (self.connector(n),)
         if not operative:
             _end_usage(concerned)
-        self._availability.change(n, operative)
+        self.availability.change(n, operative)
         self._zero.update()
         for connector in concerned:
             connector.update()
@@ -277,7 +273,7 @@ class Station:
         """
         if on:
             _end_usage(self.connectors)
-        self._availability.withdrawn = on
+        self.availability.withdrawn = on
         for connector in self.connectors:
             connector.update()
 
@@ -302,7 +298,7 @@ class Station:
         """
         if self._resetting is None:
             self._resetting = "Reboot" if by != "csms" else "HardReset" if hard else "SoftReset"
-            self._availability.keep("reset", self._resetting)
+            self.availability.keep("reset", self._resetting)
             for connector in self.connectors:
                 if connector.grant:
                     connector.cancel()
@@ -371,19 +367,19 @@ class Station:
         The charging task does it first of all. Reads the meters once: what they show is what was delivered.
         """
         try:
-            if self._history:
-                self._history.repair(self._journal)  # before more transactions end
+            if self.history:
+                self.history.repair(self._journal)  # before more transactions end
         except OSError as exc:
             self._log.error("history", "not repaired: %s", exc)
         begins = self._journal.open_transactions()
         if begins:
             from firmware.charging.restart import close_transactions  # most restarts find nothing to close
 
-            reason = self._availability.kept.get("reset") or "PowerLoss"
+            reason = self.availability.kept.get("reset") or "PowerLoss"
             await close_transactions(
-                begins, self.connectors, self._clock, self._log, self._journal, reason, self._history, self._closed
+                begins, self.connectors, self._clock, self._log, self._journal, reason, self.history, self._closed
             )
-        self._availability.keep("reset", None)
+        self.availability.keep("reset", None)
         if self._schedules:
             self._schedules.forget_ended()
         self._ready = True
@@ -412,7 +408,8 @@ class Station:
     def _may_start(self):
         return self.backend is None or self.backend.may_start
 
-    def _may_begin(self):
+    def may_begin(self):
+        """Tells whether transactions are allowed at all now."""
         return self._ready and self._resetting is None and self._may_start()
 
     async def _until(self, condition, wait_ms):
