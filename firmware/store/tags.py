@@ -95,9 +95,9 @@ class TagList:
         """
         self._open().adopt(path)
 
-    def room_for(self, count, ordered=False):
-        """Returns how many bytes of flash an update of `count` tokens takes at most while it is worked on."""
-        return (len(self) + (count if ordered else 2 * count)) * _STORED_BYTES
+    def room_for(self, count, ordered=False, kept=0):
+        """Returns how many bytes of flash `count` tokens take at most while they are worked on beside `kept` ones."""
+        return (kept + (count if ordered else 2 * count)) * _STORED_BYTES
 
     def clear(self):
         """Removes the list."""

@@ -62,8 +62,10 @@ def test_nine_thousand_tags_while_charging(start_charger, csms):
     assert answers == [{"status": "Accepted"}]
     assert relays == {True} and slowest < REPLY_S
     assert csms.call("GetLocalListVersion") == {"listVersion": 7}
+    # Once more: there is room for the message, what is sorted of it and the new list beside the old one.
+    assert csms.call("SendLocalList", timeout=60, **full_list(8)) == {"status": "Accepted"}
     changes = [entry(number, "Blocked") for number in range(0, 1_400, 2)]
-    update = {"listVersion": 8, "updateType": "Differential", "localAuthorizationList": changes}
+    update = {"listVersion": 9, "updateType": "Differential", "localAuthorizationList": changes}
     assert csms.call("SendLocalList", timeout=60, **update) == {"status": "Accepted"}
     charger.swipe("04A1B2C3")
     csms.expect("StopTransaction")
@@ -90,7 +92,7 @@ def test_nine_thousand_tags_while_charging(start_charger, csms):
     charger.expect("ws", state="down")
     csms.open_port()
     charger.wait_boot()
-    assert csms.call("GetLocalListVersion") == {"listVersion": 8}
+    assert csms.call("GetLocalListVersion") == {"listVersion": 9}
 
 
 def test_what_is_too_large_is_refused_and_the_link_goes_on(charger, csms):

@@ -47,7 +47,7 @@ class FeatureProfile:
             if not full and version <= self._tags.version:
                 return {"status": "VersionMismatch"}
             try:
-                self._check_room(received)
+                self._check_room(received, 0 if full else len(self._tags))
                 if full:
                     await _work(self._tags.replacing(version, _entries(received, True)))
                 else:
@@ -60,10 +60,10 @@ class FeatureProfile:
     def _is_on(self):
         return self._settings.get("LocalAuthListEnabled") and not is_off("LocalAuthListManagement", self._settings)
 
-    def _check_room(self, received):
-        """Raises OSError when an update would take the flash that the journal lives on."""
+    def _check_room(self, received, kept):
+        """Raises OSError when an update that leaves `kept` tokens would take the flash that the journal lives on."""
         freed = received.size if hasattr(received, "size") else 0  # while it is read
-        if free_bytes(self._tags.path) + freed < self._tags.room_for(len(received)) + _MARGIN:
+        if free_bytes(self._tags.path) + freed < self._tags.room_for(len(received), kept=kept) + _MARGIN:
             raise OSError(ENOSPC)
 
 
