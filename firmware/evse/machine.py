@@ -193,6 +193,7 @@ class Machine:
             self._withdrawn_at = None
             self._wait_ms = min(self._wait_ms, RECLOSE_AFTER_UNPLUG_MS)
             self.supervision.rcd.unplugged()
+            self.lock.retry()  # nobody's cable stays caught because its lock once gave up
         elif state == "D" or state == "E":
             self._diode_samples = 0
 

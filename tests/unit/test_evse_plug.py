@@ -217,3 +217,23 @@ def test_a_bolt_that_does_not_come_out_fails_and_can_be_tried_again():
     bench.machine.lock.retry()
     bench.run(3_000)
     assert not bench.locked
+
+
+def test_unplugging_at_the_vehicle_gives_a_bolt_that_did_not_come_out_another_round():
+    """The fault's recovery is unplugging; until then nobody can take the cable out of the socket."""
+    bench = Bench()
+    bench.machine.hold_plug = True
+    bench.plug()
+    bench.run(1_000)
+    bench.lock_jammed = True
+    bench.machine.hold_plug = False
+    bench.run(12_000)
+    assert bench.names == ["lock_failed"] and not bench.out.lock
+    bench.run(5_000)
+    assert not bench.out.lock, "it has given up"
+    bench.vehicle = "A"
+    assert bench.until(lambda: bench.out.lock, 1_000) is not None, "the motor pulls once more, the other way first"
+    assert bench.until(lambda: not bench.out.lock, 2_000) is not None
+    bench.lock_jammed = None
+    bench.run(1_000)
+    assert bench.names == [] and not bench.locked
