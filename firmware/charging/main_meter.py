@@ -33,11 +33,13 @@ class MainMeter:
         """Takes the sample that is due; to be called several times a second."""
         if not self._clock.synchronised:
             return
-        seconds = self._clock.now() % _DAY
-        if self._aligned.due(self._settings.get("ClockAlignedDataInterval"), seconds):
+        now = self._clock.now()
+        seconds = now % _DAY
+        interval = self._settings.get("ClockAlignedDataInterval")
+        if self._aligned.due(interval, seconds):
             reading = self.current()
             if reading:
-                self._sampled.emit(0, "clock", self._clock.now(), reading)
+                self._sampled.emit(0, "clock", now - seconds % interval, reading)
 
 
 def total(readings):

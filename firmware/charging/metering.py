@@ -288,20 +288,21 @@ class Metering:
             day, seconds = divmod(self._clock.now(), _DAY)
             interval = self._settings.get("ClockAlignedDataInterval")
             if self._aligned.due(interval, seconds):
-                self._sample("clock")
+                self._sample("clock", seconds % interval)
 
-    def _sample(self, context):
+    def _sample(self, context, ago_s=0):
         reading = self.current()
         if reading is None:
             return
         if self._transaction:
-            self._journal_sample(context, reading)
+            self._journal_sample(context, reading, ago_s)
         else:
-            self._sampled.emit(self._number, context, self._clock.now(), reading)
+            self._sampled.emit(self._number, context, self._clock.now() - ago_s, reading)
 
-    def _journal_sample(self, context, reading):
+    def _journal_sample(self, context, reading, ago_s=0):
+        tx = self._transaction.number
         try:
-            self._journal.sample(self._transaction.number, self._number, context, reading, self._evse.offered_ma)
+            self._journal.sample(tx, self._number, context, reading, self._evse.offered_ma, ago_s)
         except OSError as exc:
             self._log.error(self._area, "sample is not kept: %s", exc)
 

@@ -332,19 +332,19 @@ class StationLink:
         connector = self.station.connector(n)  # None: the whole station, which has no transaction (errata 3.16)
         offered_ma = connector and connector.evse.offered_ma
         if context == "clock":
-            return self._keep(n, context, reading, offered_ma)
+            return self._keep(n, context, t, reading, offered_ma)
         transaction = connector and connector.transaction
         transaction_id = self.transaction_id(transaction.number) if transaction else None
         message = self._facts.meter_values(n, context, t, Look(reading, offered_ma), transaction_id)
         if message:
             self.post(*message)
 
-    def _keep(self, n, context, reading, offered_ma):
+    def _keep(self, n, context, t, reading, offered_ma):
         """Queues clock-aligned values, which count as transaction messages with and without a transaction (§3.7)."""
         if not self.may_start or not self.settings.get("MeterValuesAlignedData"):
             return
         try:
-            self._journal.sample(0, n, context, reading, offered_ma)
+            self._journal.sample(0, n, context, reading, offered_ma, self.clock.now() - t)
         except OSError as exc:
             self.log.error("ocpp", "sample is not kept: %s", exc)
 

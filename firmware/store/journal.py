@@ -104,9 +104,12 @@ class Journal:
         self.appended.emit(seq)
         return seq
 
-    def sample(self, tx, connector, context, reading, offered_ma=None):
-        """Records a reading (transaction 0: outside any). It is durable with its batch. Raises ValueError, OSError."""
-        payload = records.sample_payload(self._time(), tx, connector, context, reading, offered_ma)
+    def sample(self, tx, connector, context, reading, offered_ma=None, ago_s=0):
+        """Records a reading that was due `ago_s` seconds ago (transaction 0: outside any); durable with its batch.
+
+        Raises ValueError, OSError.
+        """
+        payload = records.sample_payload(self._time(ago_s), tx, connector, context, reading, offered_ma)
         seq = self._append(SAMPLE, payload, False)
         if self._batch_began_ms is None:
             self._batch_began_ms = self._clock.ms()
@@ -288,12 +291,12 @@ class Journal:
             self._report.warning("journal", "samples thinned, %d of %d bytes won", won, size)
         return won
 
-    def _time(self):
+    def _time(self, ago_s=0):
         """Returns the time for a record: Unix seconds, or [boot, seconds] while nobody knows better."""
         if self._boot_synchronised:
-            return self._clock.now()
+            return self._clock.now() - ago_s
         self._rebase_needed = self._rebase_needed or self._log.next_seq > self._boot
-        return (self._boot, self._clock.now())
+        return (self._boot, self._clock.now() - ago_s)
 
     def _opening(self):
         self._grown = True

@@ -83,6 +83,22 @@ async def test_clock_aligned_samples():
     assert [(s.context, s.t % 900) for s in bench.records(SAMPLE)] == [("begin", 890), ("clock", 0)]
 
 
+async def test_a_clock_aligned_sample_has_the_time_at_which_it_was_due():
+    """However late the loop comes to take it."""
+    bench = Bench(ClockAlignedDataInterval=900, MeterValueSampleInterval=0)
+    seen = []
+    bench.station.sampled.connect(lambda n, context, t, reading: seen.append((n, t)))
+    for due in (1_800_000_000, 1_800_000_900):
+        bench.clock.unix = due - 1
+        await bench.run(500)
+        bench.clock.advance(3_000)
+        await bench.run(500)
+        if due == 1_800_000_000:
+            assert seen == [(1, due), (0, due)]
+            await bench.charging()
+    assert [(s.context, s.t) for s in bench.records(SAMPLE)][-1] == ("clock", due) and seen[-1] == (0, due)
+
+
 async def test_clock_steps_make_no_samples():
     bench = Bench(ClockAlignedDataInterval=900)
     seen = []
