@@ -36,11 +36,12 @@ class App:
     declared defaults (what this board is), `provision` {setting: text} is stored while the storage is empty.
     """
 
+    _backup = None
+    _restart = None  # "soft" or "hard"
+
     def __init__(self, board, storage="/data", factory=None, provision=None, log_sink=None):
         from firmware import assembly
 
-        self._restart = None
-        self._backup = None
         self._ended = asyncio.Event()
         (
             self.clock,
@@ -62,6 +63,7 @@ class App:
         self.connectors = board.connectors
         self.readers = board.readers
         assembly.wire(self, board)
+        self.settings.drop_cache()
         unload(*_SCAFFOLDING)
 
     @property

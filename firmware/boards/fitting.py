@@ -23,14 +23,12 @@ def fit(board, settings, log):
 
     A new value that the board cannot follow is refused; one that is stored is logged, and the board is as it was.
     """
-    check = settings.validators
     if not board.can_have_sockets:
-        check["CableFixed"] = borrowed(__name__, "check_fixed", board.name)
+        settings.judge("CableFixed", borrowed(__name__, "check_fixed", board.name))
     if board.most_phases == 1:
         settings.declare("Phases", low=1, high=1)
     settings.declare("MaxCurrent", high=board.max_ma)
-    check["MeterModel"] = borrowed(_METER_MODELS, "check_name")
-    check["MeterRegisters"] = borrowed(_METER_MODELS, "check_registers")
+    settings.judge("MeterModel MeterRegisters", borrowed(_METER_MODELS, "check"))
     reader = settings.get("ReaderModel")
     for name, change in (
         ("CableFixed", lambda: board.fit_cable(settings.get("CableFixed"))),
@@ -45,8 +43,8 @@ def fit(board, settings, log):
     settings.fit(board.parts)
 
 
-def check_fixed(board, fixed):
-    """Raises ValueError for sockets on a board that cannot have them."""
+def check_fixed(board, _, fixed):
+    """Raises ValueError for sockets (CableFixed false) on a board that cannot have them."""
     if not fixed:
         raise ValueError(f"board {board} has no proximity contact for a socket")
 

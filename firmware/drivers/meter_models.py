@@ -108,13 +108,10 @@ def model(name):
     raise ValueError("no meter of this name is known: %s" % name)
 
 
-def check_name(name):
-    """Raises ValueError for a MeterModel that is not known."""
-    if name not in ("", "custom"):
-        model(name)
-
-
-def check_registers(text):
-    """Raises ValueError for MeterRegisters that are no register map."""
-    if text:
-        Model(text.split())
+def check(setting, text):
+    """Raises ValueError for a MeterModel that is not known, and for MeterRegisters that are no register map."""
+    if setting == "MeterRegisters":
+        if text:
+            Model(text.split())
+    elif text not in ("", "custom"):
+        model(text)

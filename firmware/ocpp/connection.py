@@ -49,6 +49,8 @@ class Connection:
     Signal: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed.
     """
 
+    dial = None
+
     def __init__(self, settings, clock, log, handle=None, schema=None, resolve=None, connect=None, spool=None):
         self._settings = settings
         self._clock = clock
@@ -70,7 +72,6 @@ class Connection:
         self._hurry = False  # the next attempt is not to wait
         self._probe_wanted = False
         self._last_error = None
-        self.dial = None
         self.rpc = None
         self.url = ""
         self.link_changed = Signal()

@@ -68,7 +68,6 @@ class StationLink:
         fit_keys(settings, station, maintenance)
         self._dispatcher = Dispatcher(self)
         self.registered = Signal()
-        self.link_changed = connection.link_changed
         self.queue_changed = self._outbox.changed
         connection.handle = self.handle
         connection.silent = self._is_silent

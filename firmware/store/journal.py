@@ -47,6 +47,10 @@ class Journal:
     that are not durable yet makes the place they have reached durable there, or they would be delivered twice.
     """
 
+    # Of a flash that was full: no attributes of a journal that never had to know.
+    _thinned = 0  # segment that was thinned last
+    _exhaustion_told = False
+
     def __init__(self, path, clock, log, settings, next_seq_floor=0, max_bytes=_MAX_BYTES):
         self._clock = clock
         self._settings = settings
@@ -59,9 +63,7 @@ class Journal:
         self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self.wear)
         self._max_bytes = max_bytes
         self._grown = False  # a segment was begun: time to look at the size
-        self._thinned = 0  # segment that was thinned last
         self._last_tx = 0
-        self._exhaustion_told = False
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on

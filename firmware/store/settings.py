@@ -58,7 +58,7 @@ class Settings:
         self._verbatim = ()  # names that were provisioned with a value which is not allowed otherwise
         self._ignored = set()  # names whose stored value is not allowed, as the log knows
         self._typed = {}  # name -> value that runs, of some that were asked for
-        self.validators = {}  # name -> function (typed value) that raises ValueError for what this station cannot do
+        self._judges = []  # (names, function), see judge()
         self.changed = Signal()
         self._stored = self._load()  # name -> text
         if self._stored is None:
@@ -106,6 +106,11 @@ class Settings:
             return ""
         text = self._valid(row)
         return to_text(row.default) if text is None else text
+
+    def drop_cache(self):
+        """Forgets which values were asked for: most of them at the start, and never again."""
+        self._typed.clear()
+        self._newest = None
 
     def is_set(self, name):
         """Tells whether a value was stored (a form shows so for secrets)."""
@@ -155,15 +160,26 @@ class Settings:
             self._typed.pop(name, None)
         for name in new:
             self.changed.emit(name)
+        self._newest = None  # some 200 bytes that nobody wants again soon
 
     # -- what this station is
+
+    def judge(self, names, function):
+        """Has new values of the settings `names` (divided by blanks) judged by what this station can do.
+
+        `function(name, typed value)` is called last and raises ValueError for what cannot be.
+        """
+        self._judges.append((names, function))
 
     def declare(self, name, **changes):
         """Changes fields of a declaration at run time, for a fitted part or a product. Raises UnknownSetting."""
         name = self._canonical(name)
-        if self._registry.find(name) is None:
+        row = self._registry.find(name)
+        if row is None:
             raise UnknownSetting(name)
-        self._redeclared.setdefault(name, {}).update(changes)
+        news = {field: value for field, value in changes.items() if getattr(row, field) != value}
+        if news:
+            self._redeclared.setdefault(name, {}).update(news)
         self._newest = None
         self._typed.pop(name, None)
 
@@ -172,9 +188,8 @@ class Settings:
 
         OCPP 1.6 §9: keys whose feature a station does not have must be absent.
         """
-        self._parts = parts
-        self._newest = None
-        self._typed.clear()
+        self._parts = tuple(parts)
+        self.drop_cache()
 
     # -- inside
 
@@ -245,8 +260,9 @@ class Settings:
                 from firmware.store.value_checks import CHECKS  # seldom needed: 1.5 KB of heap
 
                 CHECKS[row.check](value)
-            if row.name in self.validators:
-                self.validators[row.name](value)
+            for names, function in self._judges:
+                if row.name in names.split():
+                    function(row.name, value)
         except ValueError as exc:
             raise InvalidValue("%s: %s" % (row.name, exc))
         return to_text(value)

@@ -39,5 +39,5 @@ def test_a_borrowed_function_gets_all_arguments_and_goes_after_the_call():
 
 def test_a_borrowed_function_that_raises_goes_as_well():
     with raises(ValueError):
-        borrowed("firmware.drivers.meter_models", "check_name")("abacus")
+        borrowed("firmware.drivers.meter_models", "check")("MeterModel", "abacus")
     assert "firmware.drivers.meter_models" not in sys.modules

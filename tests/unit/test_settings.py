@@ -225,14 +225,14 @@ def test_a_fitted_part_can_fix_a_value():
         settings.set("UnlockConnectorOnEVSideDisconnect", True)
 
 
-def test_a_validator_decides_last():
+def test_what_the_station_can_do_decides_last():
     settings = new()
 
-    def no_voltage(items):
+    def no_voltage(name, items):
         if "Voltage" in items:
-            raise InvalidValue("no voltage here")
+            raise ValueError("no voltage here")
 
-    settings.validators["MeterValuesSampledData"] = no_voltage
+    settings.judge("MeterValuesAlignedData MeterValuesSampledData", no_voltage)
     with raises(InvalidValue):
         settings.set_text("MeterValuesSampledData", "Voltage")
     settings.set_text("MeterValuesSampledData", "Power.Active.Import")

@@ -103,7 +103,7 @@ def _session(scratch):
     """Returns ({phase: (bytes after it, most bytes during it)}, what the back-end got for its calls)."""
     steps = [{"name": "built", "run": "app = build_app(build_board())"}]
     steps += [{"name": name, "run": f"{run}\nturns.wait({ms})", "turns": 1} for name, run, ms in (*STORY, _AFTER_DAYS)]
-    steps += [{"name": "end", "run": "print(json.dumps([backend.calls, backend.answers]))"}]
+    steps += [{"name": "end", "run": "print(json.dumps([backend.calls(), backend.answers]))"}]
     result = wasm.run(scratch, steps, _before(scratch))
     calls, answers = json.loads(result["output"][-1])
     if not set(calls) >= _CALLS or not all(isinstance(answer, int) for answer in answers.values()):

@@ -10,8 +10,16 @@ _TLS_PROFILE = const(2)
 _HIGHEST_PROFILE = const(2)
 
 
-def check_measurands(station, items):
-    """Refuses lists with a measurand that nobody knows or that no meter of the station has (§3.16.4); ValueError."""
+def check_list(station, name, items):
+    """Refuses a list with something that nobody knows or that the station does not have. Raises ValueError."""
+    if name == "ConnectorPhaseRotation":
+        _check_rotation(len(station.connectors), items)
+    else:
+        _check_measurands(station, items)
+
+
+def _check_measurands(station, items):
+    # §3.16.4: a list with anything in it that the station cannot measure is refused as a whole.
     readings = [station.readings(n) for n in range(1, len(station.connectors) + 1)]
     readings = [reading for reading in readings if reading]
     for item in items:
@@ -24,8 +32,7 @@ def check_measurands(station, items):
             raise ValueError("%s: no meter has it" % item)
 
 
-def check_rotation(last, items):
-    """Refuses phase rotations of connectors beyond the `last`, and two of the same one. Raises ValueError."""
+def _check_rotation(last, items):
     numbers = [int(item.partition(".")[0]) for item in items]
     if len(set(numbers)) < len(numbers) or any(n > last for n in numbers):
         raise ValueError("no such connector, or one twice")

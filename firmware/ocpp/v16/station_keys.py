@@ -4,8 +4,8 @@ from firmware.kernel.borrow import borrowed
 
 _CHECKS = "firmware.ocpp.v16.key_checks"
 
-# Lists of measurands that may be set (§3.16.4)
-_MEASURAND_LISTS = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData"
+# Lists of measurands (§3.16.4), and what speaks of connectors
+_JUDGED = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData ConnectorPhaseRotation"
 
 
 def fit_keys(settings, station, maintenance):
@@ -14,10 +14,7 @@ def fit_keys(settings, station, maintenance):
     A profile that nothing serves is taken from the ones that the station offers, unless the factory insists (§3.3).
     """
     last = len(station.connectors)
-    check_measurands = borrowed(_CHECKS, "check_measurands", station)
-    for name in _MEASURAND_LISTS.split():
-        settings.validators[name] = check_measurands
-    settings.validators["ConnectorPhaseRotation"] = borrowed(_CHECKS, "check_rotation", last)
+    settings.judge(_JUDGED, borrowed(_CHECKS, "check_list", station))
     settings.declare("ConnectorPhaseRotation", default=tuple(["%d.Unknown" % n for n in range(last + 1)]))
     settings.declare("ConnectorPhaseRotationMaxLength", default=last + 1)
     if not maintenance:

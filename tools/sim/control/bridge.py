@@ -23,7 +23,7 @@ class Bridge:
         station.token_checked.connect(self._token)
         station.reset_requested.connect(self._reset)
         app.clock.changed.connect(self._time)
-        link.link_changed.connect(self._link)
+        app.connection.link_changed.connect(self._link)
         link.registered.connect(self._registered)
         link.queue_changed.connect(self._queue_changed)
         for evse in app.evses:

@@ -23,6 +23,7 @@ from firmware.evse.control import Control, Evse
 from firmware.kernel.clock import Clock, iso8601
 from firmware.kernel.log import Log
 from firmware.kernel.tasks import Supervisor
+from firmware.ocpp.connection import Connection
 from tools.sim.world.clock import BoardClock
 from tools.sim.world.meter_emulator import MeterBus
 from tools.sim.world.pn532_emulator import Pn532
@@ -32,6 +33,7 @@ _UNIX = 1_800_000_000
 _TOKEN = "04A1B2C3"
 _STORAGE = "/data"
 _FRAME = "/frame"
+_CALLS = "/calls"
 _LOG_LINES = 200
 _PIECE = 10  # tokens
 
@@ -63,7 +65,6 @@ class Backend:
     def __init__(self):
         self.here = False
         self.link = None
-        self.calls = []  # actions
         self.answers = {}  # message id -> bytes of the answer
         self._sent = []
         self._missing = 0  # bytes of the frame that is being sent
@@ -130,7 +131,8 @@ class Backend:
             self.answers[message[1]] = size if message[0] == 3 else message
             return
         action = message[2]
-        self.calls.append(action)
+        with open(_CALLS, "a") as file:  # outside of the heap
+            file.write(action + "\n")
         now = iso8601(_UNIX + time.board_clock.ms() // 1000)
         payload = {}
         if action == "BootNotification":
@@ -142,6 +144,11 @@ class Backend:
             if action == "StartTransaction":
                 payload["transactionId"] = 4711
         self._post(json.dumps([3, message[1], payload]))
+
+    def calls(self):
+        """Returns the actions that were called, in their order."""
+        with open(_CALLS) as file:
+            return file.read().split()
 
     def call(self, action, **payload):
         """Sends a CALL whose message id is its action; `answers` gets the size of the answer, or the CALLERROR."""
@@ -245,7 +252,7 @@ def build_kernel():
 def build_app(board):
     provision = {"CentralSystemUrl": "ws://192.0.2.1:9000", "ChargePointId": "cp001", "MeterValueSampleInterval": "10"}
     app = App(board, storage=_STORAGE, provision=provision)
-    app.connection.dial = backend.open
+    Connection.dial = backend.open
     return app
 
 
