@@ -47,7 +47,10 @@ def measure(scratch):
     """Returns the Section; `scratch` is a folder to work in."""
     build(scratch / "image")
     units = [name for name in in_order(dependencies(ROOT)) if name not in _OTHER_BOARDS]
-    steps = [{"name": name, "run": f"import {name}"} for name in units]
+    modules = {}
+    for module, unit, _ in _files(ROOT):
+        modules.setdefault(unit, []).append(f"import {module}\n")
+    steps = [{"name": name, "run": "".join(modules[name])} for name in units]
     whole = wasm.run(scratch, steps, wasm.paths() + _PLATFORM)
     total = whole["steps"][-1]["used"] - whole["begin"]
     single = wasm.run(scratch, steps, wasm.paths() + _PLATFORM + _MAKE_ROOM)
@@ -56,7 +59,7 @@ def measure(scratch):
     for step in single["steps"]:
         sizes[step["name"]] = step["used"] - used
         used = step["used"]
-    charged = _after_a_session(scratch, units)
+    charged = _after_a_session(scratch, "".join(step["run"] for step in steps))
     lines = source_lines(ROOT)
     packages = {}
     for name, size in sizes.items():
@@ -99,7 +102,7 @@ def measure(scratch):
     )
 
 
-def _after_a_session(scratch, units):
+def _after_a_session(scratch, imports):
     """Returns the bytes of code that a station holds that has charged.
 
     The same is done twice, the second time with all modules loaded before, and held: the difference is the code.
@@ -107,7 +110,7 @@ def _after_a_session(scratch, units):
     steps = [{"name": "load", "run": SOURCE}, {"name": "build", "run": "app = build_app(build_board())"}]
     steps += [{"name": name, "run": f"{run}\nturns.wait({ms})", "turns": 64} for name, run, ms in STORY]
     stand_ins = wasm.paths() + _PLATFORM + _STAND_INS
-    loaded = stand_ins + "".join(f"import {name}\n" for name in units) + "_held = list(sys.modules.values())\n"
+    loaded = stand_ins + imports + "_held = list(sys.modules.values())\n"
     grown = []
     for before in (stand_ins, loaded):
         result = wasm.run(scratch, steps, before)

@@ -77,7 +77,7 @@ def measure(scratch):
     return Section(rows, [table])
 
 
-def _before(scratch):
+def everything_loaded(scratch):
     """Returns Python source that loads all code and holds it, so that none of it is weighed when it is wanted."""
     image = scratch / "image"
     names = set()
@@ -95,7 +95,7 @@ def _below(scratch):
         {"name": "below", "run": "board = build_board()\nbelow = Below(board, supervisor, clock, log)"},
         {"name": "tasks", "run": "start(supervisor.run())\nturns.wait(3000)", "turns": 1},
     ]
-    result = wasm.run(scratch, steps, _before(scratch))
+    result = wasm.run(scratch, steps, everything_loaded(scratch))
     return result["steps"][-1]["used"] - result["steps"][0]["used"]
 
 
@@ -104,7 +104,7 @@ def _session(scratch):
     steps = [{"name": "built", "run": "app = build_app(build_board())"}]
     steps += [{"name": name, "run": f"{run}\nturns.wait({ms})", "turns": 1} for name, run, ms in (*STORY, _AFTER_DAYS)]
     steps += [{"name": "end", "run": "print(json.dumps([backend.calls(), backend.answers]))"}]
-    result = wasm.run(scratch, steps, _before(scratch))
+    result = wasm.run(scratch, steps, everything_loaded(scratch))
     calls, answers = json.loads(result["output"][-1])
     if not set(calls) >= _CALLS or not all(isinstance(answer, int) for answer in answers.values()):
         raise RuntimeError(f"the session on the 32-bit build went wrong: {result['output']}")
