@@ -5,6 +5,7 @@ from micropython import const
 _TRIES = const(5)
 _VERIFY_MS = const(1_000)  # a motor pulse takes 300 to 600 ms, then the feedback contact has to settle
 _PAUSE_MS = const(1_000)  # between two tries, driven the other way so that a jammed bolt comes free
+_STUCK_MS = const(30_000)  # between two pulls at a bolt that did not come out; seldom, for the motor's sake
 _LOST_MS = const(250)  # a feedback contact that chatters while the contactor switches is no open lock
 
 
@@ -14,6 +15,8 @@ class LockSupervision:
     drive      True to lock
     confirmed  the feedback agrees with a wish to lock (True also for a lock that is not fitted)
     failed     the lock did not follow after five tries; `retry()` or another wish starts again
+
+    A lock that does not open is pulled at for ever, though seldom: it holds somebody's cable, or blocks the socket.
     """
 
     def __init__(self):
@@ -64,6 +67,8 @@ class LockSupervision:
             self._since = now_ms
         if not self.failed:
             self._try(wanted, now_ms)
+        elif not wanted and now_ms - self._since >= (_PAUSE_MS if self.drive else _STUCK_MS):
+            self._drive(not self.drive, now_ms)
 
     def _try(self, wanted, now_ms):
         if self.drive != wanted:

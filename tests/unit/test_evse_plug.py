@@ -230,10 +230,25 @@ def test_unplugging_at_the_vehicle_gives_a_bolt_that_did_not_come_out_another_ro
     bench.run(12_000)
     assert bench.names == ["lock_failed"] and not bench.out.lock
     bench.run(5_000)
-    assert not bench.out.lock, "it has given up"
+    assert not bench.out.lock, "it has given up for now"
     bench.vehicle = "A"
     assert bench.until(lambda: bench.out.lock, 1_000) is not None, "the motor pulls once more, the other way first"
     assert bench.until(lambda: not bench.out.lock, 2_000) is not None
     bench.lock_jammed = None
     bench.run(1_000)
     assert bench.names == [] and not bench.locked
+
+
+def test_a_bolt_that_was_jammed_in_an_empty_socket_comes_out_by_itself():
+    bench = Bench()
+    bench.machine.hold_plug = True
+    bench.plug()
+    bench.run(1_000)
+    bench.lock_jammed = True
+    bench.machine.hold_plug = False
+    bench.unplug()
+    bench.run(60_000)
+    assert bench.names == ["lock_failed"], "it stays one fault, however often the motor pulls"
+    bench.lock_jammed = None
+    bench.run(35_000)
+    assert bench.names == [] and not bench.locked and not bench.out.lock
