@@ -6,20 +6,11 @@ import os
 from asyncdns import Resolver
 from micropython import const
 
-from firmware.kernel.borrow import unload
 from firmware.kernel.signal import Signal
+from firmware.ocpp.opening import connection_url, open_link
 from firmware.ocpp.rpc import MessageIds, Rpc
 from firmware.ocpp.schema import Schema
 from firmware.ocpp.waker import Waker
-
-# What opens a link takes 7 KB of heap, for a few seconds in days: it is loaded for that and dropped again.
-_OPENING = (
-    "uwebsockets.url",
-    "uwebsockets.handshake",
-    "uwebsockets.tcp",
-    "uwebsockets.opening",
-    "firmware.ocpp.opening",
-)
 
 _WATCH_MS = const(500)
 _PONG_MS = const(10_000)  # silence after a ping that proves the link dead
@@ -146,16 +137,8 @@ class Connection:
         if not endpoint or not identity:
             self.url = ""
             return None
-        try:
-            for name in _OPENING:
-                __import__(name)
-                await asyncio.sleep(0)  # loading holds the scheduler
-            from firmware.ocpp.opening import connection_url, open_link
-
-            self.url = connection_url(endpoint, identity)
-            return await open_link(self.url, self._settings, self._resolve, self._spool, self.dial, self._connect)
-        finally:
-            unload("firmware.ocpp.tls", *_OPENING)
+        self.url = connection_url(endpoint, identity)
+        return await open_link(self.url, self._settings, self._resolve, self._spool, self.dial, self._connect)
 
     async def _link(self, ws, beat):
         """Lives through one link, from its opening to its end; returns without error if it was ended by our side."""

@@ -7,7 +7,7 @@ segment begins with a header record whose payload the owner gives (`opening`), s
 
 import os
 
-from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, SMALL_CHUNK, encode, read_chunk
+from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, encode, read_chunk
 
 __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 
@@ -258,7 +258,7 @@ class FlashLog:
         end = False
         while not end:
             try:
-                records, offset, skipped, end = read_chunk(self._file(base), offset, SMALL_CHUNK)
+                records, offset, skipped, end = read_chunk(self._file(base), offset)
             except OSError:
                 return []
             if skipped:

@@ -26,9 +26,8 @@ OVERHEAD = 12
 MAX_PAYLOAD = 512
 HEADER = 0  # kind of a segment's first record
 
-# A chunk holds at least one whole record of any length. One whose records are kept in RAM is no larger than that needs.
+# A chunk holds at least one whole record of any length. Half of it saves 0.5 KB of RAM and takes twice the time.
 _CHUNK = const(1024)
-SMALL_CHUNK = 544
 
 
 def encode(seq, kind, payload):
@@ -39,16 +38,16 @@ def encode(seq, kind, payload):
     return body + struct.pack("<I", binascii.crc32(body))
 
 
-def read_chunk(path, offset, most=_CHUNK):
-    """Reads the whole records that begin in the next `most` bytes of a file.
+def read_chunk(path, offset):
+    """Reads the whole records that begin in the next kilobyte of a file.
 
     Returns (records, offset to go on at, bytes skipped as garbage, True at the end of the file); a record is a tuple
     (seq, kind, payload). Raises OSError.
     """
     with open(path, "rb") as f:
         f.seek(offset)
-        data = f.read(most)
-    end = len(data) < most
+        data = f.read(_CHUNK)
+    end = len(data) < _CHUNK
     records = []
     at = skipped = 0
     while at < len(data):

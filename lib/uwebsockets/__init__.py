@@ -14,14 +14,7 @@ interpreter, and `client`, which ties them together. `opening` opens one, with `
 
 from uwebsockets.client import WebSocket
 from uwebsockets.errors import ConnectionClosed, HandshakeError, ProtocolError, WebSocketError
+from uwebsockets.opening import connect
+from uwebsockets.url import quote
 
 __all__ = ("ConnectionClosed", "HandshakeError", "ProtocolError", "WebSocket", "WebSocketError", "connect", "quote")
-
-# What opens a connection is loaded when it is asked for. Where RAM is short, it can be dropped from sys.modules again.
-_LATE = {"connect": "uwebsockets.opening", "quote": "uwebsockets.url"}
-
-
-def __getattr__(name):
-    if name not in _LATE:
-        raise AttributeError(name)
-    return getattr(__import__(_LATE[name], None, None, (name,)), name)

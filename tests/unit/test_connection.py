@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from binascii import a2b_base64
 
 from harness import FakeClock, settle
@@ -179,16 +178,6 @@ async def test_connects_and_says_so():
         assert arguments["headers"] == authorization("CP 1", "password") and arguments["ssl"] is None
         assert bench.events == [("up", None)]
         assert bench.link.connected and bench.link.rpc and bench.link.url == url
-
-
-async def test_what_opens_a_link_does_not_stay_in_ram():
-    """8 KB of heap, wanted for seconds in days; the next attempt loads it again."""
-    async with Bench(OSError("refused")) as bench:
-        for _ in range(2):
-            late = "uwebsockets.url uwebsockets.handshake uwebsockets.tcp uwebsockets.opening firmware.ocpp.opening"
-            assert [name for name in late.split() if name in sys.modules] == []
-            await bench.clock.run_for(1_000)
-        assert bench.link.connected
 
 
 async def test_messages_pass_both_ways():
