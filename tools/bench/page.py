@@ -20,8 +20,10 @@ _METHOD = """
 ## How it is measured
 
 **Heap (code, heap).** On the WebAssembly build of MicroPython, whose pointers, small integers and objects have the 32
-bits of an ESP32; floats differ, and the firmware has none. Code: the files of the image (`make image`) are imported one
-by one, each after those that it needs, and the heap is compared before and after, garbage collected. What the platform
+bits of an ESP32; floats differ, and the firmware has none. Code that is loaded: a station boots, registers, charges and
+shows its settings, once with every module loaded and held before, once without; the difference is what it holds. All
+code: the files of the image (`make image`) are imported one by one, each after those that it needs, and the heap is
+compared before and after, garbage collected. What the platform
 itself brings (asyncio, json, ...) was loaded before. A table of interned names grows in large steps; it is weighed
 apart, so that no module is charged with all of it.
 
