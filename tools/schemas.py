@@ -115,10 +115,11 @@ def generate():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.schemas", description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="only compare, exit with 1 on a difference")
+    check = parser.parse_args().check
     text = generate()
-    if parser.parse_args().check:
+    if check:
         sys.exit(TARGET.read_text(encoding="utf-8") != text)
     TARGET.write_text(text, encoding="utf-8")
     print(f"{TARGET.name}: {len(text)} bytes, {text.count(chr(10))} lines")

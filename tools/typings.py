@@ -5,8 +5,8 @@ The stub packages install into site-packages, where mypy takes no typeshed from.
 need.
 """
 
+import argparse
 import shutil
-import sys
 from importlib.metadata import files
 from pathlib import Path
 
@@ -28,4 +28,6 @@ def build(target):
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m tools.typings", description=__doc__.splitlines()[0])
+    parser.add_argument("directory", type=Path, help="where to write them; what is there is replaced")
+    build(parser.parse_args().directory)

@@ -7,7 +7,7 @@ segment begins with a header record whose payload the owner gives (`opening`), s
 
 import os
 
-from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, encode, read_chunk
+from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, checked, encode, read_chunk
 
 __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 
@@ -58,10 +58,14 @@ class FlashLog:
         """Adds a record (kind 1..255, payload up to MAX_PAYLOAD bytes) and returns its sequence number.
 
         A durable one is on flash when this returns, with all that waited before it; another one waits for flush().
-        Raises ValueError, or OSError when the flash refuses; then the record does not exist.
+        Raises TypeError for a payload that is not bytes-like, ValueError, or OSError when the flash refuses; then the
+        record does not exist.
         """
-        if not 0 < kind < 256 or len(payload) > MAX_PAYLOAD:
-            raise ValueError("bad record")
+        payload = checked(payload)
+        if not isinstance(kind, int):
+            raise TypeError("a kind is an int")
+        if not 0 < kind < 256:
+            raise ValueError("a kind is 1 to 255")
         seq = self.next_seq
         self.next_seq = seq + 1
         self._pending.append((seq, kind, payload))

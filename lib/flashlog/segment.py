@@ -30,10 +30,21 @@ HEADER = 0  # kind of a segment's first record
 _CHUNK = const(1024)
 
 
-def encode(seq, kind, payload):
-    """Returns the bytes of a record; raises ValueError when the payload is too long."""
+def checked(payload):
+    """Returns a payload as bytes. Raises TypeError for what is none, ValueError when it is too long."""
+    if not isinstance(payload, bytes):
+        # MicroPython would add a str to bytes, and count its characters instead of its bytes.
+        if not isinstance(payload, (bytearray, memoryview)):
+            raise TypeError("a payload is bytes, not " + type(payload).__name__)
+        payload = bytes(payload)  # a copy: the caller's buffer may change before it is written
     if len(payload) > MAX_PAYLOAD:
         raise ValueError("record too long")
+    return payload
+
+
+def encode(seq, kind, payload):
+    """Returns the bytes of a record; for what it raises see checked()."""
+    payload = checked(payload)
     body = struct.pack(_HEAD, _MAGIC, kind, len(payload), seq) + payload
     return body + struct.pack("<I", binascii.crc32(body))
 

@@ -19,6 +19,8 @@ async def write_single(master, unit, address, value):
 
 async def write_multiple(master, unit, address, data):
     """Writes the holding registers from `address` on with `data`, two bytes a register. Raises ModbusError."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError("registers are written as bytes, not " + type(data).__name__)
     count = len(data) // 2
     if not 1 <= count <= _MAX_WRITE or len(data) % 2:
         raise ValueError(f"{len(data)} bytes to write")

@@ -17,6 +17,8 @@ _MAX_DATA = const(254)  # LEN is one byte and counts the TFI
 
 def encode(data):
     """Returns the frame that carries `data` (command code and parameters, 1..254 bytes) to the chip."""
+    if not isinstance(data, (bytes, bytearray)):
+        raise TypeError("a command is bytes, not " + type(data).__name__)
     if not 1 <= len(data) <= _MAX_DATA:
         raise ValueError(f"{len(data)} bytes of data")
     length = len(data) + 1

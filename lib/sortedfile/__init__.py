@@ -38,8 +38,9 @@ class SortedFile:
 
     `replacing()` and `updating()` do their work step by step as generators that yield nothing: whoever has something
     else to do does it in between. A step takes no more than about one write of a page. Until the last one `busy` is
-    True, and the old content is there and can be read. They raise ValueError for what cannot be taken, OSError when the
-    flash refuses; the old content then stays, as it does when they are closed early.
+    True, and the old content is there and can be read. They raise TypeError for what is not bytes-like, ValueError for
+    what cannot be taken, OSError when the flash refuses; the old content then stays, as it does when they are closed
+    early.
     """
 
     def __init__(self, path, key_bytes, record_bytes, is_removal=None, most_changes=_MOST_CHANGES):

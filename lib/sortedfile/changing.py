@@ -7,7 +7,7 @@ import struct
 from micropython import const
 
 from sortedfile import COUNT, NAME_BYTES, RUNS
-from sortedfile.pages import HASH_BYTES, stored_form
+from sortedfile.pages import HASH_BYTES, check_bytes, stored_form
 from sortedfile.sorting import Sorter
 from sortedfile.writing import stored, writing
 
@@ -18,6 +18,7 @@ class Change:
     """A replacement or an update of the SortedFile `file`: `meta` goes with it, `most` records may come of it."""
 
     def __init__(self, file, meta, most):
+        check_bytes(meta)
         self._file = file
         self._meta = meta
         self._most = most
@@ -95,6 +96,7 @@ class Change:
 
     def _stored(self, records):
         for record in records:
+            check_bytes(record)
             if len(record) != self._file.record_bytes:
                 raise ValueError("record of the wrong size")
             yield stored_form(record, self._file.key_bytes)

@@ -38,6 +38,12 @@ def stored_form(record, key_bytes):
     return struct.pack(">I", binascii.crc32(record[:key_bytes])) + record
 
 
+def check_bytes(data):
+    """Raises TypeError for what is not bytes-like: MicroPython adds a str to bytes, and counts its characters."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError("bytes are wanted, not " + type(data).__name__)
+
+
 class PageFile:
     """The file at `path`, which need not exist, with `per_page` (1 to 255) records in a page. It stays open.
 

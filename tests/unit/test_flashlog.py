@@ -194,3 +194,35 @@ def test_oversized_and_reserved_records_are_refused():
     with raises(ValueError):
         log.append(0, b"")
     assert log.append(255, b"x" * MAX_PAYLOAD) == 1 and contents(log) == [(1, 255, b"x" * MAX_PAYLOAD)]
+
+
+def test_only_bytes_are_taken():
+    """S4: a text was durable, and damaged."""
+    path = fresh_folder() + "/log"
+    log = FlashLog(path)
+    for payload in ("text", "é", 5, None, ["a"], 1.5):
+        for durable in (True, False):
+            with raises(TypeError):
+                log.append(1, payload, durable)
+    for kind in ("1", 1.5, None):
+        with raises(TypeError):
+            log.append(kind, b"x")
+    with raises(TypeError):
+        flashlog.segment.encode(1, 1, "text")
+    assert log.pending == 0 and log.next_seq == 1 and contents(log) == []
+    buffer = bytearray(b"kept")
+    log.append(1, buffer, durable=False)
+    buffer[0] = 0
+    log.append(1, memoryview(b"view"))
+    assert contents(FlashLog(path)) == [(1, 1, b"kept"), (2, 1, b"view")] and not FlashLog(path).damaged
+
+
+def test_a_head_that_is_no_bytes_stops_the_owner_and_loses_nothing():
+    """S4, by the other door: `opening` gives the payload of a segment's head."""
+    path = fresh_folder() + "/log"
+    heads = ["text", b"head"]
+    log = FlashLog(path, opening=lambda: heads.pop(0))
+    with raises(TypeError):
+        log.append(1, b"a")
+    log.flush()
+    assert contents(FlashLog(path)) == [(1, 1, b"a")]

@@ -1,6 +1,8 @@
 # interpreters: cpython
 """tools/flashlog: what a station keeps can be read on the host, and damage is seen."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +26,14 @@ with open("%s", "wb") as f:
 """
 
 
-def tool(*arguments):
+def tool(*arguments, **environment):
     done = subprocess.run(
-        [sys.executable, "-m", "tools.flashlog", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "tools.flashlog", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -73,3 +80,33 @@ def test_a_flash_image_is_read():
     Path(image).write_bytes(bytes(8192))
     code, output = tool(image)
     assert code == 1 and "no LittleFS2 image" in output
+
+
+def test_a_folder_that_is_no_store_is_left_alone():
+    """S3: it was copied, into itself if the temporary folder was in it."""
+    folder = Path(fresh_folder())
+    (folder / "journal").mkdir()
+    (folder / "journal" / "2026.log").write_text("a diary")
+    (folder / "tags").write_text("a ctags file")
+    (folder / "inner").mkdir()
+    for argument in (folder, folder / "inner", folder / "nothing", "/", "/proc"):
+        code, output = tool(str(argument))
+        assert code == 2 and ("holds no store" in output or "no such file" in output), output
+        assert "Traceback" not in output
+
+
+def test_only_the_store_is_copied():
+    """S3: a store among other things, such as the temporary folder itself."""
+    folder = Path(store()[0])
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    code, output = tool(str(folder), TMPDIR=str(scratch))
+    assert code == 0 and "all intact" in output
+
+
+def test_the_folder_that_mpremote_copies_data_to_is_understood():
+    """`mpremote cp -r :/data .`, then `python -m tools.flashlog .`"""
+    around = Path(fresh_folder())
+    shutil.move(store()[0], around / "data")
+    code, output = tool(str(around))
+    assert code == 0 and "begin" in output and "all intact" in output

@@ -6,11 +6,12 @@ from firmware.kernel.log import ERROR, INFO, WARNING, Log, level_of
 
 
 def test_lines_come_back_as_they_were_added():
-    log = Log(FakeClock(1_000_000))
+    clock = FakeClock(1_000_000)
+    log = Log(clock)
     log.info("evse 1", "state %s", "C")
     log.error("rpc", "äöü\ttab")
     (unix, *first), second = log.lines()
-    assert abs(unix) < 1 << 40 and first == [INFO, "evse 1", "state C"]
+    assert unix == clock.now() and first == [INFO, "evse 1", "state C"]
     assert second[1:] == (ERROR, "rpc", "äöü\ttab")
     assert [line[3] for line in log.lines(ERROR)] == ["äöü\ttab"]
 

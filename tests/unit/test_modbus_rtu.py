@@ -216,4 +216,6 @@ async def test_arguments_out_of_range_never_reach_the_line():
     for data in (b"", b"\x01", b"\x00" * 248):
         with raises(ValueError):
             await write_multiple(server, 1, 0, data)
+    with raises(TypeError):  # S4
+        await write_multiple(server, 1, 0, "text")
     assert line.requests == []

@@ -228,3 +228,18 @@ def test_sorter_needs_no_ram_for_all_records():
         assert list(sorter.ordered()) == [record(n) for n in sorted(numbers)]
         sorter.close()
         assert os.listdir(folder) == []
+
+
+def test_only_bytes_are_taken():
+    """S4: MicroPython adds a text to bytes without a word."""
+    file = filled(3)
+    text = "0000000400é"
+    for change in (file.replace, file.update):
+        for records in (["00000004" + "0001"], [text], [None], [12], "000000040001"):
+            with raises(TypeError):
+                change(records)
+        with raises(TypeError):
+            change([record(4)], "owner")
+    assert not file.busy and file.count == 3 and file.meta == b"meta"
+    file.update([bytearray(record(4, 7))])
+    assert file.get(record(4)[:KEY]) == record(4, 7)

@@ -1,12 +1,15 @@
 """Writes the generated tables of docs/: `python -m tools.docs`; with `--check` it fails when a page is not current."""
 
+import argparse
 import sys
 
 from tools.docs.pages import pages
 
 
 def main():
-    check = "--check" in sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m tools.docs", description="Writes the generated tables of docs/.")
+    parser.add_argument("--check", action="store_true", help="write nothing, exit with 1 when a page is not current")
+    check = parser.parse_args().check
     stale = [(path, text) for path, before, text in pages() if before != text]
     for path, text in stale:
         if check:

@@ -1,6 +1,7 @@
 """Prints and verifies what a station keeps on its flash.
 
-    python -m tools.flashlog DIRECTORY     a store, copied from a station (mpremote cp -r :/data .) or made by a test
+    python -m tools.flashlog DIRECTORY     a store, copied from a station (mpremote cp -r :/data .) or made by a test;
+                                           or the folder that `data` was copied to
     python -m tools.flashlog IMAGE         a whole flash image, such as the simulator's flash.img
 
 Nothing is changed. The exit code is 1 when something was damaged.
@@ -8,6 +9,7 @@ Nothing is changed. The exit code is 1 when something was damaged.
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,10 @@ from firmware.store.registry import SETTINGS  # noqa: E402
 from firmware.store.slots import Slots  # noqa: E402
 from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, decode, is_removal  # noqa: E402
 
+# The end of a file of sorted records, see sortedfile.pages.
+SORTED_MAGIC = b"SRT2"
+SORTED_FOOTER = 63
+
 _KINDS = {
     records.BEGIN: "begin",
     records.SAMPLE: "sample",
@@ -40,14 +46,17 @@ _KINDS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools.flashlog", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.flashlog", description=__doc__.partition("\n")[0])
     parser.add_argument("store", type=Path, help="directory of a store, or a flash image")
     parser.add_argument("--secrets", action="store_true", help="show passwords among the settings")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "store"
         if arguments.store.is_dir():
-            shutil.copytree(arguments.store, copy)  # opening a store repairs it: not the original
+            store = store_in(arguments.store)
+            if store is None:
+                parser.error(f"{arguments.store} holds no store of a station: journal, history, tags or settings")
+            copy_store(store, copy)  # opening a store repairs it: not the original
         elif arguments.store.is_file():
             extract(arguments.store, copy)
         else:
@@ -55,6 +64,37 @@ def main():
         damaged = [name for name, show in find(copy, arguments.secrets) if not show()]
     print("damaged: " + ", ".join(damaged) if damaged else "all intact")
     return 1 if damaged else 0
+
+
+def store_in(folder):
+    """Returns the folder that is a store, `folder` or the `data` in it (as mpremote copies it), or None."""
+    return next((place for place in (folder, folder / "data") if is_store(place)), None)
+
+
+def is_store(folder):
+    """Tells whether there is anything in a folder that only a station's store has."""
+    segments = [path.name for path in (folder / "journal").glob("*.log")]
+    return (
+        any(re.fullmatch(r"[0-9a-f]{8}\.log", name) for name in segments)
+        or any((folder / "history").glob("*.row*"))
+        or any((folder / f"settings.{slot}").is_file() for slot in "ab")
+        or is_list(folder / "tags")
+    )
+
+
+def is_list(path):
+    """Tells whether a file ends as a SortedFile does."""
+    return path.is_file() and SORTED_MAGIC in path.read_bytes()[-SORTED_FOOTER:]
+
+
+def copy_store(store, target):
+    """Copies what belongs to a store, and nothing else that is in its folder, into the new folder `target`."""
+    target.mkdir()
+    for path in store.iterdir():
+        if path.is_dir() and path.name in ("journal", "history"):
+            shutil.copytree(path, target / path.name)
+        elif path.is_file() and (path.suffix in (".a", ".b") or path.name.partition(".")[0] == "tags"):
+            shutil.copyfile(path, target / path.name)
 
 
 def extract(image, target):

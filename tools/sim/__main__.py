@@ -18,6 +18,9 @@ from tools.sim.charger import RESTART_CODES, ROOT, Charger, CommandFailed, Contr
 
 
 def main(argv):
+    if argv[:1] in (["ctl"], ["run"]) and argv[1:2] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     if argv[:1] == ["ctl"]:
         return control(argv[1:])
     if argv[:1] == ["run"]:
