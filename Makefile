@@ -7,7 +7,7 @@ DEVELOPMENT := $(VENV)/.development-ready
 TYPINGS := build/typings
 WORKERS ?= 2
 
-.PHONY: run test coverage soak lint bench image port flash clean
+.PHONY: run test coverage soak sweep lint bench image port flash clean
 
 run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end by itself with a verdict)
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
@@ -21,6 +21,9 @@ coverage: $(DEVELOPMENT)  ## which lines the tests on CPython reach; three times
 
 soak: $(TOOLS)  ## 30 days of sessions with 200 power cuts, in virtual time (SOAK="DAYS CUTS SEED")
 	MICROPYPATH=.frozen:.:lib:tests/unit $(BIN)/micropython -X heapsize=16M tests/soak.py $(or $(SOAK),30 230 1)
+
+sweep: $(TOOLS)  ## raise an exception at every line of control, session and store (SWEEP="--scenario socket --seed 2")
+	$(BIN)/python -m tools.sweep $(SWEEP)
 
 lint: $(DEVELOPMENT) $(TYPINGS)
 	$(BIN)/ruff check .

@@ -1,0 +1,263 @@
+"""The station under the sweep: the real App above the simulator's world, in virtual time, on CPython.
+
+Played are the ADC bursts of the pilot, the meter's and the reader's lines and the link; all else is the firmware's.
+"""
+
+import asyncio
+import gc
+import importlib.util
+import sys
+import time
+import types
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_DEVICE = _ROOT / "tools" / "sim" / "device"
+_TICKS_MASK = (1 << 30) - 1
+_HALF = 1 << 29
+_EPOCH = 1_800_000_000
+
+# Short intervals, so that a minute has everything in it.
+_PROVISION = {
+    "CentralSystemUrl": "ws://central",
+    "ClockAlignedDataInterval": "30",
+    "MeterValueSampleInterval": "5",
+    "RunningStateInterval": "5",
+    "JournalBatch": "4",
+    "JournalBatchSeconds": "10",
+    "ReswipeGuard": "1",
+    "LogLevel": "info",
+}
+
+_CONTROL_MS = 100  # the deadline of IEC 61851-1 table A.6
+_ANSWER_MS = 200  # from the vehicle's S2 to the coil: the deadline, and the tick in which the change falls
+_NOISE = 40  # lines of the log that are kept for the report
+
+
+class Site:
+    """Vehicles, central system and flash outlive power-ons; `await boot()` builds the App of the next one.
+
+    `broken` is what was seen that must not be. `hit` says whom the fault hit: None (nobody yet, or no connector), a
+    connector's number, or "all".
+    """
+
+    def __init__(self, loop, flash, socket=True, meter=True):
+        from tools.sim.world.vehicle import Register
+        from tools.sim.world.world import World
+        from tools.sweep.central import Central
+
+        flash.mount()
+        self.loop = loop
+        self.flash = flash
+        self.socket = socket
+        self.meter = meter
+        self.app = None
+        self.ended = None  # how the App ended
+        self.ended_at_start = None  # what kept it from being built, at the first time
+        self.broken = []
+        self.log = []
+        self.hit = None
+        self.injected_ms = None
+        self.reader_turn = asyncio.Lock()
+        self.expects = {}  # connector -> True while its vehicle charges and nobody has asked it to stop
+        self._boot_ms = 0
+        self._acted = {}  # connector -> ms of its last whole control step
+        self._ready = {}  # connector -> ms since when its vehicle has not asked for energy
+        self.registers = [Register(1000), Register(2000)]
+        self.world = World(lambda: loop.ms, self._happened, 2, socket, 3, self.registers)
+        self.outlets = self.world.outlets
+        self.central = Central(self.unix)
+        self.starting = False
+        self.watch = lambda: None  # called when the sweep may begin
+        self.clock_known = True
+        loop.on_time = self._time_has_passed
+        self.world.timeline.arrange = None
+
+    def unix(self):
+        return _EPOCH + self.loop.ms // 1000
+
+    def wall(self):
+        return self.unix() if self.clock_known else 0
+
+    # The station
+
+    def boot(self):
+        """Builds the App over the flash; raises what it raises."""
+        self._boot_ms = self.loop.ms
+        self._acted = {}
+        time.ticks_ms = lambda: (self.loop.ms - self._boot_ms) & _TICKS_MASK
+        time.ticks_diff = lambda end, start: ((end - start + _HALF) & _TICKS_MASK) - _HALF
+        self.starting = True
+        self.app = None
+        sys.modules["machine"].attach(self.world, lambda kind: None)
+        sys.modules["network"].attach(self.world)
+        from firmware import assembly
+        from firmware.app import App
+        from firmware.boards import board as boards
+        from firmware.boards import simulated
+        from firmware.drivers import rtc
+
+        rtc.wall, rtc.set_wall = self.wall, lambda unix: None
+        assembly.Connection = lambda *_, **__: _connection(self.central)
+        layout = dict(simulated.LAYOUT, meter_bus=None, readers=(), fitted=2)
+        layout["connectors"] = [self._parts(parts) for parts in layout["connectors"]]
+        layout["fixed_cable"] = not self.socket
+        boards.Pilot = _pilot(boards.Pilot, self.outlets)
+        built = boards.Board(layout)
+        built.meters = [_Meter(outlet) if self.meter else None for outlet in self.outlets]
+        built.readers = [Reader()]
+        self.reader = built.readers[0]
+        self.app = App(built, "/flash", {}, dict(_PROVISION), self._logged)
+        self._watch_steps()
+        self.starting = False
+
+    def _parts(self, parts):
+        gone = ("indicator",) if self.socket else ("indicator", "proximity", "lock")
+        return {name: part for name, part in parts.items() if name not in gone}
+
+    def _watch_steps(self):
+        for evse in self.app.evses:
+            evse.act = self._watched(evse.act, evse.number)
+
+    def _watched(self, act, number):
+        def watched(now_ms):
+            act(now_ms)
+            self._acted[number] = self.loop.ms
+
+        return watched
+
+    async def run(self):
+        """Runs the App to its end; returns how it ended: "soft", "hard", or the exception."""
+        try:
+            self.ended = await self.app.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            self.ended = exc
+        return self.ended
+
+    def make_safe(self):
+        """What main.py does at the end, and the board's reset: outputs float low."""
+        if self.app:
+            try:
+                self.app.make_safe()
+            except Exception as exc:
+                self.fail("make_safe raised %r" % exc)
+
+    def restart_outputs(self):
+        """A reset of the chip: the coils fall off, the pilot goes to its level of power-on."""
+        for outlet in self.outlets:
+            outlet.contactor.drive(0, False)
+            outlet.contactor.drive(1, False)
+
+    def _logged(self, line):
+        self.log.append("%d.%03d %s: %s" % (self.loop.ms // 1000, self.loop.ms % 1000, line[2], line[3]))
+        del self.log[:-_NOISE]
+
+    # What is watched all the time.
+
+    def fail(self, text):
+        if text not in self.broken:
+            self.broken.append(text)
+
+    def _happened(self, name, fields):
+        if name == "relay" and not fields["on"]:
+            number = fields["connector"]
+            if self.expects.get(number) and self.injected_ms is not None and self.hit not in (number, "all"):
+                self.fail("connector %d stopped charging" % number)
+
+    def _time_has_passed(self, ms):
+        self.world.timeline.look()
+        late = self.loop.grain_ms
+        for outlet in self.outlets:
+            number = outlet.number
+            if outlet.vehicle.state in ("C", "D"):
+                self._ready[number] = ms
+            if not outlet.contactor.coil:
+                continue
+            if ms - self._acted.get(number, self._boot_ms) > _CONTROL_MS + late:
+                self.fail("connector %d: contactor closed without control" % number)
+            if ms - self._ready.get(number, ms) > _ANSWER_MS + 2 * late:
+                self.fail("connector %d: contactor closed and no vehicle asks for it" % number)
+
+
+class _Meter:
+    """The energy meter of an outlet, without its line."""
+
+    def __init__(self, outlet):
+        self._outlet = outlet
+
+    async def read(self):
+        from firmware.kernel.reading import Reading
+
+        await asyncio.sleep(0.03)
+        currents, mv, uj = self._outlet.meter_values()
+        return Reading(
+            energy_wh=uj // 3_600_000_000,
+            power_w=sum(currents) * mv // 1_000_000,
+            currents_ma=tuple(currents),
+            voltages_mv=(mv, mv, mv),
+            frequency_mhz=50_000,
+        )
+
+
+class Reader:
+    """A card reader without its line."""
+
+    reverse = False
+    shorten = True
+
+    def __init__(self):
+        from firmware.kernel.signal import Signal
+
+        self.card = Signal()
+        self.refused = Signal()
+        self.health = Signal()
+
+    async def run(self, beat):
+        while True:
+            beat()
+            await asyncio.sleep(2)
+
+
+def _pilot(real, outlets):
+    """Returns a Pilot that measures each half-wave at once, and exactly."""
+    if hasattr(real, "outlets"):
+        real = real.__mro__[1]
+
+    class Pilot(real):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            source = self._read_uv.__self__._source
+            self._circuit = next(outlet.pilot for outlet in outlets if outlet.pilot_uv == source)
+
+        def sample(self):
+            circuit = self._circuit
+            if circuit.high_us >= 1000:
+                return circuit.high_mv, circuit.high_mv
+            if circuit.high_us == 0:
+                return circuit.low_mv, circuit.low_mv
+            return circuit.high_mv, circuit.low_mv
+
+    Pilot.outlets = outlets
+    return Pilot
+
+
+def _connection(central):
+    from tools.sweep.central import Connection
+
+    return Connection(central)
+
+
+def install_board():
+    """Makes the modules of MicroPython and of the board importable."""
+    sys.modules["micropython"] = types.ModuleType("micropython")
+    sys.modules["micropython"].const = lambda value: value
+    gc.mem_alloc = gc.mem_free = lambda: 100_000
+    for name in ("machine", "network"):
+        spec = importlib.util.spec_from_file_location(name, _DEVICE / (name + ".py"))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    if str(_ROOT / "lib") not in sys.path:
+        sys.path.insert(0, str(_ROOT / "lib"))
