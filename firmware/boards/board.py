@@ -232,12 +232,12 @@ def _watchdog(timeout_ms):
 
 
 def _modbus(layout):
-    from modbus_rtu import RtuMaster
+    from firmware.drivers.meter import line
 
     port = _uart(layout["uart"], layout["baudrate"], layout.get("tx"), layout.get("rx"))
     direction = _output(layout.get("direction"))
     flush = port.flush if direction else None
-    return RtuMaster(asyncio.StreamReader(port), layout["baudrate"], direction=direction, flush=flush)
+    return line(asyncio.StreamReader(port), layout["baudrate"], direction=direction, flush=flush)
 
 
 def _model(model):
@@ -247,16 +247,9 @@ def _model(model):
 
 
 def _reader(layout, kind):
-    from firmware.drivers.rfid import Em4100Source, Pn532Source, Reader
+    from firmware.drivers import rfid
 
     if kind not in _READER_BAUDRATES:
         raise ValueError(f"unknown reader {kind}")
     port = _uart(layout["uart"], _READER_BAUDRATES[kind], layout.get("tx"), layout.get("rx"))
-    stream = asyncio.StreamReader(port)
-    if kind == "pn532":
-        import pn532
-
-        return Reader(Pn532Source(pn532.PN532(stream)))
-    import em4100
-
-    return Reader(Em4100Source(em4100.Receiver(stream)))
+    return rfid.reader(kind, asyncio.StreamReader(port))

@@ -4,7 +4,7 @@ No float is computed: those of the ESP32 have 24 bits, too few for the Wh of a m
 """
 
 from micropython import const
-from modbus_rtu import ModbusError
+from modbus_rtu import ModbusError, RtuMaster
 
 from firmware.kernel.reading import Reading
 
@@ -16,6 +16,11 @@ _NOT_THERE = (1, 2, 3)
 # A bit pattern that would mean more than 2 ** 40 of any unit is no measurement.
 _MOST_BITS = const(40)
 _MOST_FACTOR = const(10)  # of SunSpec: they are powers of ten from -10 to 10
+
+
+def line(stream, baudrate, **options):
+    """Returns the Modbus RTU master for the meters on one serial line; `options` are those of modbus_rtu.RtuMaster."""
+    return RtuMaster(stream, baudrate, **options)
 
 
 class Meter:

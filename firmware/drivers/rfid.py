@@ -134,3 +134,14 @@ def uid_text(uid, reverse=False, shorten=True):
     if not shorten and len(uid) == 4:
         uid += bytes(3)
     return uid.hex().upper()
+
+
+def reader(kind, stream):
+    """Returns the Reader of `kind`, "pn532" or "em4100", on an asyncio stream."""
+    if kind == "pn532":
+        import pn532  # a station has one kind of reader
+
+        return Reader(Pn532Source(pn532.PN532(stream)))
+    import em4100
+
+    return Reader(Em4100Source(em4100.Receiver(stream)))
