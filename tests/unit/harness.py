@@ -51,9 +51,28 @@ def tell_of_deaths():
 
 
 async def settle(rounds=20):
-    """Lets every task that can run do so; for code that waits for nothing but other tasks of this loop."""
+    """Lets every task that can run do so; for code that waits for nothing but other tasks of this loop.
+
+    Ends as soon as nobody is left to run: virtual hours pass in steps of 20 ms, each of which settles.
+    """
     for _ in range(rounds):
         await asyncio.sleep(0)
+        if not _others_can_run():
+            break
+
+
+if sys.implementation.name == "micropython":
+    import time
+    from asyncio import core
+
+    def _others_can_run():
+        task = core._task_queue.peek()
+        return task is not None and time.ticks_diff(task.ph_key, time.ticks_ms()) <= 0
+
+else:
+
+    def _others_can_run():
+        return bool(asyncio.get_running_loop()._ready)
 
 
 class MemoryStream:
