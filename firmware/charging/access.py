@@ -51,10 +51,12 @@ class Access:
         for connector in served:
             if connector.grant and same_token(token, connector.grant.token):
                 # With the vehicle there the transaction is about to begin; without, this is the second presentation.
-                if connector.evse.connected:
+                if not connector.evse.connected:
+                    connector.cancel()
+                    return "cancelled"
+                if not connector.faulted:
                     return "busy"
-                connector.cancel()
-                return "cancelled"
+                connector.cancel()  # nothing begins there; another connector may be free
         return None
 
     def _stop_own(self, connector, token):

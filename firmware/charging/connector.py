@@ -25,7 +25,7 @@ _LAST_READ_MS = const(2_500)
 _CURRENT_GONE_MS = const(7_000)
 
 _POWER_RETURN_MS = const(5_000)  # a plug that is seen so soon after power-on was in before
-_PLUGGING_MS = const(3_000)  # a plug that goes in may lose contact again
+_PLUGGING_MS = const(3_000)  # a plug that goes in may lose contact again, and finds it within that time
 _NEXT_USE = 1 << 60  # ms that never come
 
 # The coil is off, but the main contacts carry current until they have moved.
@@ -71,6 +71,7 @@ class Connector:
         self._settings = settings
         self._journal = journal
         self._connected = False
+        self._unplugged_ms = None  # when a plug that had just gone in lost contact again
         self._free_until = 0  # ms; a plug that was let go of is not locked again before
         self._waiting_ms = None  # since when the status is Preparing
         self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
@@ -163,6 +164,8 @@ class Connector:
     def unlock(self):
         """Stops the transaction, if any, and lets go of the plug until the next use or for UnlockWindow (§5.18)."""
         self.stop("UnlockCommand")
+        if self._connected:
+            self.grant = None  # whoever waited for the lock has to identify again
         window_s = self._option("UnlockWindow", 0)
         self._free_until = self._clock.ms() + window_s * 1000 if window_s else _NEXT_USE
         if not window_s:
@@ -230,6 +233,7 @@ class Connector:
 
     def _plugged(self):
         self.plugged_ms = self._clock.ms()
+        self._unplugged_ms = None
         if self.plugged_ms > _POWER_RETURN_MS:
             self._free_until = 0
         if self.session == RUNNING:
@@ -250,8 +254,9 @@ class Connector:
         if transaction is None or transaction.stopping:
             if unlock:
                 self.owner = None
-            if self.grant and self._clock.ms() - self.plugged_ms >= _PLUGGING_MS:
-                self.cancel()  # OCPP 1.6 §4.9 B1: who comes next must not charge for who has gone
+            self._unplugged_ms = self._clock.ms()
+            if self._unplugged_ms - self.plugged_ms >= _PLUGGING_MS:
+                self._leave()
         elif self._option("StopTransactionOnEVSideDisconnect", True):
             self._info = _EV_SIDE
             if not unlock:
@@ -259,6 +264,12 @@ class Connector:
             self.stop("EVDisconnected")
         else:
             transaction.info = _EV_SIDE  # has priority over unlocking, OCPP 1.6 §4.10
+
+    def _leave(self):
+        """Who plugged in has taken the plug out again (OCPP 1.6 §4.9 B1): who comes next must not charge for him."""
+        self._unplugged_ms = None
+        if self.grant:
+            self.cancel()
 
     def _fault_changed(self, evse, fault, on):
         if on and fault.name == "emergency_stop":
@@ -345,6 +356,8 @@ class Connector:
         self._look()
         if self.used_up and not self._cable_in():
             self._forget_usage()
+        if self._unplugged_ms is not None and now - self._unplugged_ms >= _PLUGGING_MS:
+            self._leave()
         self._watch_time_out(now)
         self.metering.step()
         if self.transaction is None:
@@ -386,6 +399,8 @@ class Connector:
     def _ready_to_begin(self, now):
         if not self.evse.connected or self.faulted or not self.operative or not self._station.may_begin():
             return False
+        if not self.evse.plug_locked:
+            return False  # a lock that fails must not leave a transaction behind that never gave energy
         if not self.metering.settled:
             return False  # nobody knows where to count from; three polls at most
         return self.metering.polled_at >= self._requested_ms or now - self._requested_ms >= _READ_MS

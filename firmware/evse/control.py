@@ -84,6 +84,7 @@ class Evse:
         """Lets a lock that did not follow try again; charging asks for it when a person or the back-end wants it."""
         if self.machine.lock:
             self.machine.lock.retry()
+            self._faults.watch("lock_failed").clear()  # it comes back when the lock does not follow this time either
 
     def set_phases(self, phases):
         """Asks for 1 or 3 phases; the change takes a minute when the vehicle has had voltage. Raises ValueError."""
@@ -184,6 +185,11 @@ class Evse:
     def locked(self):
         """True or False by the lock's feedback, None without lock."""
         return self._inputs.lock_closed
+
+    @property
+    def plug_locked(self):
+        """The plug cannot be taken out: the lock is confirmed by its feedback, or the cable is fixed (IEC 61851-1 D.6.5)."""
+        return self.machine.plug_locked
 
     @property
     def duty(self):

@@ -2,9 +2,9 @@
 
 from micropython import const
 
-_TRIES = const(5)
+_TRIES = const(3)  # 4.4 s with what follows: a user who waits for energy learns within 5 s that the plug does not lock
 _VERIFY_MS = const(1_000)  # a motor pulse takes 300 to 600 ms, then the feedback contact has to settle
-_PAUSE_MS = const(1_000)  # between two tries, driven the other way so that a jammed bolt comes free
+_PAUSE_MS = const(700)  # between two tries, driven the other way so that a jammed bolt comes free
 _STUCK_MS = const(30_000)  # between two pulls at a bolt that did not come out; seldom, for the motor's sake
 _LOST_MS = const(250)  # a feedback contact that chatters while the contactor switches is no open lock
 
@@ -14,7 +14,7 @@ class LockSupervision:
 
     drive      True to lock
     confirmed  the feedback agrees with a wish to lock (True also for a lock that is not fitted)
-    failed     the lock did not follow after five tries; `retry()` or another wish starts again
+    failed     the lock did not follow after three tries; `retry()` or another wish starts again
 
     A lock that does not open is pulled at for ever, though seldom: it holds somebody's cable, or blocks the socket.
     """

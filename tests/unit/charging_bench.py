@@ -56,6 +56,10 @@ class ScriptedEvse:
         return self.state in "BCD"
 
     @property
+    def plug_locked(self):
+        return self.locked is not False
+
+    @property
     def vehicle_ready(self):
         return self.state == "C"
 

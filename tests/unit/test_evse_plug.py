@@ -147,7 +147,7 @@ def test_closes_only_when_the_lock_is_confirmed():
     assert not bench.out.close
 
 
-def test_five_tries_with_a_pause_then_a_fault():
+def test_three_tries_with_a_pause_then_a_fault():
     bench = Bench()
     bench.lock_jammed = False
     bench.machine.hold_plug = True
@@ -162,8 +162,9 @@ def test_five_tries_with_a_pause_then_a_fault():
             tries.append(bench.now)
         driven = bench.out.lock
     # The first try began with the plug; the bench looks from 60 ms on.
-    assert len(tries) == 5
-    assert all(1_900 <= tries[i + 1] - tries[i] <= 2_200 for i in range(4))
+    assert len(tries) == 3
+    assert all(1_600 <= tries[i + 1] - tries[i] <= 1_900 for i in range(2))
+    assert bench.now - start <= 4_600, "V10: known within 5 s"
     assert not bench.out.lock  # the plug is given back
     bench.lock_jammed = None
     bench.unplug()
@@ -177,10 +178,10 @@ def test_a_lock_that_frees_itself_on_the_third_try_is_no_fault():
     bench.lock_jammed = False
     bench.machine.hold_plug = True
     bench.plug()
-    bench.run(5_000)
+    bench.run(3_000)
     assert bench.names == []
     bench.lock_jammed = None
-    bench.run(3_000)
+    bench.run(2_000)
     assert bench.locked and bench.machine.lock.confirmed and bench.names == []
 
 

@@ -23,7 +23,7 @@ TIMINGS = (
     ("contactor_check", "_SETTLE_MS", "auxiliary contact not judged after a switching", "with the debounce: 1.25 s"),
     ("contactor_check", "_METER_SETTLE_MS", "a load behind an open contactor is not judged", "slow meters"),
     ("cable", "_SETTLE_MS", "two equal looks at the proximity", "contact bounce"),
-    ("lock_supervision", "_VERIFY_MS", "one try of the lock, five in all", "motor pulse and feedback"),
+    ("lock_supervision", "_VERIFY_MS", "one try of the lock, three in all", "motor pulse and feedback"),
     ("lock_supervision", "_PAUSE_MS", "between two tries, driven the other way", "jammed bolt"),
     ("lock_supervision", "_LOST_MS", "feedback lost while charging", "chatter"),
     ("rcd_supervision", "_RESPONSE_MS", "self-test: trip after the test level", "devices answer within 740 ms"),

@@ -5,7 +5,7 @@ from micropython import const
 from tools.fault_matrix.cases import B1, B2, CASES, CHARGING, PAUSED, STATES, A
 from tools.sim.bench import Bench
 
-_DETECTED_MS = const(13_000)  # the slowest is a lock: five tries
+_DETECTED_MS = const(13_000)  # the slowest is a lock: three tries
 _RECLOSE_MS = const(33_000)  # from the end of a fault to energy again
 _LONG_MS = const(60_000)  # beyond this the bench may take long strides
 

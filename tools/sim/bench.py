@@ -80,7 +80,10 @@ class Bench:
             self.settings.set(name, value, "system")
         self.journal = Journal(folder, self.clock, self.log, self.settings)
         self.meters = [OutletMeter(outlet) for outlet in self.outlets]
-        self.evses = [Evse(i + 1, parts, self.clock, self.log) for i, parts in enumerate(self.board.connectors)]
+        self.evses = [
+            Evse(i + 1, parts, self.clock, self.log, fixed_cable=not socket)
+            for i, parts in enumerate(self.board.connectors)
+        ]
         self.station = Station(
             self.clock, self.log, self.settings, self.journal, {}, _NoCache(), self.evses, self.meters
         )
