@@ -7,7 +7,7 @@ start; only then it is authorised, to start on a connector that is ready, to sto
 
 import asyncio
 
-from firmware.charging.authorisation import CONCURRENT_TX, same_token, valid_token
+from firmware.charging.authorisation import CONCURRENT_TX, is_made_up, same_token, valid_token
 from firmware.charging.transaction import Grant
 
 
@@ -23,20 +23,34 @@ class Access:
         self._may_start = may_start
         self.reservations = None  # Reservations, once there has been one
         self._checking = set()  # tokens that are being checked, in lower case
+        self._acted_ms = {}  # token in lower case -> when it last did something, ms
 
     async def swipe(self, token, numbers=None):
         """See Station.swipe."""
         if not valid_token(token):
             self._log.warning("access", "no token: %d characters", len(token) if isinstance(token, str) else 0)
             return "refused"
-        if token.lower() in self._checking:
+        if token.lower() in self._checking or self._has_just_acted(token):
             return "busy"
+        get = self._settings.get
+        if not get("AcceptRandomUIDs") and is_made_up(token, get("ReverseUIDs"), get("ShortenUIDs")):
+            self._log.warning("access", "card %s: it makes up its id, no identity (AcceptRandomUIDs)", token)
+            self._authoriser.refuse(token)
+            return "refused"
         served = [c for c in self._connectors if numbers is None or c.number in numbers]
         outcome = self._own(token, served)
         if outcome is None:
             outcome = await self._other(token, served)
+        if outcome not in ("busy", "refused"):
+            self._acted_ms[token.lower()] = self._clock.ms()
         self._log.info("access", "card %s: %s", token, outcome)
         return outcome
+
+    def _has_just_acted(self, token):
+        """A card that is shown once may be read twice; what it has just done is not undone by that (ReswipeGuard)."""
+        since = self._clock.ms() - self._settings.get("ReswipeGuard") * 1000
+        self._acted_ms = {key: ms for key, ms in self._acted_ms.items() if ms > since}
+        return token.lower() in self._acted_ms
 
     def _own(self, token, served):
         """What needs no authorisation because it is the token's own (OCPP 1.6 §4.1)."""

@@ -15,6 +15,8 @@ INVALID = "Invalid"
 CONCURRENT_TX = "ConcurrentTx"
 
 MAX_TOKEN = const(20)  # characters: CiString20Type
+_SINGLE_DIGITS = const(8)  # hex digits of a card's id of single size (ISO 14443-3), and of one of double size
+_DOUBLE_DIGITS = const(14)
 
 
 def valid_token(token):
@@ -25,6 +27,19 @@ def valid_token(token):
 def same_token(a, b):
     """Id tokens are case-insensitive (OCPP 1.6 erratum 3.74). None equals nothing."""
     return a is not None and b is not None and a.lower() == b.lower()
+
+
+def is_made_up(token, reverse=False, shorten=True):
+    """True for the id of a card that makes up another one each time (ISO 14443-3 §6.5.4: four bytes, the first 08).
+
+    Such an id is no identity: phones and some cards have another one each time. `reverse` and `shorten` are the form in
+    which the readers hand in ids (settings ReverseUIDs, ShortenUIDs).
+    """
+    if not shorten and len(token) == _DOUBLE_DIGITS and token.endswith("000000"):
+        token = token[:_SINGLE_DIGITS]
+    if len(token) != _SINGLE_DIGITS or any(char not in "0123456789abcdefABCDEF" for char in token):
+        return False
+    return (token[-2:] if reverse else token[:2]) == "08"
 
 
 class TokenInfo:
@@ -58,6 +73,10 @@ class Authoriser:
         info, source = await self._decide(token)
         self.checked.emit(token, info.status, source)
         return info
+
+    def refuse(self, token):
+        """Refuses a card without asking anybody; emits `checked`, so that its user is told."""
+        self.checked.emit(token, INVALID, "offline")
 
     async def _decide(self, token):
         if self.backend and self.backend.online:

@@ -71,7 +71,8 @@ class Connector:
         self._settings = settings
         self._journal = journal
         self._connected = False
-        self._unplugged_ms = None  # when a plug that had just gone in lost contact again
+        self._seen = True  # False: the pilot has not been looked at since the connector was out of service
+        self._unplugged_ms = None  # when the plug of an authorised user lost contact again, just after it went in
         self._free_until = 0  # ms; a plug that was let go of is not locked again before
         self._waiting_ms = None  # since when the status is Preparing
         self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
@@ -138,6 +139,7 @@ class Connector:
     def use(self, grant):
         """An authorised user: the transaction begins as soon as the vehicle is there and nothing forbids it."""
         self.grant = grant
+        self._unplugged_ms = None
         self.used_up = False
         self._free_until = 0
         self.metering.request()
@@ -146,7 +148,7 @@ class Connector:
 
     def cancel(self):
         """The usage ends before a transaction has begun (OCPP 1.6 §4.9 B1, B6)."""
-        self.grant = None
+        self.grant = self._unplugged_ms = None
         self.used_up = self._connected
         self.update()
 
@@ -224,16 +226,17 @@ class Connector:
         self.update()
 
     def _look(self):
+        was_seen, self._seen = self._seen, self.evse.state != "F"
         if self.evse.connected != self._connected:
             self._connected = self.evse.connected
             if self._connected:
-                self._plugged()
+                self._plugged(was_seen and self._seen)
             else:
                 self._unplugged()
 
-    def _plugged(self):
+    def _plugged(self, newly):
+        """A vehicle is there: `newly`, or it stood here already when the connector came back into service."""
         self.plugged_ms = self._clock.ms()
-        self._unplugged_ms = None
         if self.plugged_ms > _POWER_RETURN_MS:
             self._free_until = 0
         if self.session == RUNNING:
@@ -244,7 +247,7 @@ class Connector:
             self.used_up = False  # OCPP 1.6 §4.9 F2: reconnecting begins a new usage
         if self.grant:
             self.use(self.grant)
-        else:
+        elif newly:
             self._station.access.plugged(self)
 
     def _unplugged(self):
@@ -254,9 +257,10 @@ class Connector:
         if transaction is None or transaction.stopping:
             if unlock:
                 self.owner = None
-            self._unplugged_ms = self._clock.ms()
-            if self._unplugged_ms - self.plugged_ms >= _PLUGGING_MS:
-                self._leave()
+            if self.grant:
+                self._unplugged_ms = self._clock.ms()
+                if self._unplugged_ms - self.plugged_ms >= _PLUGGING_MS:
+                    self.cancel()  # OCPP 1.6 §4.9 B1: who comes next must not charge for who has gone
         elif self._option("StopTransactionOnEVSideDisconnect", True):
             self._info = _EV_SIDE
             if not unlock:
@@ -265,11 +269,17 @@ class Connector:
         else:
             transaction.info = _EV_SIDE  # has priority over unlocking, OCPP 1.6 §4.10
 
-    def _leave(self):
-        """Who plugged in has taken the plug out again (OCPP 1.6 §4.9 B1): who comes next must not charge for him."""
-        self._unplugged_ms = None
-        if self.grant:
-            self.cancel()
+    def _cable_out(self):
+        """No cable in the socket, or no vehicle at a fixed one.
+
+        A cable that was taken out here ends the transaction whatever StopTransactionOnEVSideDisconnect says: the next
+        one is somebody else's. A fixed cable is never taken out; with false it may charge another vehicle, as OCPP 1.6
+        §4.10 says itself.
+        """
+        if self.session == RUNNING and self.evse.locked is not None:
+            self.stop("EVDisconnected")
+        if self.used_up:
+            self._forget_usage()
 
     def _fault_changed(self, evse, fault, on):
         if on and fault.name == "emergency_stop":
@@ -335,7 +345,7 @@ class Connector:
             self.status.state,
             # What a vehicle in use causes only suspends it: the station itself is not at fault (OCPP 1.6 §7.6).
             faulted=self._blocked(session == IDLE),
-            operative=self.operative,
+            operative=self.operative and self._seen,
             reserved=self.reserved and self.grant is None,
             offering=not paused and not self.faulted and (evse.offered_ma > 0 or settling or not evse.connected),
             requesting=evse.vehicle_ready,
@@ -354,10 +364,10 @@ class Connector:
         """Does what is due: time-outs, samples, beginning and finishing a transaction."""
         now = self._clock.ms()
         self._look()
-        if self.used_up and not self._cable_in():
-            self._forget_usage()
+        if not self._cable_in():
+            self._cable_out()
         if self._unplugged_ms is not None and now - self._unplugged_ms >= _PLUGGING_MS:
-            self._leave()
+            self.cancel()
         self._watch_time_out(now)
         self.metering.step()
         if self.transaction is None:

@@ -33,13 +33,14 @@ class Reservations:
     def reserve(self, number, n, token, parent, expiry):
         """Reserves connector n, or with 0 any one; the reservation with the same number is replaced.
 
-        Returns "accepted", or why everything stays as it is: "faulted", "occupied" (in use, or reserved for whomever),
-        "unavailable", or "rejected" (no such connector, 0 not supported, already expired, flash refuses).
+        Returns "accepted", or why everything stays as it is, in this order (OCPP 1.6 §5.13): "rejected" (no such
+        connector, 0 not supported), "faulted", "unavailable", "occupied" (in use, or reserved for whomever), and again
+        "rejected" (already expired, flash refuses). With 0 it is "faulted" or "unavailable" when all connectors are.
         """
         self.step()
         others = [r for r in self._all if r.number != number]
         refusal = self._refusal(others, n)
-        if expiry <= self._clock.now():
+        if refusal is None and expiry <= self._clock.now():
             refusal = "rejected"
         if refusal:
             return refusal

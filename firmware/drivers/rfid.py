@@ -21,7 +21,6 @@ class Reader:
              "INCOMPATIBLE" (it is another one), or None (it is silent). See Pn532Source, Em4100Source.
     reverse, shorten   the form of the id tokens that are reported, see uid_text
     card     Signal(token): a card was put to the reader
-    refused  Signal(token): it has no identity: an id that it makes up anew each time
     health   Signal(ok, trouble): the reader was lost (False) or is back (True); `trouble` is that of the source, for
              a silent one "TIMEOUT", or "NOT_PRESENT" when it never answered
     """
@@ -34,7 +33,6 @@ class Reader:
         self._retry_s = _RETRY_MS / 1000
         self._sleep = sleep
         self.card = Signal()
-        self.refused = Signal()
         self.health = Signal()
         self.ok = None  # None until the reader has answered or has been given up for the first time
         self._shown = None
@@ -70,8 +68,7 @@ class Reader:
         self._absent = 0
         if uid != self._shown:
             self._shown = uid
-            token = uid_text(uid, self.reverse, self.shorten)
-            (self.refused if is_random(uid) else self.card).emit(token)
+            self.card.emit(uid_text(uid, self.reverse, self.shorten))
 
     def _report(self, ok, trouble=None):
         if ok != self.ok:
@@ -116,11 +113,6 @@ class Em4100Source:
 
     async def find(self):
         return await self._receiver.receive(self._window_ms)
-
-
-def is_random(uid):
-    """True for an id that the card makes up anew each time (ISO 14443-3 §6.5.4: four bytes, the first is 08)."""
-    return len(uid) == 4 and uid[0] == 0x08
 
 
 def uid_text(uid, reverse=False, shorten=True):

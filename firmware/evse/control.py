@@ -153,8 +153,8 @@ class Evse:
 
     @property
     def connected(self):
-        """A vehicle is plugged in; in E and F what was last seen."""
-        return self.machine.pilot.connected
+        """A vehicle is plugged in; in E what was last seen, in F (out of service) nobody knows of one."""
+        return self.machine.pilot.connected and self.machine.state != "F"
 
     @property
     def vehicle_ready(self):
@@ -188,7 +188,7 @@ class Evse:
 
     @property
     def plug_locked(self):
-        """The plug cannot be taken out: the lock is confirmed by its feedback, or the cable is fixed (IEC 61851-1 D.6.5)."""
+        """The plug cannot be taken out: its lock is confirmed, or the cable is fixed (IEC 61851-1 D.6.5)."""
         return self.machine.plug_locked
 
     @property

@@ -167,8 +167,11 @@ class Machine:
             self._cut_at = now_ms
         if self._cut_at is not None:
             if now_ms - self._cut_at < PILOT_SETTLE_MS:
-                # Blind: what was last seen of the vehicle still stands.
-                self.state = "F" if steady_f and not self.available else self.state
+                # Blind: what was last seen of the vehicle still stands, unless the connector is out of service, where
+                # vehicles come and go for days. Then it is looked at anew, with the debouncing of a new plug.
+                if steady_f and not self.available:
+                    self.pilot.forget()
+                    self.state = "F"
                 self._cp_open.see(False, now_ms)
                 return
             self._cut_at = None
@@ -193,7 +196,8 @@ class Machine:
             self._withdrawn_at = None
             self._wait_ms = min(self._wait_ms, RECLOSE_AFTER_UNPLUG_MS)
             self.supervision.rcd.unplugged()
-            self.lock.retry()  # nobody's cable stays caught because its lock once gave up
+            if self.lock:
+                self.lock.retry()  # nobody's cable stays caught because its lock once gave up
         elif state == "D" or state == "E":
             self._diode_samples = 0
 

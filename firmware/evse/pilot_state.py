@@ -16,8 +16,10 @@ _READY_MS = const(500)
 
 
 class PilotState:
-    """`state` is "A" to "E". A vehicle that shows C (or D) at once counts as B until it has held that for 500 ms, so a
-    simplified vehicle that goes from A straight to C is accepted (IEC 61851-1 A.2.3).
+    """`state` is "A" to "E", or "F": not known yet.
+
+    A vehicle that shows C (or D) at once counts as B until it has held that for 500 ms, so a simplified vehicle that
+    goes from A straight to C is accepted (IEC 61851-1 A.2.3).
     """
 
     def __init__(self):
@@ -57,6 +59,11 @@ class PilotState:
                 self._enter("B")
         elif held_ms >= (_CONNECT_MS if letter == "B" else LEAVE_MS):
             self._enter(letter)
+
+    def forget(self):
+        """What was seen says nothing any more: the next samples decide, debounced as for a plug that comes or goes."""
+        self.state = "F"
+        self._letter = self._contrary_since = None
 
     def _enter(self, state):
         self.state = state

@@ -48,7 +48,6 @@ def watch(*script):
 
     reader = Reader(source, sleep=sleep)
     reader.card.connect(lambda token: told.append(token))
-    reader.refused.connect(lambda token: told.append(("refused", token)))
     reader.health.connect(lambda ok, trouble: told.append(trouble or ok))
     beats = []
     try:
@@ -77,11 +76,6 @@ def test_a_card_that_was_away_is_reported_again():
 
 def test_another_card_is_reported_at_once():
     assert cards(A, B, A) == ["04A1B2C3", "04112233445566", "04A1B2C3"]
-
-
-def test_an_id_that_the_card_makes_up_is_refused():
-    assert cards(b"\x08\x11\x22\x33") == [("refused", "08112233")]
-    assert cards(b"\x08\x11\x22\x33\x44\x55\x66") == ["08112233445566"]
 
 
 def test_health_is_reported_when_the_reader_first_answers():

@@ -187,6 +187,28 @@ async def test_out_of_order():
     assert reserve(bench, 2) == "unavailable" and reserve(bench, 0) == "unavailable"
 
 
+async def test_o11_the_connector_is_looked_at_before_the_request():
+    """O11, OCPP 1.6 §5.13: Faulted, Unavailable, Occupied; only then Rejected for a time that has passed."""
+    for seconds in (600, 0, -600):
+        bench = await bench_with(2)
+        assert reserve(bench, 3, seconds=seconds) == "rejected"
+        free = reserve(bench, 2, seconds=seconds)
+        assert free == ("accepted" if seconds > 0 else "rejected")
+        bench.evse.raise_fault("other")
+        bench.plug(2)
+        assert reserve(bench, 1, seconds=seconds) == "faulted"
+        assert reserve(bench, 2, seconds=seconds) == "occupied" and reserve(bench, 0, seconds=seconds) == "occupied"
+        bench.evse.clear_fault("other")
+        bench.station.change_availability(1, False)
+        assert reserve(bench, 1, seconds=seconds) == "unavailable"
+        bench.evses[1].raise_fault("emergency_stop")
+        bench.unplug(2)
+        await bench.run(200)
+        assert reserve(bench, 2, seconds=seconds) == "faulted" and reserve(bench, 0, seconds=seconds) == "faulted"
+        bench.station.raise_fault("other")
+        assert reserve(bench, 1, seconds=seconds) == "faulted"
+
+
 async def test_rejected():
     bench = await bench_with(ReserveConnectorZeroSupported=False)
     assert reserve(bench, 0) == "rejected"

@@ -1,4 +1,4 @@
-"""Sessions above the simulated circuit, with the real EVSE: what the plug, its lock and its cable mean for a transaction."""
+"""Sessions above the simulated circuit, with the real EVSE: what plug, lock and cable mean for a transaction."""
 
 from folder import fresh_folder
 
@@ -30,7 +30,7 @@ def reports(bench):
 
 
 def start(bench, how, n):
-    """Begins a usage of connector n in each of the ways that there are. Returns when the plug is in and the user known."""
+    """Begins a usage of connector n. Returns when the plug is in and the user known."""
     if how == "plug, card":
         plug(bench, n)
         bench.run(300)
@@ -88,7 +88,11 @@ def test_v10_a_fixed_cable_needs_no_lock():
 
 def test_v10_a_lock_that_fails_begins_no_transaction():
     """V10: Preparing, then Faulted with ConnectorLockFailure within 5 s; no begin record, so no StartTransaction."""
-    cases = [(1, True, how) for how in WAYS] + [(1, False, "plug, card"), (1, False, "card, plug"), (2, True, "card, plug")]
+    cases = [(1, True, how) for how in WAYS] + [
+        (1, False, "plug, card"),
+        (1, False, "card, plug"),
+        (2, True, "card, plug"),
+    ]
     for case in cases:
         connectors, early, how = case
         bench = station(connectors, LockEarly=early, **way_settings(how))
@@ -180,3 +184,125 @@ def test_v10_the_card_of_a_plug_that_does_not_lock_is_good_for_the_other_connect
     plug(bench, 1)
     bench.run(5_000)
     assert begins(bench) == 1
+
+
+def leave(bench, how, n=1):
+    """The vehicle goes: its driver takes the cable out of the vehicle ("vehicle") or out of the socket ("socket")."""
+    if how == "vehicle":
+        bench.outlets[n - 1].set_vehicle("A")
+    else:
+        bench.outlets[n - 1].unplug()
+
+
+def test_v11_a_cable_that_is_taken_out_here_ends_the_transaction():
+    """V11: whatever StopTransactionOnEVSideDisconnect says; another cable gets nothing on the first card."""
+    for connectors in (1, 2):
+        for steps in (("socket",), ("vehicle", "socket")):
+            bench = station(connectors, StopTransactionOnEVSideDisconnect=False)
+            plug(bench)
+            bench.session()
+            for how in steps:
+                leave(bench, how)
+                bench.run(1_000)
+            bench.run(4_000)
+            ends = bench.books()[1]
+            assert [reason for _, reason in ends.values()] == ["EVDisconnected"], steps
+            assert bench.word() == "Available", steps
+            plug(bench)
+            bench.outlets[0].set_vehicle("C")
+            bench.run(3_000)
+            assert begins(bench) == 1 and not bench.closed() and bench.word() == "Preparing", steps
+
+
+def test_v11_unplugging_at_the_vehicle_keeps_it():
+    """V11, OCPP 1.6 §4.10: energy again after reconnecting; with a fixed cable for any vehicle, as the clause says."""
+    for socket in (True, False):
+        bench = station(socket=socket, StopTransactionOnEVSideDisconnect=False)
+        plug(bench)
+        bench.session()
+        leave(bench, "vehicle")
+        bench.run(5_000)
+        assert bench.books()[1] == {} and bench.word() == "SuspendedEV", socket
+        assert bench.station.status(1).info == "EV side disconnected"
+        bench.outlets[0].set_vehicle("B")
+        bench.run(1_000)
+        bench.outlets[0].set_vehicle("C")
+        assert bench.until(lambda bench=bench: bench.closed(), 8_000) is not None, socket
+
+
+def out_of_service(bench, n, ms=3_000):
+    assert bench.station.change_availability(n, False) == "accepted"
+    bench.run(ms)
+
+
+def test_v12_a_vehicle_that_left_while_out_of_service_is_not_reported():
+    """V12: Unavailable, then Available, with nothing between; connector 0 is all of them."""
+    for connectors, socket in ((1, True), (1, False), (2, True), (2, False)):
+        for n in (1, 0):
+            for used in (False, True) if n else (False,):
+                bench = station(connectors, socket)
+                plug(bench)
+                bench.run(500)
+                if used:
+                    bench.swipe()
+                    bench.run(4_000)
+                    bench.swipe()
+                    bench.run(3_000)
+                    assert bench.word() == "Finishing"
+                out_of_service(bench, n, 1_000)
+                leave(bench, "socket")
+                bench.run(1_000)
+                told = reports(bench)
+                assert bench.station.change_availability(n, True) == "accepted"
+                bench.run(2_000)
+                words = [word for number, word, _ in told if number == 1]
+                assert words == ["Available"], (connectors, socket, n, used, words)
+                assert bench.outlets[0].lock is None or not bench.outlets[0].lock.locked
+
+
+def test_v12_a_vehicle_that_is_still_there_is_reported_at_once():
+    for socket in (True, False):
+        bench = station(socket=socket)
+        plug(bench)
+        bench.run(500)
+        out_of_service(bench, 1)
+        told = reports(bench)
+        bench.station.change_availability(1, True)
+        assert bench.until(lambda bench=bench: bench.word() == "Preparing", 500) is not None
+        assert [word for number, word, _ in told if number == 1] == ["Preparing"]
+        assert bench.swipe() == "start"
+        assert bench.until(lambda bench=bench: bench.evses[0].offered_ma, 1_000) is not None
+
+
+def test_v12_nothing_of_the_time_before_is_left():
+    """V12: another vehicle came meanwhile: its time counts from now, and no card that was shown before is for it."""
+    bench = station(2, ReadinessTimeOut=20)
+    plug(bench, 1)
+    bench.run(15_000)
+    out_of_service(bench, 1)
+    leave(bench, "socket")
+    bench.run(1_000)
+    plug(bench, 1)
+    bench.run(5_000)
+    bench.swipe()  # for the plug that is about to come to connector 2
+    bench.station.change_availability(1, True)
+    bench.run(10_000)
+    assert bench.word(1) == "Preparing" and begins(bench) == 0
+    plug(bench, 2)
+    bench.run(1_000)
+    assert bench.station.transaction(2) and begins(bench) == 1
+    bench.run(10_000)
+    assert bench.word(1) == "Finishing"
+
+
+def test_v12_free_charging_does_not_begin_for_a_vehicle_that_left():
+    bench = station(socket=False, ConnectionTimeOut=0, **way_settings("free"))
+    bench.settings.set("FreevendEnabled", False, "system")
+    plug(bench)
+    bench.run(500)
+    out_of_service(bench, 1)
+    leave(bench, "socket")
+    bench.settings.set("FreevendEnabled", True, "system")
+    bench.station.change_availability(1, True)
+    bench.run(2_000)
+    assert begins(bench) == 0 and bench.word() == "Available"

@@ -66,6 +66,21 @@ def test_typed_values():
     assert settings.set_text("CentralSystemUrl", "ws://127.0.0.1:9000", who="installer") == "reconnect"
 
 
+def test_a_value_that_was_asked_for_is_the_new_one_after_each_kind_of_change():
+    settings = new()
+    for change in (
+        lambda: settings.set("ConnectionTimeOut", 90),
+        lambda: settings.set_text("connectiontimeout", "91"),
+        lambda: settings.update({"ConnectionTimeOut": "92", "LocalPreAuthorize": "true"}),
+    ):
+        before = settings.get("ConnectionTimeOut")
+        assert settings.setting("ConnectionTimeOut").name and settings.get("ConnectionTimeOut") == before
+        change()
+        assert settings.get("ConnectionTimeOut") not in (before, 60)
+        assert settings.text("ConnectionTimeOut") == str(settings.get("ConnectionTimeOut"))
+    assert settings.get("LocalPreAuthorize") is True
+
+
 def test_names_ignore_case_and_known_misspellings():
     settings = new()
     settings.set_text("heartBEATinterval", "60")

@@ -76,6 +76,7 @@ class Bench:
         self.log = Log(self.clock)
         self.settings = Settings(folder + "/settings", SETTINGS, log=self.log)
         self.settings.set("AllowOfflineTxForUnknownId", True, "system")
+        self.settings.set("ReswipeGuard", 0, "system")
         for name, value in settings.items():
             self.settings.set(name, value, "system")
         self.journal = Journal(folder, self.clock, self.log, self.settings)

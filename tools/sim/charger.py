@@ -57,6 +57,7 @@ class Charger:
     """
 
     program = "tools/sim/run.py"
+    default_keys = {}  # {configuration key: text} of all chargers of this process that say nothing else
 
     def __init__(self, url=None, identity="cp001", rate=1, keys=None, directory=None, config=None, on_event=None):
         self._temporary = directory is None
@@ -70,7 +71,7 @@ class Charger:
                     "reconnect": {"min_s": 1, "max_s": 3, "jitter_s": 0},
                 },
                 "identity": {"vendor": "micropython-wallbox", "model": "Simulator", "serial": identity},
-                "keys": keys or {},
+                "keys": {**self.default_keys, **(keys or {})},
                 "sim": {"time_rate": rate},
             },
             config or {},
