@@ -7,8 +7,35 @@ start; only then it is authorised, to start on a connector that is ready, to sto
 
 import asyncio
 
+from micropython import const
+
 from firmware.charging.authorisation import CONCURRENT_TX, is_made_up, same_token, valid_token
 from firmware.charging.transaction import Grant
+
+# How long a card waits for the answer about the user whose vehicle is at the only connector. Then it is refused.
+_TURN_MS = const(4_500)
+_TURN_STEP_MS = const(100)
+
+
+class Claim:
+    """A connector for which a token is being checked, so that nobody else is sent there meanwhile.
+
+    `floating`: the user may still choose another connector, by plugging in there.
+    """
+
+    def __init__(self, token, place, floating):
+        self.token = token
+        self.place = place
+        self.floating = floating
+        place.claimed += 1
+
+    def move(self, place):
+        self.end()
+        self.place = place
+        place.claimed += 1
+
+    def end(self):
+        self.place.claimed -= 1
 
 
 class Access:
@@ -23,6 +50,7 @@ class Access:
         self._may_start = may_start
         self.reservations = None  # Reservations, once there has been one
         self._checking = set()  # tokens that are being checked, in lower case
+        self._claims = []  # of the cards among them, the oldest first
         self._acted_ms = {}  # token in lower case -> when it last did something, ms
 
     async def swipe(self, token, numbers=None):
@@ -83,25 +111,46 @@ class Access:
 
     async def _other(self, token, served):
         """A token that has to be authorised first."""
-        place = self._place(served, True, token)
-        in_use = [c for c in served if c.transaction or c.owner]
-        if not (place and self._may_start()) and not in_use:
-            return "refused"
         key = token.lower()
         self._checking.add(key)
+        try:
+            in_use = [c for c in served if c.transaction or c.owner]
+            place = self._place(served, True, token) if in_use else await self._turn(served, token)
+            if not (place and self._may_start()) and not in_use:
+                return "refused"
+            return await self._checked(token, served, in_use, place)
+        finally:
+            self._checking.discard(key)
+
+    async def _turn(self, served, token):
+        """Returns the connector where a user would start, or None; may wait for the answer about another user.
+
+        A back-end that lets one user wait must not keep all others out for as long (OCPP 1.6 §4.1 names no order).
+        """
+        until_ms = self._clock.ms() + _TURN_MS
+        place = self._place(served, True, token)
+        while place is None and self._clock.ms() < until_ms and any(c.claimed and c.startable for c in served):
+            await self._clock.sleep_ms(_TURN_STEP_MS)
+            place = self._place(served, True, token)
+        return place
+
+    async def _checked(self, token, served, in_use, place):
+        """Has a token checked and does what follows for it; `place` is where he would start, or None."""
+        claim = None
         if place:
-            place.claimed = True
+            claim = Claim(token, place, not place.evse.connected)
+            self._claims.append(claim)
         try:
             info = await self._authoriser.check(token)
         finally:
-            self._checking.discard(key)
-            if place:
-                place.claimed = False
+            if claim:
+                claim.end()
+                self._claims.remove(claim)
         # ConcurrentTx only speaks against another start (OCPP 1.6 §7.2).
         if not info.accepted and info.status != CONCURRENT_TX:
             return "refused"
         # The world may have moved on while the back-end was asked.
-        place = self._place(served, True, token, info)
+        place = self._place(served, True, token, info, claim and claim.place)
         if place is None or not place.evse.connected:
             outcome = self._group(token, info.parent, in_use)
             if outcome:
@@ -111,7 +160,7 @@ class Access:
         self._use(place, Grant(token, info.parent, floating=not place.evse.connected))
         for connector in served:
             # Who plugged in earlier and did not identify has to do it again: the next card is not for that plug.
-            if connector is not place and connector.startable and connector.evse.connected:
+            if connector is not place and connector.startable and connector.evse.connected and not connector.claimed:
                 connector.cancel()
         return "start"
 
@@ -127,16 +176,21 @@ class Access:
                 return "released"
         return None
 
-    def _place(self, served, local, token, info=None):
+    def _place(self, served, local, token, info=None, mine=None):
         """Returns the connector where a user who named none would start, or None. Without `info` he may be anybody.
 
         A connector that is reserved for others is none. One that is kept for him comes first, with or without a plug;
         then the vehicle plugged in last. A plug that has had its turn counts for a card only where there is no
         other connector: with one reader for several, a stranger's forgotten cable must not charge on this card
         (OCPP 1.6 erratum 3.20).
+
+        Where another token is being checked, the vehicle that is there is that user's; without one, who is accepted
+        first may plug in. `mine` is where his own token was being checked until now.
         """
         parent = info.parent if info else None
         startable = [c for c in served if c.startable and self._admits(c, token, parent, info is not None)]
+        taken = [c for c in startable if c.claimed and c is not mine]
+        startable = [c for c in startable if c not in taken] + [c for c in taken if not c.evse.connected]
         for connector in startable:
             if connector.reserved and self._reservation(connector, token, parent) is not None:
                 return connector
@@ -167,29 +221,29 @@ class Access:
         """See Station.remote_start."""
         if not valid_token(token) or not self._may_start():
             return False
-        served = [c for c in self._connectors if number is None or c.number == number]
+        served = [c for c in self._connectors if number in (None, c.number) and not c.claimed]
         place = self._place(served, False, token)
         if place is None:
             return False
         # Whether the group of a reservation is his, nobody knows who has not asked (OCPP 1.6 §5.13).
         if self._settings.get("AuthorizeRemoteTxRequests") or not self._admits(place, token, None):
-            place.claimed = True
-            asyncio.create_task(self._authorised_start(token, place, profile))
+            asyncio.create_task(self._authorised_start(token, Claim(token, place, False), profile))
         else:
             self._use(place, Grant(token, profile=profile))
         return True
 
-    async def _authorised_start(self, token, place, profile):
+    async def _authorised_start(self, token, claim, profile):
         try:
             info = await self._authoriser.check(token)
         finally:
-            place.claimed = False
+            claim.end()
+        place = claim.place
         if info.accepted and place.startable and self._admits(place, token, info.parent):
             self._use(place, Grant(token, info.parent, profile=profile))
 
     def plugged(self, connector):
         """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is."""
-        if connector.grant or not connector.startable:
+        if connector.grant or connector.claimed or not connector.startable:
             return
         for other in self._connectors:
             grant = other.grant
@@ -198,3 +252,7 @@ class Access:
                     other.cancel()
                     self._use(connector, grant)
                     return
+        for claim in self._claims:
+            if claim.floating and not claim.place.evse.connected and self._admits(connector, claim.token, None, False):
+                claim.move(connector)
+                return

@@ -40,7 +40,7 @@ class Connector:
     number, evse, metering
     transaction   the running or stopping Transaction, or None
     grant         the Grant of an authorised user whose transaction has not begun, or None
-    claimed       a token is being checked for this connector
+    claimed       how many tokens are being checked for this connector
     owner         (token, parent) of the user for whom the plug stays locked after the transaction, or None
     reserved      it is kept for somebody; who that is, Reservations knows
     status        newest Status
@@ -59,7 +59,7 @@ class Connector:
         self.metering = metering
         self.transaction = None
         self.grant = None
-        self.claimed = False
+        self.claimed = 0
         self.owner = None
         self.reserved = False
         self.status = Status(AVAILABLE if station.availability.operative(number) else UNAVAILABLE, None, "")
@@ -115,11 +115,10 @@ class Connector:
 
     @property
     def startable(self):
-        """True when a user could begin here: in service, healthy, and nobody else's turn."""
+        """True when a user could begin here: in service, healthy, and nobody authorised before him."""
         return (
             (self.transaction is None or self.vacated)
             and self.grant is None
-            and not self.claimed
             and self.owner is None
             and self._station.availability.operative(self.number)
             and not self.faulted
@@ -385,7 +384,9 @@ class Connector:
         return self.evse.connected and not self.reserved and self._settings.get("FreevendEnabled")
 
     def _offer_free_session(self):
-        if self.session == WAITING and self._free and self.startable and self._station.may_begin():
+        if self.session != WAITING or not self._free or self.claimed:
+            return
+        if self.startable and self._station.may_begin():
             self.use(Grant(self._settings.get("FreevendIdTag") or self._settings.get("ChargePointSerialNumber")))
 
     def _watch_time_out(self, now):
