@@ -220,7 +220,8 @@ class Connection:
             if ws.blocked_ms() >= _SEND_MS:
                 self.drop("the back-end does not read")
             since_ms = self._clock.ms() - pinged_ms
-            if waiting and ws.silence_ms() < since_ms:
+            # An answer may come in the very millisecond of the ping.
+            if waiting and ws.silence_ms() <= since_ms:
                 waiting = False
             if waiting:
                 if since_ms >= _PONG_MS:

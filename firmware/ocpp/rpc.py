@@ -220,12 +220,14 @@ class Rpc:
             self._log.info("rpc", "call not answered")
             return False
         message_id = message[1] if len(message) > 1 else None
-        if type(message_id) is not str:
+        if not _can_come_back(message_id):
             self._log.warning("rpc", "call without a message id dropped")
             return False
         error = error or self._refusal(message, message_id)
         if error:
-            await self._send_error(message_id[:_MAX_DESCRIPTION], error)
+            if type(message_id) is str:
+                message_id = message_id[:_MAX_DESCRIPTION]
+            await self._send_error(message_id, error)
         return not error
 
     async def _called(self, message):
@@ -250,7 +252,7 @@ class Rpc:
         """Returns the CallError for a CALL that breaks the wrapper's rules (§4.2.3), or None."""
         if len(message) != 4 or type(message[2]) is not str:
             return CallError(FORMATION_VIOLATION, "a CALL is [2, id, action, payload]")
-        if not 0 < len(message_id) <= _MAX_ID:
+        if not 0 < len(str(message_id)) <= _MAX_ID:
             return CallError(FORMATION_VIOLATION, "message id has not 1 to 36 characters")
         for call in self._inbound:
             if call[0] == message_id:
@@ -363,6 +365,15 @@ class Rpc:
                 self._log.exception("rpc", exc)
             self._follow_ups.pop(0)
         self._follower = None
+
+
+def _can_come_back(message_id):
+    """Tells whether a call can be answered by this id: text, or a number, which back-ends use against §4.1.4."""
+    if type(message_id) is int:
+        return len(str(message_id)) <= _MAX_DESCRIPTION
+    if type(message_id) is float:
+        return message_id - message_id == 0  # neither infinite nor no number
+    return type(message_id) is str
 
 
 def _pieces(head, items, tail):

@@ -10,6 +10,8 @@ from uwebsockets.errors import HandshakeError
 
 MAX_HEADER = const(8192)  # bytes of the server's answer; proxies add cookies and policies of a kilobyte or two
 
+_MAX_INTERIM = const(8)  # answers before the final one
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TCHAR = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -46,6 +48,41 @@ def _check_token(text):
 def accept_for(key):
     """Returns the Sec-WebSocket-Accept that belongs to a Sec-WebSocket-Key (§4.2.2 item 5.4)."""
     return b2a_base64(hashlib.sha1(key.encode() + _GUID).digest()).strip().decode()
+
+
+class ResponseReader:
+    """Finds the server's final answer in the bytes that come, and reads over interim ones (1xx, RFC 9110 §15.2)."""
+
+    def __init__(self):
+        self._data = b""
+        self._room = MAX_HEADER  # bytes of all answers together
+        self._interim = 0
+
+    def feed(self, data):
+        """Takes the next bytes; returns None, or (answer up to its empty line, bytes behind that) when it is there.
+
+        Raises HandshakeError for too many interim answers, or too many bytes.
+        """
+        self._data += data
+        while True:
+            end = self._data.find(b"\r\n\r\n")
+            if (len(self._data) if end < 0 else end) > self._room:
+                raise HandshakeError("server's header is too long")
+            if end < 0:
+                return None
+            head, self._data = self._data[:end], self._data[end + 4 :]
+            if not _is_interim(head):
+                return head, self._data
+            self._room -= end
+            self._interim += 1
+            if self._interim > _MAX_INTERIM:
+                raise HandshakeError("server sends interim answers without end")
+
+
+def _is_interim(head):
+    code = head[9:12]
+    ends = head[12:13] in (b"", b" ", b"\r")
+    return head[:9] == b"HTTP/1.1 " and ends and code[:1] == b"1" and code.isdigit() and code != b"101"
 
 
 def check_response(head, key, subprotocols=None):

@@ -10,7 +10,7 @@ from micropython import const
 from uwebsockets.client import WebSocket
 from uwebsockets.errors import HandshakeError
 from uwebsockets.frame import Decoder
-from uwebsockets.handshake import MAX_HEADER, check_response, request
+from uwebsockets.handshake import ResponseReader, check_response, request
 from uwebsockets.tcp import dial
 from uwebsockets.url import parse
 
@@ -70,14 +70,11 @@ async def _open(links, dial, target, ssl, resolve, asked, key, subprotocols):
     link = await dial(target, ssl, resolve)
     links.append(link)
     await link.write((asked,))
-    head = b""
-    end = -1
-    while end < 0:
+    reader = ResponseReader()
+    answer = None
+    while answer is None:
         data = await link.read()
         if not data:
             raise HandshakeError("server closed the connection during the handshake")
-        head += data
-        end = head.find(b"\r\n\r\n")
-        if (len(head) if end < 0 else end) > MAX_HEADER:
-            raise HandshakeError("server's header is too long")
-    return check_response(head[:end], key, subprotocols), head[end + 4 :]
+        answer = reader.feed(data)
+    return check_response(answer[0], key, subprotocols), answer[1]

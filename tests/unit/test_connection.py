@@ -10,6 +10,7 @@ from firmware.kernel.log import Log
 from firmware.ocpp.connection import Connection
 from firmware.ocpp.opening import authorization, connection_url
 from firmware.ocpp.rpc import LinkDown, RpcTimeout
+from firmware.store.registry import SETTINGS
 
 
 class Values:
@@ -89,7 +90,7 @@ class FakeSocket:
     async def ping(self, data=b""):
         self.pings += 1
         if self.answers_pings:
-            self._heard_ms = self._clock.ms() + 1
+            self._heard_ms = self._clock.ms()
 
     async def close(self, code=1000, reason=""):
         if self.closed_with is None:
@@ -368,6 +369,26 @@ async def test_half_open_link_is_noticed():
         assert bench.events[1] == ("down", "no answer to a ping")
         assert bench.link.connected  # again
         assert len(bench.sockets) == 2
+
+
+async def test_a_pong_in_the_millisecond_of_its_ping_is_a_sign_of_life():
+    # O1: on a fast network the answer is there before the clock has moved
+    async with Bench(WebSocketPingInterval=10) as bench:
+        await bench.clock.run_for(120_000)
+        assert bench.sockets[0].pings >= 11 and bench.link.connected and len(bench.sockets) == 1
+
+
+async def test_default_pings_keep_a_link_that_a_proxy_closes_after_a_minute_of_silence():
+    # O2: common proxies cut a connection on which nothing has passed for 60 s
+    async with Bench(WebSocketPingInterval=SETTINGS.find("WebSocketPingInterval").default) as bench:
+        pings, longest_ms, quiet_since_ms = 0, 0, bench.clock.ms()
+        for _ in range(600 * 4):
+            await bench.clock.run_for(250)
+            if bench.sockets[0].pings > pings:
+                pings = bench.sockets[0].pings
+                longest_ms = max(longest_ms, bench.clock.ms() - quiet_since_ms)
+                quiet_since_ms = bench.clock.ms()
+        assert pings >= 10 and longest_ms < 55_000, longest_ms
 
 
 async def test_other_messages_are_a_sign_of_life_too():

@@ -151,9 +151,11 @@ async def test_other_large_messages_are_read_as_a_whole_up_to_a_limit():
     request["data"] *= 4
     await bench.receive(json.dumps([2, "2", "DataTransfer", request]))
     assert bench.sent.pop()[:3] == [4, "2", "GenericError"]
-    for nothing in ('{"a": 1}', "[2]", "", "[[2]]", "x" * 20_000, '[5,"1"]', '[2,7,"SendLocalList",{}]'):
+    for nothing in ('{"a": 1}', "[2]", "", "[[2]]", "x" * 20_000, '[5,"1"]', '[2,null,"SendLocalList",{}]'):
         await bench.receive(nothing)
         assert bench.sent == [] and bench.files() == []
+    await bench.receive('[2,7,"SendLocalList",{}]')  # O9: large or not, a number comes back
+    assert bench.sent.pop()[:3] == [4, 7, "OccurenceConstraintViolation"]
 
 
 async def test_answers_to_our_calls():

@@ -81,6 +81,54 @@ def test_status_of_a_refusal_is_kept():
     assert isinstance(caught.value, OSError)
 
 
+def answer_in(pieces):
+    """Returns (head, rest) once the server's answer is complete, None when it never is."""
+    reader = handshake.ResponseReader()
+    found = None
+    for piece in pieces:
+        assert found is None
+        found = reader.feed(piece)
+    return found
+
+
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket"
+
+
+def test_interim_answers_are_read_over():
+    # O4: RFC 9110 15.2, a client must read over 1xx answers before the final one, even those it did not ask for
+    final = SWITCHING + b"\r\n\r\n"
+    for interim in (
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: </b>\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100\r\nX: y\r\n\r\n",
+    ):
+        data = interim + final + b"\x81\x00"
+        assert answer_in([data]) == (SWITCHING, b"\x81\x00")
+        assert answer_in([interim, final]) == (SWITCHING, b"")
+        pieces = [data[at : at + 1] for at in range(len(interim) + len(final))]
+        assert answer_in(pieces) == (SWITCHING, b"")
+        assert answer_in([interim]) is None
+    for other in (b"HTTP/1.1 404 Not Found", b"HTTP/1.1 1000 X", b"HTTP/1.0 100 Continue", b"ICY 100 OK", b""):
+        assert answer_in([other + b"\r\n\r\nrest"]) == (other, b"rest")
+
+
+def test_interim_answers_have_a_limit():
+    # O4: neither many small nor few large ones keep the handshake going
+    reader = handshake.ResponseReader()
+    with raises(HandshakeError):
+        for _ in range(100):
+            reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+    for data in (b"HTTP/1.1 103 Early Hints\r\n" + b"x" * 9000, b"HTTP/1.1 200 OK\r\nA: " + b"x" * 9000 + b"\r\n\r\n"):
+        reader = handshake.ResponseReader()
+        with raises(HandshakeError):
+            for at in range(0, len(data), 1000):
+                reader.feed(data[at : at + 1000])
+    reader = handshake.ResponseReader()
+    with raises(HandshakeError):
+        for _ in range(4):
+            reader.feed(b"HTTP/1.1 103 Early Hints\r\nA: " + b"x" * 3000 + b"\r\n\r\n")
+
+
 def test_masking_at_the_borders_of_its_pieces():
     key = b"\x01\x80\xff\x00"
     for size in (0, 1, 3, 4, 5, 255, 256, 257, 511, 512, 513, 1000):
