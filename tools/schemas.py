@@ -8,7 +8,8 @@ fields:
 
     ChangeAvailability connectorId:i type:=Inoperative|Operative
 
-`field?` is optional. Types: `s` string, `s20` at most 20 characters, `t` date-time, `i` integer, `n` number, `d` number
+`field?` is optional. Types: `s` string, `s20` at most 20 characters, `v20` the same, and a number or boolean that is
+received is read as text, `t` date-time, `i` integer, `n` number, `d` number
 with one decimal, `b` boolean, `=A|B` one of, `@Name` object, `[x` array of x, `[+x` at least one x.
 """
 
@@ -30,6 +31,9 @@ _USED = {"type", "properties", "required", "enum", "maxLength", "format", "items
 _NO_SUCH_VALUES = {"Hertz"}
 _NEVER_EMPTY = {"sampledValue"}
 
+# What central systems send as a number or boolean although it is text (§5.3: the value of a key).
+_READ_AS_TEXT = {"ChangeConfiguration": "value"}
+
 # Words that are answered with a status of their own when they are unknown (§5.17: NotImplemented), so not checked here.
 _OPEN = {"requestedMessage": "s50"}
 
@@ -43,7 +47,10 @@ class Writer:
 
     def add(self, name, schema):
         definitions = schema.get("definitions", {})
-        self.actions[name] = self._fields(schema, definitions)
+        fields = self._fields(schema, definitions)
+        if name in _READ_AS_TEXT:
+            fields = fields.replace(f"{_READ_AS_TEXT[name]}:s", f"{_READ_AS_TEXT[name]}:v")
+        self.actions[name] = fields
 
     def text(self):
         lines = [f"{name} {fields}".rstrip() for name, fields in sorted(self.actions.items())]

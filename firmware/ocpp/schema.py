@@ -38,8 +38,9 @@ _DECIMAL = const(5)
 _BOOLEAN = const(6)
 _OBJECT = const(7)
 _LIST = const(8)
+_PLAIN = const(9)  # a string; a number or boolean that is received is read as its text
 
-_BY_LETTER = {"s": _STRING, "=": _CHOICE, "t": _DATE_TIME, "i": _INTEGER, "n": _NUMBER, "d": _DECIMAL, "b": _BOOLEAN}
+_BY_LETTER = {"s": _STRING, "v": _PLAIN, "=": _CHOICE, "t": _DATE_TIME, "i": _INTEGER, "n": _NUMBER, "d": _DECIMAL, "b": _BOOLEAN}
 
 # A type is a tuple (kind, detail): of a string its longest length or None, of a choice its words as "|A|B|", of an
 # object the name of its line, of a list the type of its items and the least number of them.
@@ -135,6 +136,10 @@ class Schema:
                 _check_date_time(value, name)
         elif kind <= _DECIMAL:
             return _number(kind, value, name, strict)
+        elif kind == _PLAIN:
+            text = value if strict else _plain_text(value)
+            self._value((_STRING, detail), text, name, strict)
+            return text
         elif kind == _BOOLEAN:
             if type(value) is not bool:
                 raise CallError(TYPE_VIOLATION, name + " is not a boolean")
@@ -223,7 +228,16 @@ def _type(text):
         return _OBJECT, text
     if letter == "=":
         return _CHOICE, "|" + rest + "|"
-    return (_STRING, int(rest)) if rest else _NO_DETAIL[letter]
+    return (_BY_LETTER[letter], int(rest)) if rest else _NO_DETAIL[letter]
+
+
+def _plain_text(value):
+    """Returns a number or boolean as JSON writes it, 30.0 as "30"; anything else as it is."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is float and value - value == 0 and value == int(value):
+        value = int(value)
+    return str(value) if type(value) in (int, float) else value
 
 
 def _check_date_time(value, name):

@@ -158,9 +158,14 @@ class StationLink:
         """Sends the status that a connector has now."""
         self.post("StatusNotification", self._statuses.payload(n))
 
-    def post_meter_values(self, n):
-        """Sends what the meter of a connector says now."""
-        self.station.sample_now(n, "trigger")
+    def triggered_meter_values(self, n):
+        """Returns ("MeterValues", payload) of what the meter of a connector says now, or None when it says nothing.
+
+        Connector 0 is all meters together. Nothing: no reading of the last seconds, or none of the configured
+        measurands in it.
+        """
+        reading = self.station.readings(n)
+        return reading and self._meter_values(n, "trigger", self.clock.now(), reading)
 
     def boot_now(self):
         """Sends BootNotification without waiting for the interval; the back-end asked for it."""
@@ -327,21 +332,28 @@ class StationLink:
         self._statuses.sent(payload)
 
     def _sampled(self, n, context, t, reading):
-        """A look at a meter that the journal does not have: triggered, or clock-aligned outside of a transaction."""
-        connector = self.station.connector(n)  # None: the whole station, which has no transaction (errata 3.16)
-        offered_ma = connector and connector.evse.offered_ma
+        """A look at a meter that the journal does not have: clock-aligned and outside of a transaction."""
         if context == "clock":
-            return self._keep(n, context, t, reading, offered_ma)
+            self._keep(n, context, t, reading)
+        else:
+            message = self._meter_values(n, context, t, reading)
+            if message:
+                self.post(*message)
+
+    def _meter_values(self, n, context, t, reading):
+        """Returns ("MeterValues", payload) of a reading, or None when none of the configured measurands is in it."""
+        connector = self.station.connector(n)  # None: the whole station, which has no transaction (errata 3.16)
         transaction = connector and connector.transaction
         transaction_id = self.transaction_id(transaction.number) if transaction else None
-        message = self._facts.meter_values(n, context, t, Look(reading, offered_ma), transaction_id)
-        if message:
-            self.post(*message)
+        look = Look(reading, connector and connector.evse.offered_ma)
+        return self._facts.meter_values(n, context, t, look, transaction_id)
 
-    def _keep(self, n, context, t, reading, offered_ma):
+    def _keep(self, n, context, t, reading):
         """Queues clock-aligned values, which count as transaction messages with and without a transaction (§3.7)."""
         if not self.may_start or not self.settings.get("MeterValuesAlignedData"):
             return
+        connector = self.station.connector(n)
+        offered_ma = connector and connector.evse.offered_ma
         try:
             self._journal.sample(0, n, context, reading, offered_ma, self.clock.now() - t)
         except OSError as exc:

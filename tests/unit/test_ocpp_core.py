@@ -3,9 +3,13 @@
 import asyncio
 
 from charging_profiles import ocpp_profile
+from harness import raises
 from link_bench import LinkBench
 
 from firmware.ocpp.errors import CallError
+from firmware.ocpp.schema import Schema
+
+SCHEMA = Schema()
 
 
 def entry(token, status="Accepted", **more):
@@ -187,6 +191,44 @@ async def test_change_configuration_statuses():
     assert bench.settings.get("LocalPreAuthorize") is True
 
 
+async def test_a_value_that_is_a_number_or_boolean_is_read_as_text():
+    # O10: as some central systems send it, against the schema
+    bench = await LinkBench().accepted()
+    for key, value, text in (
+        ("MeterValueSampleInterval", 30, "30"),
+        ("MeterValueSampleInterval", 45.0, "45"),
+        ("LocalPreAuthorize", True, "true"),
+        ("LocalPreAuthorize", False, "false"),
+    ):
+        payload = {"key": key, "value": value}
+        SCHEMA.accept("ChangeConfiguration", payload)
+        assert await bench.status_of("ChangeConfiguration", **payload) == "Accepted", (key, value)
+        assert bench.settings.text(key) == text
+    for value in (-1, 1.5, True):  # makes no sense for this key, as text it would not either
+        payload = {"key": "MeterValueSampleInterval", "value": value}
+        SCHEMA.accept("ChangeConfiguration", payload)
+        assert await bench.status_of("ChangeConfiguration", **payload) == "Rejected"
+
+
+def test_only_a_plain_value_is_read_as_text():
+    # O10: and of no other field; what is sent is checked to the letter
+    for value, code in (
+        (None, "OccurenceConstraintViolation"),
+        ([], "TypeConstraintViolation"),
+        ({}, "TypeConstraintViolation"),
+        (10**500, "PropertyConstraintViolation"),
+    ):
+        with raises(CallError) as caught:
+            SCHEMA.accept("ChangeConfiguration", {"key": "LightIntensity", "value": value})
+        assert caught.value.code == code
+    for payload in ({"key": 30, "value": "30"}, {"key": True, "value": "30"}):
+        with raises(CallError) as caught:
+            SCHEMA.accept("ChangeConfiguration", payload)
+        assert caught.value.code == "TypeConstraintViolation"
+    with raises(CallError):
+        SCHEMA.validate("ChangeConfiguration", {"key": "LightIntensity", "value": 30})
+
+
 async def test_phase_rotation_names_the_connectors_that_there_are():
     # §9.1.8
     bench = await LinkBench(connectors=2).accepted()
@@ -364,6 +406,42 @@ async def test_trigger_of_meter_values_without_anything_to_say():
     bench.charging.meter.fails = True
     await bench.run(60_000)
     assert await bench.status_of("TriggerMessage", requestedMessage="MeterValues") == "Rejected"
+
+
+async def test_a_trigger_of_meter_values_is_accepted_only_with_something_to_send():
+    # O3, §5.17: whatever the reason that none of the measurands can be had at this moment
+    for measurands, sent in (
+        (["Energy.Active.Import.Interval"], 0),  # there is none between two triggers
+        (["Voltage", "Frequency", "Temperature"], 0),  # the meter does not measure them
+        (["Energy.Active.Import.Interval", "Current.Import"], 3),
+        (["Current.Offered"], 2),  # not of the station as a whole
+    ):
+        for transaction in (False, True):
+            bench = await LinkBench(connectors=2, MeterValuesSampledData=measurands).accepted()
+            if transaction:
+                await charging(bench)
+            for n in (None, 0, 1, 2):
+                bench.peer.calls = []
+                asked = {} if n is None else {"connectorId": n}
+                status = await bench.status_of("TriggerMessage", requestedMessage="MeterValues", **asked)
+                await bench.run(500)
+                posted = [payload["connectorId"] for payload in bench.peer.payloads("MeterValues")]
+                expected = [m for m in (0, 1, 2) if n in (None, m) and m > 2 - sent]
+                assert posted == expected and status == ("Accepted" if expected else "Rejected"), (measurands, n)
+
+
+async def test_a_trigger_of_meter_values_speaks_for_the_meters_that_can_be_read():
+    # O3: one meter of two is silent, so that there is no sum either
+    bench = await LinkBench(connectors=2, MeterValuesSampledData=["Energy.Active.Import.Register"]).accepted()
+    bench.charging.meters[1].fails = True
+    await bench.run(60_000)
+    bench.peer.calls = []
+    statuses = []
+    for n in (0, 1, 2):
+        statuses.append(await bench.status_of("TriggerMessage", requestedMessage="MeterValues", connectorId=n))
+    assert statuses == ["Rejected", "Accepted", "Rejected"]
+    assert await bench.status_of("TriggerMessage", requestedMessage="MeterValues") == "Accepted"
+    assert [payload["connectorId"] for payload in bench.peer.payloads("MeterValues")] == [1, 1]
 
 
 async def test_trigger_of_something_unknown():

@@ -9,7 +9,6 @@ class FeatureProfile:
     def __init__(self, link):
         self._link = link
         self._station = link.station
-        self._settings = link.settings
 
     def trigger_message(self, payload):
         """§5.17. A connector that does not matter to the message is ignored; a missing one means all of them."""
@@ -37,12 +36,10 @@ class FeatureProfile:
 
     def _meter_values(self, connector):
         """The newest values of MeterValuesSampledData (errata 3.46); connector 0 is all meters together."""
-        numbers = self._numbers(connector)
-        # What is accepted has to be sent: not without anything to say.
-        numbers = [n for n in numbers if self._station.readings(n)]
-        if not self._settings.get("MeterValuesSampledData"):
-            numbers = []
-        return self._for_each(self._link.post_meter_values, numbers)
+        # What is accepted has to be sent, so it is made before the answer.
+        messages = [self._link.triggered_meter_values(n) for n in self._numbers(connector)]
+        messages = [message for message in messages if message]
+        return self._for_each(lambda message: self._link.post(*message), messages)
 
     def _numbers(self, connector):
         """Returns the connectors that are meant: one, or all with the station (0); none when it does not exist."""
@@ -51,14 +48,14 @@ class FeatureProfile:
             return range(last + 1)
         return (connector,) if 0 <= connector <= last else ()
 
-    def _for_each(self, post, numbers):
-        """Returns the function that posts for each connector, None (rejected) when there is none."""
-        if not numbers:
+    def _for_each(self, post, items):
+        """Returns the function that calls `post` for each item, None (rejected) when there is none."""
+        if not items:
             return None
 
         def after():
-            for n in numbers:
-                post(n)
+            for item in items:
+                post(item)
 
         return after
 
