@@ -6,6 +6,8 @@ here. The clock is not trusted until somebody who knows has set it: `synchronise
 
 import asyncio
 
+from micropython import const
+
 from firmware.kernel.signal import Signal
 
 # What a source is worth: a worse one never overrides a better one that spoke in this power-on.
@@ -15,6 +17,12 @@ _DAYS_BEFORE_1970 = 719468  # days from 0000-03-01 to 1970-01-01 in the prolepti
 
 # Below this (2024-01-01) a real-time clock has lost its battery rather than told the time.
 EARLIEST_PLAUSIBLE = 1704067200
+
+
+_FIRST_IN_MS = 100_000_000_000  # since 1970: the year 5138 in seconds, 1973 in milliseconds
+_EPOCH_DIGITS = (10, 13)  # of seconds or milliseconds as text; 20261121 and 20261121010203 are a date and a time
+_LONGEST_TEXT = const(64)
+_SEPARATORS = ("T", "t", " ")  # between date and time
 
 
 class Clock:
@@ -121,14 +129,73 @@ def parse_iso8601(text):
     return days * 86400 + hour * 3600 + minute * 60 + second - _offset(rest)
 
 
-def milliseconds(text):
-    """Returns the milliseconds beyond the second of a text that parse_iso8601() understands."""
-    digits = ""
-    for c in text[20:23] if text[19:20] in (".", ",") else "":
-        if not c.isdigit():
-            break
-        digits += c
-    return int((digits + "000")[:3])
+def read_time(value):
+    """Returns (Unix seconds, milliseconds beyond) of a time in any form whose meaning is clear. Raises ValueError.
+
+    Besides what parse_iso8601() takes: without seconds, in the basic form (20261121T010203Z, also without the T), with
+    blanks around it or before the zone, "UTC" or "GMT" as zone; seconds or milliseconds since 1970 as a number or its
+    digits. A date alone is no time.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if len(text) in _EPOCH_DIGITS and text.isdigit():
+            return _epoch(int(text))
+        return _read_text(text)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("not a time")
+    if isinstance(value, float):
+        # 32-bit floats are minutes off. This finds them, infinity, and what is no number.
+        if not value + 1 - value == 1:
+            raise ValueError("not exact to the second")
+        if 0 <= value < _FIRST_IN_MS:
+            return divmod(int(value * 1000), 1000)
+    return _epoch(int(value))
+
+
+def _epoch(number):
+    """Returns (seconds, milliseconds) of a number of seconds or milliseconds since 1970, which 11 digits tell apart."""
+    if not 0 <= number < 1000 * _FIRST_IN_MS:
+        raise ValueError("not a time")
+    return (number, 0) if number < _FIRST_IN_MS else divmod(number, 1000)
+
+
+def _read_text(text):
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError("not a date and time")
+    if text[4:5] == "-":
+        date, rest = text[:4] + text[5:7] + text[8:10], text[10:]
+        separated = text[7:8] == "-" and rest[:1] in _SEPARATORS
+    else:
+        date, rest = text[:8], text[8:]
+        separated = rest[:1] in _SEPARATORS or rest[:6].isdigit()
+    if len(date) != 8 or not rest or not separated:
+        raise ValueError("not a date and time")
+    if rest[0] in _SEPARATORS:
+        rest = rest[1:]
+    time, rest = _clock_time(rest)
+    fraction = ""
+    if rest[:1] in (".", ","):
+        end = 1
+        while rest[end : end + 1].isdigit():
+            end += 1
+        fraction, rest = rest[:end], rest[end:]
+    zone = rest.strip()
+    if zone.upper() in ("UTC", "GMT"):
+        zone = "Z"
+    date = "%s-%s-%s" % (date[:4], date[4:6], date[6:])
+    return parse_iso8601(date + "T" + time + fraction[:4] + zone), int((fraction[1:4] + "000")[:3])
+
+
+def _clock_time(text):
+    """Returns ("hh:mm:ss", what is behind it) of hh:mm, hh:mm:ss, hhmm or hhmmss."""
+    step = 3 if text[2:3] == ":" else 2
+    time = text[:2] + ":" + text[step : step + 2]
+    at = step + 2
+    if step == 2 or text[at : at + 1] == ":":
+        seconds = text[at + step - 2 : at + step]
+        if step == 3 or seconds.isdigit():
+            return time + ":" + seconds, text[at + step :]
+    return time + ":00", text[at:]
 
 
 def _offset(text):

@@ -15,6 +15,7 @@ from micropython import const
 
 from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import FORMATION_VIOLATION, CallError, InvalidAnswer, LinkDown
+from firmware.ocpp.transmissions import Transmissions
 from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
 
@@ -41,7 +42,7 @@ class Outbox:
     """The transaction message queue (OCPP 1.6 §3.7, §3.7.1).
 
     `state` is a StateFile, `facts` builds messages (`await message(record, transaction_id)`, None: nothing to send) and
-    `call` is `async call(action, payload)`, raising CallError or OSError (no answer, no link).
+    `call` is `async call(action, payload, transmissions)`, raising CallError or OSError (no answer, no link).
     `delivered(record, response)` is emitted when a message has been acknowledged, and that is as durable as the record;
     `changed(length)` when the queue has grown or shrunk.
     """
@@ -57,6 +58,8 @@ class Outbox:
         self._running = False
         self._not_before_ms = 0
         self._waker = Waker(clock)
+        self._transmissions = Transmissions(self._waker.wake)  # of the message at the head
+        self._unwanted = None  # the newest error code that ended attempts at once
         self.delivered = Signal()
         self.changed = Signal()
         self._load()
@@ -119,7 +122,7 @@ class Outbox:
                 return False
             action = message[0]
             try:
-                calling = self._call(*message)
+                calling = self._call(message[0], message[1], self._transmissions)
                 message = None  # its objects take three times the heap of its text: a second time it is built again
                 response = await calling
                 if record.kind == BEGIN:
@@ -143,7 +146,7 @@ class Outbox:
         """Waits for the moment of the next transmission; returns False when delivery is paused."""
         while self._running:
             wait_ms = self._not_before_ms - self._clock.ms()
-            if wait_ms <= 0:
+            if wait_ms <= 0 or self._transmissions.answer:
                 return True
             await self._waker.wait(wait_ms)
         return False
@@ -158,11 +161,15 @@ class Outbox:
 
     def _give_up(self, action, exc):
         """The back-end could not process the message; returns True when it was asked often enough (§3.7.1)."""
+        if self._facts.is_unwanted(action, exc.code):
+            if exc.code != self._unwanted:
+                self._unwanted = exc.code
+                self._log.warning("outbox", "%s are not wanted and dropped: %s", action, exc)
+            return True
         self._failures += 1
         self._log.warning("outbox", "%s refused (%d): %s", action, self._failures, exc)
         if self._failures >= self._settings.get("TransactionMessageAttempts"):
             self._log.error("outbox", "%s given up after %d attempts", action, self._failures)
-            self._not_before_ms = 0
             return True
         self._unsaved = True
         self.save()
@@ -179,6 +186,8 @@ class Outbox:
             self._open.pop(record.connector, None)
         self._next = record.seq + 1
         self._failures = 0
+        self._not_before_ms = 0
+        self._transmissions.end()
         if was_message:
             self._unsaved = True
             if self._journal.is_durable(record.seq):

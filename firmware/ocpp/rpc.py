@@ -85,6 +85,8 @@ class Rpc:
         self._answered = Waker(clock)
         self._pending = None  # id of our CALL that waits for its answer
         self._answer = None  # the message that answers it
+        self._repeats = None  # its Transmissions, or None for one that is sent once
+        self._transmissions = None  # those of the message whose late answers count
         self._inbound = []  # (id, action, payload) of calls to be answered; the first one is in work
         self._server = None  # task that answers them, while there are any
         self._follow_ups = []  # functions to be called after an answer; the first one is in work
@@ -102,8 +104,11 @@ class Rpc:
         """True while a call of the back-end is in work."""
         return bool(self._inbound or self.large)
 
-    def call(self, action, payload, timeout_s):
+    def call(self, action, payload, timeout_s, transmissions=None):
         """Sends a CALL; to be awaited for the payload of its CALLRESULT.
+
+        `transmissions` are the Transmissions of a message that may have been sent before: an answer to one of them is
+        the answer, and one that has come already makes sending it again needless.
 
         Raises CallError for a CALLERROR (InvalidAnswer for an answer that breaks the schema, and at once for a payload
         of ours that does), RpcTimeout after `timeout_s` without answer, LinkDown when the connection ends.
@@ -112,38 +117,49 @@ class Rpc:
         """
         self._schema.validate(action, payload)
         message_id = self._message_id()
-        return self._call(action, message_id, _dump([_CALL, message_id, action, payload]), timeout_s)
+        if transmissions:
+            self._transmissions = transmissions
+        text = _dump([_CALL, message_id, action, payload])
+        return self._call(action, message_id, text, timeout_s, transmissions)
 
-    async def _call(self, action, message_id, text, timeout_s):
+    async def _call(self, action, message_id, text, timeout_s, transmissions):
         async with self._turn:
             if self.closed:
                 raise LinkDown("connection is closed")
-            self._pending = message_id
-            self._answer = None
-            self._room.set()
-            deadline_ms = self._clock.ms() + timeout_s * 1000
-            try:
-                sending = self._send(text)
-                text = None  # not held while its frame is on its way
-                await sending
-                sending = None
-                while self._answer is None:
-                    if self.closed:
-                        raise LinkDown("connection closed before the answer to " + action)
-                    left_ms = deadline_ms - self._clock.ms()
-                    if left_ms <= 0:
-                        self.unanswered += 1
-                        if self.timed_out:
-                            self.timed_out()
-                        raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
-                    await self._answered.wait(left_ms)
-                self.unanswered = 0
-                message = self._answer
-            finally:
-                self._pending = self._answer = None
+            message = transmissions and transmissions.claim()
+            if not message:
+                self._pending = message_id
+                self._repeats = transmissions
+                self._answer = None
+                self._room.set()
+                if transmissions:
+                    transmissions.add(message_id)
+                deadline_ms = self._clock.ms() + timeout_s * 1000
+                try:
+                    sending = self._send(text)
+                    text = None  # not held while its frame is on its way
+                    await sending
+                    sending = None
+                    message = await self._wait_for_answer(action, deadline_ms, timeout_s)
+                finally:
+                    self._pending = self._repeats = self._answer = None
         if message[0] == _CALLERROR:
             raise _received_error(message)
         return self._received_result(action, message)
+
+    async def _wait_for_answer(self, action, deadline_ms, timeout_s):
+        while self._answer is None:
+            if self.closed:
+                raise LinkDown("connection closed before the answer to " + action)
+            left_ms = deadline_ms - self._clock.ms()
+            if left_ms <= 0:
+                self.unanswered += 1
+                if self.timed_out:
+                    self.timed_out()
+                raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
+            await self._answered.wait(left_ms)
+        self.unanswered = 0
+        return self._answer
 
     def _received_result(self, action, message):
         if len(message) != 3:
@@ -179,18 +195,25 @@ class Rpc:
         if message is None:
             return
         kind = message[0] if message else None
-        if kind == _CALLRESULT or kind == _CALLERROR:
-            if len(message) > 1 and self._pending is not None and message[1] == self._pending:
-                if self._answer is None:
-                    self._answer = message
-                    self._answered.wake()
-                    # Who asked reads it before the next message is read: a verdict on the station counts at once.
-                    while self._answer is message:
-                        await asyncio.sleep(0)
-            else:
-                self._log.info("rpc", "answer to nothing that was asked")
-        else:
+        if kind != _CALLRESULT and kind != _CALLERROR:
             self._log.info("rpc", "message of unknown type ignored")  # §4.1.3
+            return
+        message_id = message[1] if len(message) > 1 else None
+        late = self._transmissions
+        known = late.take(message_id) if late else False
+        if self._pending is not None and (message_id == self._pending or (known and self._repeats is late)):
+            if self._answer is None:
+                self._answer = message
+                self._answered.wake()
+                # Who asked reads it before the next message is read: a verdict on the station counts at once.
+                while self._answer is message:
+                    await asyncio.sleep(0)
+        elif known:
+            self._log.info("rpc", "late answer taken")
+            self.unanswered = 0  # the back-end is slow, not gone
+            late.keep(message)
+        else:
+            self._log.info("rpc", "answer to nothing that was asked")
 
     async def receive_large(self, message):
         """Takes a message that is kept in flash, see firmware.ocpp.large. A large list is worked on beside all else."""

@@ -40,7 +40,16 @@ _OBJECT = const(7)
 _LIST = const(8)
 _PLAIN = const(9)  # a string; a number or boolean that is received is read as its text
 
-_BY_LETTER = {"s": _STRING, "v": _PLAIN, "=": _CHOICE, "t": _DATE_TIME, "i": _INTEGER, "n": _NUMBER, "d": _DECIMAL, "b": _BOOLEAN}
+_BY_LETTER = {
+    "s": _STRING,
+    "v": _PLAIN,
+    "=": _CHOICE,
+    "t": _DATE_TIME,
+    "i": _INTEGER,
+    "n": _NUMBER,
+    "d": _DECIMAL,
+    "b": _BOOLEAN,
+}
 
 # A type is a tuple (kind, detail): of a string its longest length or None, of a choice its words as "|A|B|", of an
 # object the name of its line, of a list the type of its items and the least number of them.

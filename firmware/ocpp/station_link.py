@@ -7,7 +7,7 @@ answers, and sends what it is asked for; while Rejected it is silent (OCPP 1.6 Â
 from micropython import const
 
 from firmware.charging.authorisation import INVALID, TokenInfo
-from firmware.kernel.clock import EARLIEST_PLAUSIBLE, milliseconds, parse_iso8601
+from firmware.kernel.clock import EARLIEST_PLAUSIBLE, read_time
 from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.outbox import Outbox
@@ -137,7 +137,7 @@ class StationLink:
 
     # -- sending
 
-    def call(self, action, payload):
+    def call(self, action, payload, transmissions=None):
         """Calls the back-end, whatever the registration; to be awaited for its answer, see Rpc.call().
 
         Raises CallError, or OSError for no answer or no link.
@@ -145,7 +145,7 @@ class StationLink:
         rpc = self._connection.rpc
         if rpc is None:
             raise LinkDown()
-        return rpc.call(action, payload, self.settings.get("MessageTimeout"))
+        return rpc.call(action, payload, self.settings.get("MessageTimeout"), transmissions)
 
     def post(self, action, payload):
         """Sends a message that was asked for as soon as it can be, and once: nobody waits for the answer."""
@@ -297,14 +297,15 @@ class StationLink:
         self._heartbeat_ms = self.clock.ms() + interval_s * 1000
 
     def _set_clock(self, response):
-        text = response.get("currentTime")
-        try:
-            unix = parse_iso8601(text)
-        except ValueError as exc:
-            self.log.warning("ocpp", "currentTime: %s", exc)
+        """Sets the clock to the back-end's, unless that makes no sense (see Schema.read(), which has logged why)."""
+        value = response.get("currentTime")
+        if value is None:
             return
+        unix, ms = read_time(value)
         if unix >= EARLIEST_PLAUSIBLE:
-            self.clock.set_unix(unix, "ocpp", milliseconds(text))
+            self.clock.set_unix(unix, "ocpp", ms)
+        else:
+            self.log.warning("ocpp", "clock left alone: currentTime is %s", value)
 
     def _notice(self):
         self._waker.wake()

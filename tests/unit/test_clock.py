@@ -2,7 +2,7 @@
 
 from harness import raises
 
-from firmware.kernel.clock import Clock, iso8601, milliseconds, parse_iso8601
+from firmware.kernel.clock import Clock, iso8601, parse_iso8601, read_time
 
 
 class Ticks:
@@ -120,7 +120,96 @@ def test_fractions_and_offsets_are_understood():
 def test_milliseconds_of_a_time():
     for fraction, ms in (("", 0), (".5", 500), (",05", 50), (".123456", 123), (".999999999", 999)):
         for zone in ("", "Z", "+02:00", "-0430"):
-            assert milliseconds("2026-11-21T01:02:03" + fraction + zone) == ms
+            assert read_time("2026-11-21T01:02:03" + fraction + zone)[1] == ms
+
+
+def test_every_form_of_a_time_whose_meaning_is_clear_is_read():
+    # O8: what central systems write as currentTime
+    moment = 1_795_222_923
+    for value, expected in (
+        ("2026-11-21T01:02:03Z", (moment, 0)),
+        ("2026-11-21T01:02Z", (moment - 3, 0)),
+        ("2026-11-21T01:02", (moment - 3, 0)),
+        ("2026-11-21T02:02+01:00", (moment - 3, 0)),
+        ("2026-11-21 01:02:03", (moment, 0)),
+        ("2026-11-21T01:02:03.1234567Z", (moment, 123)),
+        ("2026-11-21T01:02:03,5+00:00", (moment, 500)),
+        ("2026-11-20T20:32:03.5-0430", (moment, 500)),
+        ("2026-11-21T03:02:03.999+02", (moment, 999)),
+        ("20261121T010203Z", (moment, 0)),
+        ("20261121T010203.25Z", (moment, 250)),
+        ("20261121T0102Z", (moment - 3, 0)),
+        ("20261121T030203+0200", (moment, 0)),
+        ("20261121 010203", (moment, 0)),
+        ("20261121010203", (moment, 0)),
+        ("20261121010203Z", (moment, 0)),
+        ("20261121T01:02:03Z", (moment, 0)),
+        ("2026-11-21T010203Z", (moment, 0)),
+        (" 2026-11-21T01:02:03Z\n", (moment, 0)),
+        ("2026-11-21 01:02:03 UTC", (moment, 0)),
+        ("2026-11-21 02:02:03 +01:00", (moment, 0)),
+        (moment, (moment, 0)),
+        (str(moment), (moment, 0)),
+        (moment * 1000 + 250, (moment, 250)),
+        (str(moment * 1000 + 250), (moment, 250)),
+        (moment + 0.5, (moment, 500)),
+        (moment * 1000.0, (moment, 0)),
+        (0, (0, 0)),
+    ):
+        assert read_time(value) == expected, value
+
+
+def test_what_is_no_time_is_refused():
+    # O8: rather no time than a wrong one
+    for value in (
+        None,
+        True,
+        [],
+        {},
+        "",
+        " ",
+        "now",
+        "-1",
+        -1,
+        -1.5,
+        1e30,
+        1e999,
+        1e999 - 1e999,
+        10**15,
+        "2026-11-21",
+        "20261121",
+        "2026-11-21Z",
+        "2026-11-21T",
+        "2026-11-21T01",
+        "2026-11-21T01Z",
+        "2026-11-21T1:2:3Z",
+        "2026-11-21T01:0203Z",
+        "2026-11-21T01:02:3Z",
+        "2026-11-21T25:00Z",
+        "2026-11-31T01:02Z",
+        "20261131T010203Z",
+        "20261121T01020Z",
+        "20261121X010203Z",
+        "2026-11-21T01:02:03 CET",
+        "2026-11-21T01:02:03.Z",
+        "21.11.2026 01:02:03",
+        "11/21/2026 01:02",
+        "01:02:03",
+        "Sat, 21 Nov 2026 01:02:03 GMT",
+        "2026-325T01:02:03Z",
+        "1795222923.5",
+        "9" * 100,
+        "2026-11-21T01:02:03Z" + " " * 9 + "x" * 100,
+    ):
+        with raises(ValueError):
+            read_time(value)
+
+
+def test_a_request_is_read_to_the_letter():
+    # O8: the wider reading is for answers
+    for text in ("2026-11-21T01:02Z", "20261121T010203Z", "20261121010203", "2026-11-21 01:02:03 UTC", "1795222923"):
+        with raises(ValueError):
+            parse_iso8601(text)
 
 
 def test_nonsense_is_refused():

@@ -2,7 +2,7 @@
 
 from ocpp_bench import Bench
 
-from firmware.kernel.log import ERROR
+from firmware.kernel.log import ERROR, WARNING
 from firmware.ocpp.errors import CallError, LinkDown, RpcTimeout
 from firmware.ocpp.outbox import sequence_floor
 
@@ -119,6 +119,74 @@ async def test_a_timeout_or_a_lost_link_never_consumes_an_attempt():
     assert bench.peer.actions() == ["StartTransaction"] * 11
     assert len({str(sorted(payload.items())) for _, payload in bench.peer.calls}) == 1
     assert bench.outbox.length == 0
+
+
+async def test_meter_values_that_are_not_wanted_hold_nobody_up():
+    # O5: the end of the transaction is not hours late, and the log says it once
+    for code in ("NotImplemented", "NotSupported"):
+        bench = Bench()
+        bench.peer.script["MeterValues"] = [CallError(code)] * 15
+        tx = bench.begin()
+        for i in range(15):
+            bench.sample(tx, 1100 + i)
+        bench.end(tx)
+        start_ms = bench.clock.ms()
+        bench.start()
+        await bench.clock.run_for(0)
+        assert bench.peer.actions() == ["StartTransaction"] + ["MeterValues"] * 15 + ["StopTransaction"]
+        assert bench.clock.ms() == start_ms
+        assert len([line for line in bench.log.lines(WARNING) if "not wanted" in line[3]]) == 1
+
+
+async def test_only_these_codes_and_only_meter_values_lose_their_attempts():
+    # O5: what costs money keeps its attempts (§3.7.1), and so does whatever may be over soon
+    for action, code in (
+        ("StartTransaction", "NotImplemented"),
+        ("StartTransaction", "NotSupported"),
+        ("StopTransaction", "NotSupported"),
+        ("MeterValues", "InternalError"),
+        ("MeterValues", "GenericError"),
+    ):
+        bench = Bench()
+        bench.settings.set("TransactionMessageAttempts", 3)
+        bench.peer.script[action] = [CallError(code)] * 9
+        tx = bench.begin()
+        bench.sample(tx, 1100)
+        bench.end(tx)
+        bench.start()
+        await bench.clock.run_for(600_000)
+        assert bench.peer.actions().count(action) == 3, (action, code)
+
+
+async def test_a_reconnect_does_not_shorten_the_wait_after_a_refusal():
+    # section 5: the wait of §3.7.1 is lost when resume() forgets that there was a failure
+    bench = Bench()
+    bench.settings.set("TransactionMessageRetryInterval", 60)
+    bench.peer.script["StartTransaction"] = [CallError("InternalError")]
+    bench.begin()
+    bench.start()
+    for _ in range(5):
+        await bench.clock.run_for(10_000)
+        bench.outbox.pause()
+        await bench.clock.run_for(1_000)
+        bench.outbox.resume()
+    await bench.clock.run_for(4_999)
+    assert len(bench.peer.calls) == 1
+    await bench.clock.run_for(1)
+    assert len(bench.peer.calls) == 2
+
+
+async def test_a_reconnect_ends_the_wait_after_silence():
+    bench = Bench()
+    bench.settings.set("TransactionMessageRetryInterval", 60)
+    bench.peer.script["StartTransaction"] = [RpcTimeout()]
+    bench.begin()
+    bench.start()
+    await bench.clock.run_for(10_000)
+    bench.outbox.pause()
+    bench.outbox.resume()
+    await bench.clock.run_for(0)
+    assert len(bench.peer.calls) == 2
 
 
 async def test_attempts_survive_a_restart():

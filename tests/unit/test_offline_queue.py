@@ -34,7 +34,7 @@ class InOrder:
         self.count = 0
         self._newest = ""
 
-    async def call(self, action, payload):
+    async def call(self, action, payload, transmissions=None):
         await asyncio.sleep(0)
         session, place = divmod(self.count, _SAMPLES + 2)
         self.count += 1

@@ -37,7 +37,7 @@ class CentralSystem:
         self.received = []  # canonical text of each message, repetitions included
         self._transactions = {}
 
-    async def call(self, action, payload):
+    async def call(self, action, payload, transmissions=None):
         await asyncio.sleep(0)
         if self.flash.off:
             await asyncio.Event().wait()

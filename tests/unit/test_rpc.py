@@ -9,6 +9,7 @@ import firmware.ocpp.rpc as rpc_module
 from firmware.kernel.log import Log
 from firmware.ocpp.rpc import CallError, InvalidAnswer, LinkDown, LongAnswer, MessageIds, Rpc, RpcTimeout
 from firmware.ocpp.schema import Schema
+from firmware.ocpp.transmissions import Transmissions
 
 SCHEMA = Schema()
 NOW = "2026-11-21T01:02:03Z"
@@ -58,15 +59,15 @@ class Bench:
             await self.rpc.receive(message if isinstance(message, str) else json.dumps(message))
         await settle()
 
-    async def begin(self, action="Heartbeat", payload=None, timeout_s=30):
+    async def begin(self, action="Heartbeat", payload=None, timeout_s=30, transmissions=None):
         """Starts a call and returns a task whose result is the answer, or the exception."""
-        task = asyncio.create_task(self._outcome(action, payload or {}, timeout_s))
+        task = asyncio.create_task(self._outcome(action, payload or {}, timeout_s, transmissions))
         await settle()
         return task
 
-    async def _outcome(self, action, payload, timeout_s):
+    async def _outcome(self, action, payload, timeout_s, transmissions):
         try:
-            return await self.rpc.call(action, payload, timeout_s)
+            return await self.rpc.call(action, payload, timeout_s, transmissions)
         except (CallError, OSError) as exc:
             return exc
 
@@ -182,6 +183,90 @@ async def test_timeout_and_an_answer_that_comes_late():
     assert not task.done()
     await bench.receive([3, "id2", {"currentTime": NOW}])
     assert await task == {"currentTime": NOW}
+
+
+def started(transaction_id):
+    return {"transactionId": transaction_id, "idTagInfo": {"status": "Accepted"}}
+
+
+START = {"connectorId": 1, "idTag": "A", "meterStart": 0, "timestamp": NOW}
+
+
+async def test_a_late_answer_to_an_earlier_transmission_is_the_answer():
+    # O6: also while the message is on its way again, when the second answer is then ignored
+    bench = Bench()
+    sent = Transmissions(lambda: None)
+    first = await bench.begin("StartTransaction", START, 10, sent)
+    await bench.clock.run_for(10_000)
+    assert isinstance(await first, RpcTimeout) and bench.rpc.unanswered == 1
+    second = await bench.begin("StartTransaction", START, 10, sent)
+    await bench.receive([3, "id1", started(77)])
+    assert (await second)["transactionId"] == 77 and bench.rpc.unanswered == 0
+    sent.end()
+    other = await bench.begin()
+    await bench.receive([3, "id2", started(78)], [3, "id1", started(79)])
+    assert not other.done() and sent.answer is None
+    await bench.receive([3, "id3", {"currentTime": NOW}])
+    assert await other == {"currentTime": NOW}
+
+
+async def test_a_late_answer_makes_sending_again_needless():
+    # O6: it comes while nothing is on its way, or while another call has its turn
+    bench = Bench()
+    told = []
+    sent = Transmissions(lambda: told.append(1))
+    await bench.begin("StartTransaction", START, 10, sent)
+    await bench.clock.run_for(10_000)
+    heartbeat = await bench.begin()
+    again = await bench.begin("StartTransaction", START, 10, sent)
+    await bench.receive([3, "id1", started(77)])
+    assert told == [1] and not again.done()
+    await bench.receive([3, "id2", {"currentTime": NOW}])
+    assert await heartbeat == {"currentTime": NOW} and (await again)["transactionId"] == 77
+    assert [message[1] for message in bench.sent] == ["id1", "id2"]
+
+
+async def test_a_late_error_counts_once():
+    # O6: it is the answer to one transmission; the next one may still be answered well
+    bench = Bench()
+    sent = Transmissions(lambda: None)
+    await bench.begin("StartTransaction", START, 10, sent)
+    await bench.clock.run_for(10_000)
+    second = await bench.begin("StartTransaction", START, 10, sent)
+    await bench.receive([4, "id1", "InternalError", "", {}])
+    assert isinstance(await second, CallError)
+    await bench.receive([4, "id1", "InternalError", "", {}])
+    assert sent.answer is None
+    await bench.receive([3, "id2", started(5)])
+    assert (await (await bench.begin("StartTransaction", START, 10, sent)))["transactionId"] == 5
+    assert len(bench.sent) == 2
+
+
+async def test_late_answers_to_other_messages_are_never_taken():
+    # O6: not to a message that was dealt with, not to one that is sent once
+    bench = Bench()
+    heartbeat = await bench.begin(timeout_s=10)
+    await bench.clock.run_for(10_000)
+    assert isinstance(await heartbeat, RpcTimeout)
+    before, sent = Transmissions(lambda: None), Transmissions(lambda: None)
+    await bench.begin("StartTransaction", START, 10, before)
+    await bench.clock.run_for(10_000)
+    before.end()
+    task = await bench.begin("StartTransaction", START, 10, sent)
+    for message_id in ("id1", "id2", "id4", 3, None):
+        await bench.receive([3, message_id, started(1)])
+    assert not task.done() and sent.answer is None
+    await bench.receive([3, "id3", started(2)])
+    assert (await task)["transactionId"] == 2
+
+
+def test_the_ids_that_are_kept_are_bounded():
+    # O6
+    sent = Transmissions(lambda: None)
+    for i in range(1000):
+        sent.add(i)
+    assert sum([sent.take(i) for i in range(1000)]) == 16
+    assert sum([sent.take(i) for i in range(1000)]) == 0
 
 
 async def test_time_spent_waiting_for_the_turn_does_not_count():

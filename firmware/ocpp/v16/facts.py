@@ -10,6 +10,7 @@ from micropython import const
 
 from firmware.kernel.clock import iso8601
 from firmware.kernel.reading import Reading
+from firmware.ocpp.errors import NOT_IMPLEMENTED, NOT_SUPPORTED
 from firmware.ocpp.v16.measurands import INTERVAL, Look, sampled_values
 from firmware.store.journal import BEGIN, END, SAMPLE
 
@@ -45,6 +46,13 @@ class Facts:
         if record.kind == SAMPLE and record.context not in ("begin", "end"):
             return await self._sample(record, transaction_id)
         return None
+
+    def is_unwanted(self, action, code):
+        """Tells whether an error code ends the attempts at once: meter values that the back-end has no use for.
+
+        Begin and end of a transaction keep their attempts: with them it would lose what is to be paid (§3.7.1).
+        """
+        return action == "MeterValues" and code in (NOT_IMPLEMENTED, NOT_SUPPORTED)
 
     def meter_values(self, connector, context, t, look, transaction_id=None):
         """Returns ("MeterValues", payload) of one look at the meter, or None when no measurand of it is configured."""
