@@ -56,7 +56,10 @@ class TokenInfo:
 
 
 class Authoriser:
-    """Decides on tokens. `backend` is None or has `online` and `async authorize(token)` (OSError: out of reach)."""
+    """Decides on tokens. `backend` is None or has `online` and `async authorize(token)`.
+
+    That returns a TokenInfo, or None for an answer without a verdict that can be read. OSError: out of reach.
+    """
 
     def __init__(self, clock, log, settings, tags, cache):
         self._clock = clock
@@ -88,6 +91,10 @@ class Authoriser:
                     return info, source
             try:
                 info = await self.backend.authorize(token)
+                if info is None:
+                    # Refused, but not remembered: nobody has said that about this token.
+                    self._log.warning("auth", "%s: verdict cannot be read, refused", token)
+                    return TokenInfo(INVALID), "csms"
                 self.learn(token, info)
                 return info, "csms"
             except OSError as exc:

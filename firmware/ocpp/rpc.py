@@ -105,13 +105,13 @@ class Rpc:
         return bool(self._inbound or self.large)
 
     def call(self, action, payload, timeout_s, transmissions=None):
-        """Sends a CALL; to be awaited for the payload of its CALLRESULT.
+        """Sends a CALL; to be awaited for the payload of its CALLRESULT, of which any field may be missing or None.
 
         `transmissions` are the Transmissions of a message that may have been sent before: an answer to one of them is
         the answer, and one that has come already makes sending it again needless.
 
-        Raises CallError for a CALLERROR (InvalidAnswer for an answer that breaks the schema, and at once for a payload
-        of ours that does), RpcTimeout after `timeout_s` without answer, LinkDown when the connection ends.
+        Raises CallError for a CALLERROR (InvalidAnswer for an answer that is none, and at once for a payload of ours
+        that breaks the schema), RpcTimeout after `timeout_s` without answer, LinkDown when the connection ends.
 
         No coroutine function: it would hold the payload, which takes three times the heap of its text.
         """
@@ -166,9 +166,11 @@ class Rpc:
             raise InvalidAnswer(FORMATION_VIOLATION, "a CALLRESULT is [3, id, payload]")
         payload = {} if message[2] is None else message[2]  # §4.2.2: null is the same as {}
         try:
-            self._schema.accept(action, payload, True)
+            remarks = self._schema.read(action, payload)
         except CallError as exc:
             raise InvalidAnswer(exc.code, "answer to %s: %s" % (action, exc.description))
+        for remark in remarks:
+            self._log.warning("rpc", "answer to %s: %s", action, remark)
         return payload
 
     def receive(self, text):

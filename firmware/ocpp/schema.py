@@ -1,7 +1,8 @@
 """Checks payloads of OCPP messages, both ways, against a compact form of the OCA's JSON schemas (tools/schemas.py).
 
-What is sent is checked to the letter. What is received is taken as far as its meaning is clear: unknown fields and
-optional ones that are null are dropped, 9.0 is the integer 9, and a decimal may have more digits than one.
+What is sent is checked to the letter. Requests that are received are taken as far as their meaning is clear: unknown
+fields and optional ones that are null are dropped, 9.0 is the integer 9, and a decimal may have more digits than one.
+Of answers that are received all is taken that can be read, see Schema.read().
 
 The error codes follow OCPP-J 1.6 table 7: a required field that is missing or null, or an empty list that must not be,
 violates its occurrence; a JSON type that does not fit violates the type; a text that is too long, not one of its
@@ -11,7 +12,7 @@ when sending, has a field that does not exist, violates the formation.
 
 from micropython import const
 
-from firmware.kernel.clock import parse_iso8601
+from firmware.kernel.clock import parse_iso8601, read_time
 from firmware.ocpp.errors import (
     FORMATION_VIOLATION,
     NOT_IMPLEMENTED,
@@ -28,6 +29,7 @@ _LONGEST_CACHED = const(400)  # bytes in the file
 _RESTS = const(10)  # after so many rest() without use they are forgotten
 _DATA = "/v16/schemas.txt"
 _PIECE = const(512)  # bytes of it read at once
+_LONGEST_NUMBER = const(32)  # characters of a number that is sent as text
 
 _STRING = const(0)
 _CHOICE = const(1)
@@ -74,9 +76,53 @@ class Schema:
         """Checks a payload that is to be sent, or with `response` the answer to one. Raises CallError."""
         self._check(action, payload, response, True)
 
-    def accept(self, action, payload, response=False):
-        """Checks a payload that was received and drops from it, in place, what has no meaning. Raises CallError."""
-        self._check(action, payload, response, False)
+    def accept(self, action, payload):
+        """Checks a request that was received and drops from it, in place, what has no meaning. Raises CallError."""
+        self._check(action, payload, False, False)
+
+    def read(self, action, payload):
+        """Takes from an answer that was received all that can be read; returns remarks for the log, [] without.
+
+        What happened cannot be undone by refusing its answer. So numbers as text are numbers, words count in any case,
+        times in any form (clock.read_time()), and each field for itself: one that makes no sense becomes None, in
+        place, required or not. Null and unknown fields are dropped. Raises CallError when it is no object.
+        """
+        if type(payload) is not dict:
+            raise CallError(FORMATION_VIOLATION, "payload is not an object")
+        remarks = []
+        self._read_object(self._load(action + ">"), payload, "", remarks)
+        return remarks
+
+    def _read_object(self, line, value, path, remarks):
+        fields, required = line
+        for name in list(value):
+            kind = fields.get(name)
+            if kind is None or value[name] is None:
+                del value[name]
+                continue
+            try:
+                value[name] = self._read_value(kind, value[name], path + name, remarks)
+            except CallError as exc:
+                value[name] = None
+                remarks.append(exc.description)
+        for name in required:
+            if name not in value:
+                remarks.append(path + name + " is missing")
+
+    def _read_value(self, kind, value, name, remarks):
+        """Returns a value of an answer as it is meant. Raises CallError."""
+        if kind[0] == _OBJECT and type(value) is dict:
+            self._read_object(self._load(kind[1]), value, name + ".", remarks)
+            return value
+        if kind[0] == _DATE_TIME:
+            try:
+                read_time(value)
+            except ValueError as exc:
+                raise CallError(PROPERTY_VIOLATION, "%s: %s" % (name, exc))
+            return value
+        value = _meant(kind, value)
+        replaced = self._value(kind, value, name, False)
+        return value if replaced is None else replaced
 
     def accept_item(self, action, name, item, index):
         """Checks item number `index` of the list `name` of a payload that was received otherwise than as a whole."""
@@ -238,6 +284,26 @@ def _type(text):
     if letter == "=":
         return _CHOICE, "|" + rest + "|"
     return (_BY_LETTER[letter], int(rest)) if rest else _NO_DETAIL[letter]
+
+
+def _meant(kind, value):
+    """Returns the number that a text stands for, the text of a number, and a word of a choice as it is spelled."""
+    kind, detail = kind
+    if type(value) is not str:
+        return _plain_text(value) if kind == _STRING else value
+    text = value.strip()
+    if kind == _CHOICE:
+        for word in detail[1:-1].split("|"):
+            if word.lower() == text.lower():
+                return word
+    elif _INTEGER <= kind <= _DECIMAL and len(text) <= _LONGEST_NUMBER:
+        whole, _, rest = text.partition(".")
+        if whole.lstrip("+-").isdigit() and not rest.strip("0"):
+            try:
+                return int(whole)
+            except ValueError:
+                pass  # two signs
+    return value
 
 
 def _plain_text(value):

@@ -18,7 +18,7 @@ from firmware.ocpp.v16.identity import boot_notification, is_identity
 from firmware.ocpp.v16.measurands import Look
 from firmware.ocpp.v16.station_keys import fit_keys
 from firmware.ocpp.v16.status import StatusReporter
-from firmware.ocpp.v16.tokens import MAX_TOKEN, token_info
+from firmware.ocpp.v16.tokens import MAX_TOKEN, verdict
 from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
 from firmware.store.settings import SettingError
@@ -92,7 +92,10 @@ class StationLink:
         return self._registration.may_start
 
     async def authorize(self, token):
-        """Asks the back-end for its verdict on an id token (§4.1). Raises OSError when it cannot be had."""
+        """Asks the back-end for its verdict on an id token (§4.1); None: it has answered without one that can be read.
+
+        Raises OSError when there is no answer.
+        """
         if not 0 < len(token) <= MAX_TOKEN:
             return TokenInfo(INVALID)
         if not self.online:
@@ -101,7 +104,8 @@ class StationLink:
             response = await self.call("Authorize", {"idTag": token})
         except CallError as exc:
             raise OSError("Authorize: %s" % exc)
-        return token_info(response["idTagInfo"])
+        info = verdict(response)
+        return info if info and info.status else None
 
     # -- what others want to know
 
@@ -259,7 +263,11 @@ class StationLink:
             self.log.warning("ocpp", "BootNotification: %s", exc)
             self._registration.unanswered()
             return
-        status, interval_s = response["status"], response["interval"]
+        status, interval_s = response.get("status"), response.get("interval") or 0
+        if status is None:
+            self.log.warning("ocpp", "BootNotification: no status that can be read")
+            self._registration.unanswered()
+            return
         self.log.info("ocpp", "%s, interval %d s", status, interval_s)
         self._registration.answered(status, interval_s)
         self._registration.outdated = boot_notification(self.settings) != identity  # it may have changed meanwhile
@@ -394,13 +402,17 @@ class StationLink:
 
     def _delivered(self, record, response):
         """The back-end has its say on the token of a transaction (§4.8, §4.10)."""
-        info = response and response.get("idTagInfo")
+        info = response and verdict(response)
         if not info:
-            return
+            return  # what was decided before stands
         if record.kind == BEGIN:
-            self.station.start_confirmed(record.tx, token_info(info), record.token)
-        elif record.kind == END:
-            self.station.stop_confirmed(record.tx, token_info(info), record.token)
+            if not info.status:
+                # No word that says that the token may charge: whatever it is, that is not said.
+                self.log.warning("ocpp", "verdict on %s cannot be read: refused", record.token)
+                info.status = INVALID
+            self.station.start_confirmed(record.tx, info, record.token)
+        elif record.kind == END and info.status:
+            self.station.stop_confirmed(record.tx, info, record.token)
 
     def _tell_maintenance(self):
         if self.maintenance:

@@ -6,7 +6,7 @@ import json
 from harness import FakeClock, raises, settle
 
 import firmware.ocpp.rpc as rpc_module
-from firmware.kernel.log import Log
+from firmware.kernel.log import WARNING, Log
 from firmware.ocpp.rpc import CallError, InvalidAnswer, LinkDown, LongAnswer, MessageIds, Rpc, RpcTimeout
 from firmware.ocpp.schema import Schema
 from firmware.ocpp.transmissions import Transmissions
@@ -141,11 +141,24 @@ async def test_callerror_is_never_answered():
 
 
 async def test_answer_that_breaks_the_schema():
-    for message in ([3, "id1", {}], [3, "id1", []], [3, "id1"], [3, "id1", {"currentTime": "now"}], [3, "id1", {}, {}]):
+    for message in ([3, "id1", []], [3, "id1", "Accepted"], [3, "id1"], [3, "id1", {}, {}]):
         bench = Bench()
         task = await bench.begin()
         await bench.receive(message)
         assert isinstance(await task, InvalidAnswer), message
+
+
+async def test_what_an_answer_says_besides_what_cannot_be_read_counts():
+    # O7, O8: it is logged
+    for payload, left, warnings in (
+        ({}, {}, 1),
+        ({"currentTime": "now"}, {"currentTime": None}, 1),
+        ({"currentTime": "20261121T010203Z", "more": 1}, {"currentTime": "20261121T010203Z"}, 0),
+    ):
+        bench = Bench()
+        task = await bench.begin()
+        await bench.receive([3, "id1", payload])
+        assert await task == left and len(list(bench.log.lines(WARNING))) == warnings
 
 
 async def test_unknown_answers_do_not_disturb_the_call():

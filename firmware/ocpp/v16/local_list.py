@@ -6,7 +6,7 @@ from micropython import const
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.v16.dispatch import is_off
-from firmware.ocpp.v16.tokens import expiry_of
+from firmware.ocpp.v16.tokens import expiry_of, parent_of
 from firmware.store.room import ENOSPC, free_bytes
 from firmware.store.tags import TagEntry
 
@@ -81,7 +81,7 @@ def _entries(received, full):
     for data in received:
         info = data.get("idTagInfo")
         if info:
-            yield data["idTag"], TagEntry(info["status"], expiry_of(info), info.get("parentIdTag"))
+            yield data["idTag"], TagEntry(info["status"], expiry_of(info), parent_of(info))
         elif full:
             raise ValueError("no idTagInfo: %s" % data["idTag"])
         else:

@@ -1,7 +1,7 @@
 """Id tokens on the wire: IdTagInfo (OCPP 1.6 §7.27) to and from what the station knows of a token."""
 
 from firmware.charging.authorisation import TokenInfo
-from firmware.kernel.clock import parse_iso8601
+from firmware.kernel.clock import parse_iso8601, read_time
 
 # CiString20Type (OCPP 1.6 §7.28)
 MAX_TOKEN = 20
@@ -13,10 +13,22 @@ def expiry_of(id_tag_info):
     return None if text is None else parse_iso8601(text)
 
 
-def token_info(id_tag_info):
-    """Returns the TokenInfo that an IdTagInfo stands for. An expiry date that is none is ignored."""
-    try:
-        expiry = expiry_of(id_tag_info)
-    except ValueError:
-        expiry = None
-    return TokenInfo(id_tag_info["status"], expiry, id_tag_info.get("parentIdTag"))
+def parent_of(id_tag_info):
+    """Returns IdTagInfo.parentIdTag, None without: an empty one would make a group of all who have it."""
+    return id_tag_info.get("parentIdTag") or None
+
+
+def verdict(response):
+    """Returns the TokenInfo in an answer of the back-end (see Schema.read()), or None when there is none in it.
+
+    One that is there and cannot be read, such as an unknown word, has the status None: it is not Accepted.
+    """
+    if "idTagInfo" not in response:
+        return None
+    info = response["idTagInfo"]
+    if info is None:
+        info = {"status": None}
+    if "status" not in info:
+        return None
+    expiry = info.get("expiryDate")
+    return TokenInfo(info["status"], None if expiry is None else read_time(expiry)[0], parent_of(info))
