@@ -5,19 +5,23 @@ that the link lives on, and refused by a CALLERROR: its beginning, which names t
 """
 
 import asyncio
-import os
+import io
 
 from jsonstream import Reader
 from micropython import const
 
 from firmware.ocpp.errors import FORMATION_VIOLATION, CallError
 from firmware.ocpp.message import HEAD, MAX_DEPTH
+from firmware.ocpp.spool import remove
 from firmware.store.room import free_bytes
+
+_CALL = const(2)
 
 # Lists that may be longer than what fits into RAM: they are handed over as an ItemsOnFlash.
 STREAMED = {"SendLocalList": "localAuthorizationList"}
 
 _SHOWN = const(80)  # characters in a log or trace
+_MAX_IN_RAM = const(65536)  # bytes of a message that is not streamed: kept in flash it is still read as a whole
 _SEGMENT = const(65536)  # bytes: files are dropped one by one while they are read for the last time
 _ROOM = const(65536)  # bytes asked for at once, when the message grows beyond what it has announced
 _MARGIN = const(131072)  # bytes that are left to the journal
@@ -28,14 +32,16 @@ _TOKENS = const(64)  # read before others have their turn
 
 
 class LargeMessage:
-    """One message. `size` is its length in bytes; `fault` says why it is not kept, or is None."""
+    """One message of at least `announced` bytes. `size` is what has come; `fault` says why it is not kept, or None."""
 
-    def __init__(self, spool, path, clock, fault):
+    def __init__(self, spool, path, clock, fault, announced):
         self._spool = spool
         self._path = path
         self._clock = clock
         self._deadline_ms = clock.ms() + _MAX_MS
+        self._announced = announced
         self._granted = 0
+        self._streamed = None  # unknown
         self._file = None
         self._segments = 0
         self.head = b""
@@ -57,6 +63,10 @@ class LargeMessage:
             raise OSError("a message took longer than %d s to arrive" % (_MAX_MS // 1000))
         if len(self.head) < HEAD:
             self.head += bytes(data[: HEAD - len(self.head)])
+        self._announced = max(self._announced, self.size + len(data))
+        if not self.fault and self._announced > _MAX_IN_RAM and not self._is_streamed():
+            # Nobody will read it: it is not worth the flash, nor the time that writing takes.
+            self._fail("message is too large")
         if not self.fault and self.size + len(data) > self._granted:
             self.grant(self.size + max(len(data), _ROOM))
         if not self.fault:
@@ -66,9 +76,21 @@ class LargeMessage:
                 self._fail("flash: %s" % exc)
         self.size += len(data)
 
+    def _is_streamed(self):
+        """Tells whether this is a CALL whose list is read piece by piece; also True as long as it may be one."""
+        if self._streamed is None:
+            try:
+                kind, _, action = envelope(self.head)
+            except ValueError:
+                if len(self.head) < HEAD:
+                    return True
+                kind = action = None
+            self._streamed = kind == _CALL and action in STREAMED
+        return self._streamed
+
     def grant(self, size):
         """Sees whether there is room for a message of `size` bytes."""
-        if free_bytes(self._path) + self.size < size + _MARGIN:
+        if free_bytes(self._path) + self._spool.leaving + self.size < size + _MARGIN:
             self._fail("no room for a message of %d bytes" % size)
         self._granted = size
 
@@ -107,12 +129,10 @@ class LargeMessage:
             self._close()
         except OSError:
             pass  # it need not be whole
-        for number in range(self._segments):
-            _remove(self._name(number))
+        self._spool.forget(self, [self._name(number) for number in range(self._segments)])
         self._segments = 0
-        self._spool.forget(self)
 
-    def text(self):
+    async def text(self):
         """Returns the message as text. Raises OSError, and MemoryError when it does not fit into RAM after all."""
         data = bytearray(self.size)
         view = memoryview(data)
@@ -124,6 +144,7 @@ class LargeMessage:
                 raise OSError(5)  # EIO
             view[at : at + len(piece)] = piece
             at += len(piece)
+            await asyncio.sleep(0)
         return str(data, "utf-8")
 
     async def payload(self, action):
@@ -215,16 +236,23 @@ class _Segments:
             self._file.close()
             self._file = None
             if self._last_time:
-                _remove(name)
+                remove(name)
             self._number += 1
         return b""
 
 
-def _remove(path):
-    try:
-        os.remove(path)
-    except OSError:
-        pass  # it has been read for the last time, or goes at the next start
+def envelope(head):
+    """Returns (message type, id, action or None) as far as the first bytes of a message tell. Raises ValueError."""
+    reader = Reader(io.BytesIO(head), max_token=HEAD)
+    found = []
+    if reader.next() != "[":
+        raise ValueError("not a JSON list")
+    while len(found) < 2:
+        if reader.next() != "value":
+            raise ValueError("not an OCPP-J message")
+        found.append(reader.value)
+    named = found[0] == _CALL and reader.next() == "value"
+    return found[0], found[1], reader.value if named else None
 
 
 async def _count(reader):

@@ -1,6 +1,11 @@
 """Where a message goes that does not fit into RAM. The code that works on one is loaded when the first one comes."""
 
+import asyncio
 import os
+
+from micropython import const
+
+_SEGMENT = const(65536)  # bytes of a file of a message, at most
 
 
 class Spool:
@@ -10,13 +15,18 @@ class Spool:
         self._path = path
         self._clock = clock
         self._kept = None
+        self._count = 0  # messages that were kept
+        self._leaving = []  # names of files that nobody needs any more
+        self._sweeper = None  # task that removes them, while there are any
         folder, _, name = path.rpartition("/")
         for entry in os.listdir(folder):
             if entry.startswith(name + "."):
-                try:
-                    os.remove(folder + "/" + entry)
-                except OSError:
-                    pass  # at the next start, then
+                remove(folder + "/" + entry)
+
+    @property
+    def leaving(self):
+        """Bytes that get free soon, at least about."""
+        return len(self._leaving) * _SEGMENT
 
     def begin(self, is_text, size):
         """Returns the large.LargeMessage for one of at least `size` bytes that begins to arrive."""
@@ -27,7 +37,8 @@ class Spool:
             fault = "binary messages are not used"
         elif self._kept:
             fault = "another large message is being worked on"
-        message = LargeMessage(self, self._path, self._clock, fault)
+        self._count += 1
+        message = LargeMessage(self, "%s.%d" % (self._path, self._count), self._clock, fault, size)
         if not fault:
             self._kept = message
             message.grant(size)
@@ -38,7 +49,26 @@ class Spool:
         if self._kept and not self._kept.complete:
             self._kept.discard()
 
-    def forget(self, message):
-        """For a LargeMessage that needs its files no more."""
+    def forget(self, message, files):
+        """For a LargeMessage that needs its `files` no more. They go one by one: each takes the flash milliseconds."""
         if self._kept is message:
             self._kept = None
+        self._leaving.extend(files)
+        if self._leaving and not self._sweeper:
+            self._sweeper = asyncio.create_task(self._sweep())
+
+    async def _sweep(self):
+        try:
+            while self._leaving:
+                remove(self._leaving.pop(0))
+                await asyncio.sleep(0)
+        finally:
+            self._sweeper = None
+
+
+def remove(path):
+    """Removes a file, if it is there."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # removed before, or at the next start

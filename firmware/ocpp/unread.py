@@ -1,18 +1,14 @@
 """Messages that are not read as a whole: too large for the RAM, and kept in flash, or too complex."""
 
 import asyncio
-import io
 import json
 
-from jsonstream import Reader
 from micropython import const
 
 from firmware.ocpp.errors import GENERIC_ERROR, CallError
-from firmware.ocpp.large import STREAMED, ItemsOnFlash
-from firmware.ocpp.message import HEAD
+from firmware.ocpp.large import STREAMED, ItemsOnFlash, envelope
 
 _CALL = const(2)
-_MAX_IN_RAM = const(65536)  # bytes of a message that was kept in flash and still is read as a whole
 
 
 class LargeCall:
@@ -72,11 +68,9 @@ async def receive_large(rpc, schema, log, message):
         return
     text = None
     error = message.fault
-    if not error and message.size > _MAX_IN_RAM:
-        error = "message of %d bytes is too large" % message.size
     if not error:
         try:
-            text = message.text()
+            text = await message.text()
         except (OSError, MemoryError) as exc:
             error = "message cannot be read: %s" % exc
     message.discard()
@@ -101,17 +95,3 @@ async def _refuse(rpc, kind, message_id, action, error):
         await rpc.admit([kind, message_id, action, None], error)
     else:
         await rpc.receive(json.dumps([kind, message_id]))  # an answer that cannot be read is one without its payload
-
-
-def envelope(head):
-    """Returns (message type, id, action or None) as far as the first bytes of a message tell. Raises ValueError."""
-    reader = Reader(io.BytesIO(head), max_token=HEAD)
-    found = []
-    if reader.next() != "[":
-        raise ValueError("not a JSON list")
-    while len(found) < 2:
-        if reader.next() != "value":
-            raise ValueError("not an OCPP-J message")
-        found.append(reader.value)
-    named = found[0] == _CALL and reader.next() == "value"
-    return found[0], found[1], reader.value if named else None

@@ -158,6 +158,52 @@ async def test_other_large_messages_are_read_as_a_whole_up_to_a_limit():
     assert bench.sent.pop()[:3] == [4, 7, "OccurenceConstraintViolation"]
 
 
+async def test_what_nobody_will_read_is_not_written():
+    # O13: of a message that is too large only the envelope is looked at, however it comes
+    for text in (
+        json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": "x" * 1_500_000}]),
+        json.dumps([3, "1", {"data": "x" * 1_500_000}]),
+        "[" + "9," * 750_000,
+        " " * 1_500_000,
+    ):
+        bench = Bench()
+        message = bench.spool.begin(True, len(text))
+        for at in range(0, 100_000, 1000):
+            message.write(text[at : at + 1000].encode())
+            assert bench.files() == []
+        assert message.fault
+    # In fragments, nobody knows how long it gets: what has been kept goes as soon as it is too large.
+    message = bench.spool.begin(True, 9_000)
+    text = json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": "x" * 1_500_000}])
+    for at in range(0, 100_000, 1000):
+        message.write(text[at : at + 1000].encode())
+        await settle(2)
+        assert (len(bench.files()) == 1) == (at < 65_000)
+    message = bench.spool.begin(True, 9_000)
+    text = json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": "x" * 40_000}])
+    for at in range(0, len(text), 1000):
+        message.write(text[at : at + 1000].encode())
+    await bench.rpc.receive_large(message)
+    await settle(100)
+    assert bench.sent.pop() == [3, "1", {"status": "Accepted"}]
+
+
+async def test_files_go_one_by_one():
+    # O13: 23 at once would hold the control task for 10 ms on the host, and longer on a board
+    bench = Bench()
+    await bench.rpc.receive_large(bench.arrive(call(entries(9_000))[:-2]))
+    most = longest = 0
+    for _ in range(100_000):
+        before = len(bench.files())
+        await asyncio.sleep(0)
+        most = max(most, before)
+        longest = max(longest, before - len(bench.files()))
+        if most and not before:
+            break
+    assert most > 5 and longest == 1 and bench.files() == []
+    assert bench.sent.pop()[:3] == [4, "1", "FormationViolation"]
+
+
 async def test_answers_to_our_calls():
     bench = Bench()
     for size, error in ((30_000, None), (90_000, InvalidAnswer)):
@@ -179,12 +225,14 @@ async def outcome_of(call):
 async def test_what_the_flash_has_no_room_for_is_refused_and_leaves_nothing():
     bench = Bench()
     await bench.rpc.receive_large(bench.arrive(call(entries(30)), announced=1 << 50))
+    await settle()
     assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
     message = bench.spool.begin(True, 100)
     message.write(call(entries(2)).encode())
     message._write = full_flash
     message.write(b" " * 1000)
     await bench.rpc.receive_large(message)
+    await settle()
     assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
     await bench.receive(call(entries(2)))
     assert bench.sent.pop() == [3, "1", {"status": "Accepted"}]
@@ -202,6 +250,7 @@ async def test_a_message_must_arrive_in_time():
     with raises(OSError):  # which ends the link
         message.write(b'"1"')
     bench.spool.abandon()
+    await settle()
     assert bench.files() == []
 
 
@@ -209,6 +258,7 @@ async def test_nothing_is_left_of_a_link_that_ended():
     bench = Bench()
     bench.arrive(call(entries(20)))
     bench.spool.abandon()  # while it arrived
+    await settle()
     assert bench.files() == []
     bench.go.clear()
     for rounds in (0, 100):  # before work on it has begun, and in the middle
