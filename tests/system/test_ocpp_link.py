@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from firmware.store.registry import SETTINGS
+from tools.csms import CallFailed
+from tools.image import ROOT
 from tools.sim import Charger
 
 TAG = "04A1B2C3"
@@ -325,6 +328,42 @@ def test_a_fixed_cable_is_never_unlocked_and_says_so(station, csms, cable, value
     assert csms.call("ChangeConfiguration", key=key, value="false")["status"] == status
     unlocked = csms.call("UnlockConnector", connectorId=1)["status"]
     assert unlocked == ("NotSupported" if cable == "fixed" else "Unlocked")
+
+
+def table_of_keys():
+    """Returns {key: (access, default, what it needs)} of docs/ocpp.md."""
+    lines = (ROOT / "docs" / "ocpp.md").read_text().partition("<!-- keys: generated -->")[2].splitlines()[3:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    return {row[1]: (row[2], row[3], row[6]) for row in rows}
+
+
+def test_the_table_of_keys_is_what_a_station_answers(station, csms):
+    """O14: GetConfiguration, and the feature profiles that the station serves."""
+    station()
+    answered = {entry["key"]: entry for entry in csms.call("GetConfiguration")["configurationKey"]}
+    table = table_of_keys()
+    own = {setting.name for setting in SETTINGS if setting.profile == "Vendor"}
+    assert set(answered) - own <= set(table)
+    assert {key for key, (_, _, needs) in table.items() if not needs} <= set(answered)
+    for key in set(answered) & set(table):
+        access, default, _ = table[key]
+        assert answered[key]["readonly"] == (access == "r"), key
+        if access == "r" and key not in ("NumberOfConnectors", "ConnectorPhaseRotationMaxLength"):
+            assert answered[key]["value"].replace(",", ", ") == default, key
+    profiles = answered["SupportedFeatureProfiles"]["value"].split(",")
+    for profile, action in (
+        ("FirmwareManagement", "GetDiagnostics"),
+        ("LocalAuthListManagement", "GetLocalListVersion"),
+    ):
+        try:
+            csms.call(action, **({"location": "ftp://x"} if action == "GetDiagnostics" else {}))
+            served = True
+        except CallFailed as refused:
+            served = False
+            assert refused.code == "NotSupported"
+        assert served == (profile in profiles), profile
+    for key in ("AdditionalRootCertificateCheck", "CertificateSignedMaxChainSize", "SupportedFileTransferProtocols"):
+        assert (csms.call("GetConfiguration", key=[key]).get("unknownKey") == [key]) == (key not in table)
 
 
 def test_heartbeats_come_while_the_queue_is_stuck(station, csms):

@@ -22,6 +22,19 @@ def test_every_supported_message_has_a_test():
     assert [message for message in _answered() | _sent() if not tests[message]] == []
 
 
+def test_the_table_of_keys_has_what_a_station_answers():
+    # O14: keys of what is not there are not in the table
+    from firmware.store.registry import SETTINGS
+    from tools.docs.ocpp_tables import keys, station_settings
+
+    names = {setting.name for setting in keys()}
+    profiles = station_settings().get("SupportedFeatureProfiles")
+    assert "FirmwareManagement" not in profiles and "SupportedFileTransferProtocols" not in names
+    certificates = {setting.name for setting in SETTINGS if setting.part == "certificates"}
+    assert len(certificates) == 3 and not certificates & names
+    assert {"HeartbeatInterval", "LightIntensity", "AuthorizationKey", "ConnectorSwitch3to1PhaseSupported"} <= names
+
+
 def test_every_message_of_ocpp_16_is_in_the_conformance_table():
     from tools.docs.ocpp_tables import _SENT, known_messages, received
 

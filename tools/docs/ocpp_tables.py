@@ -6,8 +6,10 @@ from pathlib import Path
 
 import ocpp
 
-from firmware.ocpp.v16.dispatch import method_name
+from firmware.ocpp.v16.dispatch import is_off, method_name
+from firmware.ocpp.v16.station_keys import fit_keys
 from firmware.store.registry import SETTINGS
+from firmware.store.settings import Settings
 from tools.docs import ocpp_traps
 from tools.docs.pages import ROOT
 from tools.docs.settings_tables import allowed, texts, value
@@ -72,10 +74,37 @@ def _tests():
     return {message: [name for name, text in texts.items() if f'"{message}"' in text] for message in messages}
 
 
+class _Station:
+    """What fit_keys() asks of a station: the one that the tables describe has one connector."""
+
+    connectors = (None,)
+
+
+def station_settings():
+    """Returns the Settings of a station as it is built, with every part that some board has."""
+    settings = Settings(str(ROOT / "build" / "no settings"), SETTINGS)
+    boards = "".join(path.read_text() for path in (ROOT / "firmware" / "boards").glob("*.py"))
+    parts = {setting.part for setting in SETTINGS if setting.part}
+    settings.fit([part for part in parts if f'"{part}"' in boards])
+    fit_keys(settings, _Station, None)
+    return settings
+
+
+def keys():
+    """Yields the declaration.Setting of each standard key that GetConfiguration of such a station answers."""
+    settings = station_settings()
+    for name in settings.names():
+        setting = settings.setting(name)
+        if setting.profile not in (None, "Vendor") and not is_off(setting.profile, settings):
+            yield setting
+
+
 def _messages():
     answered, sent, tests = _answered(), _sent(), _tests()
+    settings = station_settings()
     rows = [(profile, action, "received", action in answered) for action, (profile, _) in received().items()]
     rows += [(profile, action, "sent", action in sent) for action, profile in _SENT.items()]
+    rows = [(profile, *row, supported and not is_off(profile, settings)) for profile, *row, supported in rows]
     yield "| profile | message | | supported | tests |"
     yield "|---|---|---|---|---|"
     for profile, action, direction, supported in sorted(rows, key=lambda row: (_ORDER.index(row[0]), row[1])):
@@ -85,14 +114,13 @@ def _messages():
 
 def _keys():
     what = texts()
-    yield "| profile | key | access | default | range | unit | what |"
-    yield "|---|---|---|---|---|---|---|"
-    for setting in SETTINGS:
-        if setting.profile not in (None, "Vendor"):
-            yield (
-                f"| {setting.profile} | {setting.name} | {setting.access} | {value(setting)} | {allowed(setting)} "
-                f"| {setting.unit} | {what[setting.name]} |"
-            )
+    yield "| profile | key | access | default | range | unit | needs | what |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for setting in keys():
+        yield (
+            f"| {setting.profile} | {setting.name} | {setting.access} | {value(setting)} | {allowed(setting)} "
+            f"| {setting.unit} | {setting.part.replace('_', ' ')} | {what[setting.name]} |"
+        )
 
 
 def known_messages():
