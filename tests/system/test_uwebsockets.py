@@ -97,6 +97,19 @@ def test_handshakes_that_are_good(client, server, answer):
     assert finish(client, peer)["error"] is None
 
 
+def test_interim_answers_come_first(client, server):
+    # O4: RFC 9110 15.2
+    listener, url = server
+    client.start(url=url, do="echo")
+    peer = Peer(listener)
+    peer.read_request()
+    peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1")
+    time.sleep(0.1)
+    peer.send(b" 102 Processing\r\n\r\n")
+    peer.upgrade()
+    assert finish(client, peer)["error"] is None
+
+
 def test_header_names_in_any_case_and_byte_by_byte(client, server):
     listener, url = server
     client.start(url=url, do="echo")
@@ -115,7 +128,7 @@ def test_header_names_in_any_case_and_byte_by_byte(client, server):
         (401, {"status": "HTTP/1.1 401 Unauthorized"}),
         (302, {"status": "HTTP/1.1 302 Found", "Location": "ws://127.0.0.1/"}),
         (200, {"status": "HTTP/1.1 200 OK"}),
-        (100, {"status": "HTTP/1.1 100 Continue"}),
+        (None, {"status": "HTTP/1.0 100 Continue"}),
         (None, {"status": "HTTP/1.0 101 Switching Protocols"}),
         (None, {"status": "SSH-2.0-OpenSSH_9.2"}),
         (None, {"status": "HTTP/1.1 1010 x"}),
