@@ -15,10 +15,9 @@ from firmware.store.settings import UnknownSetting
 # the contactor closes.
 _SETTLE_MS = const(3_000)
 
-# How long a transaction waits for a fresh look at the meter. The begin stands between a user and the pilot's PWM; the
-# end waits for other meters on the same line and for a second try, as it is what the user pays.
+# How long the begin of a transaction waits for a fresh look at the meter: it stands between a user and the pilot's PWM.
+# The end is what the user pays, and waits for as long as the meter may need (Metering.patience_ms).
 _READ_MS = const(700)
-_LAST_READ_MS = const(2_500)
 
 # IEC 61851-1 table A.6 seq. 10: a vehicle has 3 s to stop drawing, and after 6 s the EVSE opens under load. The end
 # value covers what flows until then; for a contactor that is closed for longer than that, waiting is no use.
@@ -414,7 +413,10 @@ class Connector:
             return False  # a lock that fails must not leave a transaction behind that never gave energy
         if not self.metering.settled:
             return False  # nobody knows where to count from; three polls at most
-        return self.metering.polled_at >= self._requested_ms or now - self._requested_ms >= _READ_MS
+        waited_ms = now - self._requested_ms
+        if self.metering.in_doubt:
+            return waited_ms >= self.metering.patience_ms
+        return self.metering.polled_at >= self._requested_ms or waited_ms >= _READ_MS
 
     def _begin(self):
         grant = self.grant
@@ -447,14 +449,14 @@ class Connector:
         if self.metering.answered_since(transaction.quiet_ms):
             return True
         self.metering.request()  # again, if the poll under way began while current still flowed
-        return now - transaction.quiet_ms >= _LAST_READ_MS
+        return now - transaction.quiet_ms >= self.metering.patience_ms
 
     def _finish(self):
         transaction = self.transaction
         transaction.wh = max(transaction.wh, self.metering.register_wh)
         self.metering.end(transaction)
         try:
-            transaction.close(self._journal, self._clock.now(), self._station.history)
+            transaction.close(self._journal, self._station.history)
         except OSError as exc:
             # The next step tries again. Until then nobody else can begin here.
             self._log.error(self._area, "end of transaction %d is not kept: %s", transaction.number, exc)

@@ -6,69 +6,34 @@ interval from midnight (UTC). An interval of 0 is off.
 
 from micropython import const
 
+from firmware.charging.meter_direction import MeterDirection
+from firmware.charging.register import DOUBTED, REBASED, WITHDRAWN, Register
 from firmware.kernel.reading import Reading
 
 _POLL_MS = const(1_000)
 _WAKE_MS = const(50)  # how soon a request for a reading is noticed
 _LOST_AFTER = const(3)  # polls without an answer
-_ODD_TIMES = const(3)  # polls with a register that makes no sense before it is believed
-_JUMP_WH = const(100_000)  # what no vehicle takes between two polls, and what it takes in a second at most
-_MOST_WH_PER_S = const(25)
+_DOUBT_POLL_MS = const(400)  # where a reading was not believed the next one comes soon
+_DOUBTED_FOR_MS = const(10_000)  # a register that makes no sense for longer is none
 _STALE_MS = const(15_000)  # a reading older than this is none
 
-# The energy that a power cut may cost the journal: see also the setting RunningStateInterval.
-_SAVE_WH = const(500)
+# The energy that a power cut may cost the journal, and the time: at first a few seconds, later an eighth of what the
+# transaction has lasted, at most the setting RunningStateInterval.
+SAVE_WH = 500
+_SAVE_S = const(5)
 
 _DAY = const(86_400)
 
+# The supply's voltage at most: nominal and 10 % (EN 50160).
+_MOST_V = const(253)
+_TOLERATED_MA = const(500)  # (I + 0.5 A) x 1.10, as the EVSE does
 
-class Register:
-    """An energy register that neither runs backwards nor jumps within a transaction (OCPP 1.6 erratum 3.77).
-
-    A meter that is replaced or resets while it counts gets an offset, and so does one that first answers after counting
-    had to begin without it. Outside a transaction what the meter shows is taken.
-    """
-
-    def __init__(self):
-        self.wh = None
-        self.offset = 0
-        self._odd = 0
-        self._assumed = False
-
-    def take(self, raw, counting, seconds=0):
-        """Takes the meter's register in Wh, read `seconds` after the last one; returns a new offset, else None."""
-        if self._assumed or (self.offset and not counting):
-            return self._shift(raw, counting)
-        wh = raw + self.offset
-        most = _JUMP_WH + _MOST_WH_PER_S * seconds
-        if self.wh is None or wh >= self.wh and (not counting or wh - self.wh <= most):
-            self._odd = 0
-            self.wh = wh
-            return None
-        # One such value is a glitch; a meter that insists means it.
-        self._odd += 1
-        if counting and self._odd < _ODD_TIMES:
-            return None
-        return self._shift(raw, counting)
-
-    def _shift(self, raw, counting):
-        """Joins what the meter shows to what was counted so far, or takes it as it is."""
-        self._odd = 0
-        self._assumed = False
-        self.offset = self.wh - raw if counting else 0
-        self.wh = raw + self.offset
-        return self.offset
-
-    def assume(self, wh):
-        """Counting begins at `wh` although the meter has never been read, so that its past is not counted."""
-        if self.wh is None:
-            self.wh = wh
-            self._assumed = True
-
-    def at_least(self, wh):
-        """Starts from a value known before a restart."""
-        if self.wh is None or self.wh < wh:
-            self.wh = wh
+# How long a reading may take: the line may be busy with another meter, and one time-out costs a second try. A meter
+# that is slower than the usual time-out takes so much longer.
+_READING_MS = const(2_500)
+_USUAL_TIMEOUT_MS = const(300)
+_WAITS = const(3)
+_IN_DOUBT_MS = const(4_500)  # until a register that is elsewhere is back, or is known to stay there
 
 
 class Slots:
@@ -90,6 +55,12 @@ class Slots:
 
     def forget(self):
         self._key = None
+
+
+def _most_w(settings):
+    """Returns the most that a connector lets flow, W: what the over-current supervision tolerates."""
+    most_ma = (settings.get("MaxCurrent") + _TOLERATED_MA) * 11 // 10
+    return settings.get("Phases") * most_ma * _MOST_V // 1000
 
 
 def _failure(exc, never_answered):
@@ -118,7 +89,9 @@ class Metering:
         self._settings = settings
         self._journal = journal
         self._sampled = sampled
-        self._register = Register()
+        self._register = Register(_most_w(settings), getattr(meter, "resolution_wh", 1))
+        self._doubted_since = None
+        self._direction = MeterDirection()
         self._transaction = None
         self._periodic = Slots()
         self._aligned = Slots()
@@ -127,6 +100,7 @@ class Metering:
         self._silent_since = 0
         self._failed = False
         self._read_at = None
+        self._believed_at = None  # of the newest reading whose register was believed
         self._saved_wh = 0
         self._saved_ms = 0
         self.newest = None
@@ -142,7 +116,7 @@ class Metering:
             beat()
             self._wanted = False
             await self.poll()
-            until = self._clock.ms() + _POLL_MS
+            until = self._clock.ms() + (_DOUBT_POLL_MS if self._register.in_doubt else _POLL_MS)
             while not self._wanted and self._clock.ms() < until:
                 await self._clock.sleep_ms(_WAKE_MS)
 
@@ -152,6 +126,8 @@ class Metering:
         if self._meter is not None:
             try:
                 reading = await self._meter.read()
+                if reading.energy_wh is None:
+                    raise OSError("no energy register")
             except OSError as exc:
                 self._no_answer(exc)
             else:
@@ -163,23 +139,58 @@ class Metering:
         self._wanted = True
 
     def _answer(self, reading, started):
+        if not self._take(reading, started):
+            return self._no_answer(OSError("register makes no sense"))
         if self.lost:
             self.lost = self._failed = False
             self._log.info(self._area, "meter answers again")
             self._evse.clear_fault("meter_lost")
             self._evse.clear_fault("meter_failed")
         self._failures = 0
-        if reading.energy_wh is not None:
-            seconds = 0 if self._read_at is None else (started - self._read_at) // 1000
-            offset = self._register.take(reading.energy_wh, self._transaction is not None, seconds)
-            if offset is not None:
-                self._log.warning(self._area, "register is at %d Wh, offset is now %d", reading.energy_wh, offset)
         reading.energy_wh = self._register.wh
         self.newest = reading
         self._read_at = started
         self._evse.set_meter(reading)
+        self._look_at_direction(reading, started)
         if self._transaction:
             self._follow(self._transaction)
+
+    def _take(self, reading, started):
+        """Lets the register see a reading; returns False when it has made no sense for too long."""
+        register = self._register
+        shown = reading.energy_wh
+        counting = self._transaction is not None
+        was_in_doubt = register.in_doubt
+        took_ms = self._clock.ms() - started
+        event = register.take(shown, started, self._flow_w(reading), counting, took_ms)
+        if event == DOUBTED:
+            if not was_in_doubt:
+                self._doubted_since = started
+                self._log.warning(self._area, "%d Wh after %d cannot be", shown, register.wh - register.offset)
+            return started - self._doubted_since < _DOUBTED_FOR_MS
+        self._believed_at = started
+        if event == REBASED:
+            self._log.warning(self._area, "register stays at %d Wh, offset is now %d", shown, register.offset)
+        elif event == WITHDRAWN:
+            self._log.warning(self._area, "register is back at %d Wh, offset is %d", shown, register.offset)
+        return True
+
+    def _look_at_direction(self, reading, started):
+        if not self._direction.see(reading, started, self._transaction is not None):
+            return
+        if self._direction.reversed:
+            self._log.warning(self._area, "energy flows backwards: the meter is wired the wrong way round")
+            self._evse.raise_fault("meter_reversed")
+        else:
+            self._evse.clear_fault("meter_reversed")
+
+    def _flow_w(self, reading):
+        """Returns the power in W that a reading tells of, or what may flow where the meter does not measure it."""
+        if reading.power_w is not None:
+            return reading.power_w
+        if reading.currents_ma is not None and None not in reading.currents_ma:
+            return sum(reading.currents_ma) * _MOST_V // 1000
+        return self._register.supply_w if self._evse.charging else 0
 
     def _no_answer(self, exc):
         now = self._clock.ms()
@@ -211,6 +222,15 @@ class Metering:
         return self._register.wh or 0
 
     @property
+    def register_known(self):
+        """True once something is known of the register."""
+        return self._register.wh is not None
+
+    def most_wh(self, ms):
+        """Returns the most that the supply can give in so many milliseconds, Wh."""
+        return self._register.supply_w * ms // 3_600_000
+
+    @property
     def unreadable(self):
         """True while nothing is known of the register although there is a meter."""
         return self._register.wh is None and self._meter is not None
@@ -219,11 +239,22 @@ class Metering:
         """Tells whether a poll that was started at `ms` or later was answered, or that no meter would answer it."""
         if self.lost or self._meter is None:
             return self.polled_at >= ms
-        return self._read_at is not None and self._read_at >= ms
+        return self._believed_at is not None and self._believed_at >= ms
 
-    def at_least(self, wh):
-        """The register was known to be at `wh` before a restart."""
-        self._register.at_least(wh)
+    @property
+    def in_doubt(self):
+        """True while the meter shows a register that cannot be: it is not billed, unless it stays there."""
+        return self._register.in_doubt and not self.lost
+
+    @property
+    def patience_ms(self):
+        """How long it makes sense to wait for a reading that is believed, ms."""
+        wait_ms = _READING_MS + _WAITS * max(0, self._settings.get("MeterTimeout") - _USUAL_TIMEOUT_MS)
+        return wait_ms + (_IN_DOUBT_MS if self.in_doubt else 0)
+
+    def assume(self, wh):
+        """The register was known to be at `wh` before a restart: that counts until the meter answers."""
+        self._register.assume(wh)
 
     @property
     def settled(self):
@@ -252,49 +283,76 @@ class Metering:
         if self._transaction is transaction:
             self._journal_sample("end", self._at(transaction.end_wh))
             self._transaction = None
+            self._register.close()
 
     def _at(self, wh):
         """Returns the newest reading for a value `wh` that another record carries as well."""
         return self.current() or Reading(energy_wh=wh)
 
     def _follow(self, transaction):
-        """The register has moved on: keep where it is for the case that the power goes."""
+        """The register has moved on."""
         wh = self._register.wh
         if wh is not None and wh > transaction.wh:
             transaction.wh = wh
+        if transaction.wh - self._saved_wh >= SAVE_WH:
+            self._save(transaction)
+
+    def _save_when_due(self, transaction):
+        # A vehicle that draws nothing has its time kept all the same: it ends there when the power goes.
         now = self._clock.ms()
-        old = now - self._saved_ms >= self._settings.get("RunningStateInterval") * 1000
-        # A vehicle that draws nothing has its time kept all the same: it is the clock's floor after a power cut.
-        if transaction.wh - self._saved_wh >= _SAVE_WH or old:
-            self._saved_wh = transaction.wh
-            self._saved_ms = now
-            try:
-                self._journal.running.save(self._number, transaction.number, transaction.wh, self._clock.now())
-            except OSError as exc:
-                self._log.error(self._area, "running state is not kept: %s", exc)
+        waited_s = (now - self._saved_ms) // 1000
+        if waited_s < _SAVE_S:
+            return
+        wait_s = _SAVE_S + (now - transaction.begin_ms) // 8_000
+        if waited_s >= min(wait_s, self._settings.get("RunningStateInterval")):
+            self._save(transaction)
+
+    def secure(self):
+        """Keeps the register of the transaction on flash, before it is told to anybody: no end may be below it."""
+        transaction = self._transaction
+        if transaction and transaction.wh > self._saved_wh:
+            self._save(transaction)
+
+    def _save(self, transaction):
+        self._saved_wh = transaction.wh
+        self._saved_ms = self._clock.ms()
+        try:
+            self._journal.save_running(transaction.number, self._number, transaction.wh)
+        except OSError as exc:
+            self._log.error(self._area, "running state is not kept: %s", exc)
 
     # -- samples
 
     def step(self):
         """Takes the samples that are due; to be called several times a second."""
         transaction = self._transaction
-        if transaction and not transaction.stopping:
-            seconds = (self._clock.ms() - transaction.begin_ms) // 1000
-            interval = self._settings.get("MeterValueSampleInterval")
-            if self._periodic.due(interval, seconds, transaction.number):
-                self._sample("periodic")
+        if transaction:
+            self._save_when_due(transaction)
+            if not transaction.stopping:
+                seconds = (self._clock.ms() - transaction.begin_ms) // 1000
+                interval = self._settings.get("MeterValueSampleInterval")
+                if self._periodic.due(interval, seconds, transaction.number):
+                    self._sample("periodic")
         # Before the time is known there are no quarters of an hour to align with.
         if self._clock.synchronised:
-            day, seconds = divmod(self._clock.now(), _DAY)
+            now = self._now()
+            day, seconds = divmod(now, _DAY)
             interval = self._settings.get("ClockAlignedDataInterval")
-            if self._aligned.due(interval, seconds):
+            # A clock that was set in a transaction counts from its end on, which is no new quarter of an hour.
+            moved = not -2 < self._clock.now() - now < 2
+            if self._aligned.due(interval, seconds, moved):
                 self._sample("clock", seconds % interval)
+
+    def _now(self):
+        """Returns the time for a sample: in a transaction its begin plus what has elapsed."""
+        return self._journal.time_in(self._transaction.number) if self._transaction else self._clock.now()
 
     def _sample(self, context, ago_s=0):
         reading = self.current()
         if reading is None:
             return
         if self._transaction:
+            self.secure()
             self._journal_sample(context, reading, ago_s)
         else:
             self._sampled.emit(self._number, context, self._clock.now() - ago_s, reading)

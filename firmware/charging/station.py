@@ -194,7 +194,11 @@ class Station:
         """Emits sampled(n, context, t, reading) with the newest reading; returns it, or None when there is none."""
         reading = self.readings(n)
         if reading is not None:
-            self.sampled.emit(n, context, self._clock.now(), reading)
+            transaction = self.transaction(n)
+            if transaction:
+                self.connector(n).metering.secure()
+            t = self._journal.time_in(transaction.number) if transaction else self._clock.now()
+            self.sampled.emit(n, context, t, reading)
         return reading
 
     # -- users

@@ -60,13 +60,14 @@ class Transaction:
         except OSError:
             pass  # the journal has it, from which the history is repaired
 
-    def close(self, journal, t, history=None):
+    def close(self, journal, history=None):
         """Writes the end record and then the rest of the row in the charge history.
 
         Raises OSError when the end record could not be written, and only then: it must be there exactly once.
         """
+        end_t = journal.time_in(self.number)
         journal.end(self.number, self.connector_id, self.stop_token, self.end_wh, self.reason)
-        self.end_t = t
+        self.end_t = end_t
         for begin in journal.transaction(self.number):
             self.begin_t = begin.t  # the clock may have been learned meanwhile
             break

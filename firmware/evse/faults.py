@@ -36,6 +36,7 @@ overvoltage|SUPPLY OVERVOLTAGE|2000|10000|auto|
 undervoltage|SUPPLY UNDERVOLTAGE|3000|10000|auto|
 meter_failed|METER TIMEOUT|0|0|auto|
 meter_lost|METER TIMEOUT|0|0|auto|warning
+meter_reversed|METER REVERSED|0|0|auto|warning
 brown_out|SUPPLY BROWN_OUT|0|0|auto|warning
 flash_full|STORE MEMORY_EXHAUSTION|0|0|auto|warning
 watchdog_reset|EVSE WATCHDOG|0|0|auto|warning

@@ -63,6 +63,11 @@ class Clock:
         """Returns Unix seconds. Before synchronisation: the floor plus the time since power-on."""
         return (self._base + self.ms()) // 1000
 
+    @property
+    def power_on_ms(self):
+        """Unix milliseconds of the power-on, by what the clock says now: it moves when the clock is set."""
+        return self._base
+
     def set_floor(self, unix):
         """Takes the last time known before the power went: until somebody knows better, it is not earlier than that."""
         if not self.synchronised:

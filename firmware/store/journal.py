@@ -16,6 +16,7 @@ from firmware.store.packing import pack, unpack
 from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
 from firmware.store.room import ENOSPC, Reserve
 from firmware.store.running import RunningState
+from firmware.store.timeline import Timelines
 from firmware.store.wear import Wear
 
 _SEGMENT_BYTES = 32768
@@ -68,6 +69,7 @@ class Journal:
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on
         self.running = RunningState(path + "/running", log, self.wear)
+        self._timelines = Timelines(clock)
         recover = borrowed("firmware.store.recovery", "recover")
         # Numbers of the transactions that have begun and not ended, and the newest END so far.
         self._open, self._last_end, newest = recover(self._log, self.running.load(), settings, log)
@@ -89,9 +91,11 @@ class Journal:
     def begin(self, tx, connector, token, wh, reservation=None, parent=None):
         """Records that transaction `tx` (of next_tx()) begins; durable on return. Raises OSError: it may not begin."""
         self._log.skip_to(tx)
-        payload = records.begin_payload(self._time(), tx, connector, token, wh, reservation, parent)
+        time = self._time()
+        payload = records.begin_payload(time, tx, connector, token, wh, reservation, parent)
         seq = self._append(BEGIN, payload, True)
         self._open.add(tx)
+        self._timelines.begin(tx, time)
         self.appended.emit(seq)
         return seq
 
@@ -100,8 +104,9 @@ class Journal:
 
         `token` is None when nobody presented one; `reason` is the field's word (OCPP 1.6 §7.36).
         """
-        seq = self._append(END, records.end_payload(self._time(), tx, connector, token, wh, reason), True)
+        seq = self._append(END, records.end_payload(self._time(0, tx), tx, connector, token, wh, reason), True)
         self._open.discard(tx)
+        self._timelines.end(tx)
         self.running.clear(connector)
         self.appended.emit(seq)
         return seq
@@ -111,7 +116,7 @@ class Journal:
 
         Raises ValueError, OSError.
         """
-        payload = records.sample_payload(self._time(ago_s), tx, connector, context, reading, offered_ma)
+        payload = records.sample_payload(self._time(ago_s, tx), tx, connector, context, reading, offered_ma)
         seq = self._append(SAMPLE, payload, False)
         if self._batch_began_ms is None:
             self._batch_began_ms = self._clock.ms()
@@ -119,6 +124,27 @@ class Journal:
             self.flush()
         self.appended.emit(seq)
         return seq
+
+    def resume(self, begin, newest):
+        """Takes up the transaction of a BEGIN Record that an earlier power-on left open, to be ended.
+
+        Its time stands still where it is last known to have run: at `newest` (Unix seconds), or what the running state
+        says.
+        """
+        time = self._begin_time(begin)
+        seconds = time[1] if isinstance(time, tuple) else time
+        saved = self.running.load().get(begin.connector)
+        elapsed = saved[2] - seconds if saved and saved[0] == begin.tx else 0
+        self._timelines.resume(begin.tx, time, max(elapsed, newest - begin.t))
+
+    def save_running(self, tx, connector, wh):
+        """Keeps how far transaction `tx` has come for the case that the power goes. Raises OSError."""
+        self.running.save(connector, tx, wh, self._timelines.seconds(tx))
+
+    def time_in(self, tx):
+        """Returns the time inside a running transaction, Unix seconds: its begin plus what has elapsed."""
+        time = self._timelines.time(tx)
+        return self._rebase(time[0], time[1]) if isinstance(time, tuple) else time
 
     def event(self, event, info=""):
         """Records a security event; durable on return. Raises OSError."""
@@ -293,8 +319,21 @@ class Journal:
             self._report.warning("journal", "samples thinned, %d of %d bytes won", won, size)
         return won
 
-    def _time(self, ago_s=0):
-        """Returns the time for a record: Unix seconds, or [boot, seconds] while nobody knows better."""
+    def _begin_time(self, begin):
+        """Returns the time of a BEGIN Record as it is on flash."""
+        for seq, _, payload in self._log.read(begin.seq):
+            if seq == begin.seq:
+                boot, seconds = records.time_of(payload)
+                return seconds if boot is None else (boot, seconds)
+            break
+        return begin.t
+
+    def _time(self, ago_s=0, tx=0):
+        """Returns the time for a record: Unix seconds, or (boot, seconds) while the clock is not known."""
+        time = self._timelines.time(tx, ago_s)
+        if time is not None:
+            self._rebase_needed = self._rebase_needed or isinstance(time, tuple)
+            return time
         if self._boot_synchronised:
             return self._clock.now() - ago_s
         self._rebase_needed = self._rebase_needed or self._log.next_seq > self._boot

@@ -11,7 +11,7 @@ class RunningState:
         self._running = {row[0]: tuple(row[1:]) for row in self._file.load() or ()}
 
     def load(self):
-        """Returns {connector: (transaction number, energy register in Wh, Unix seconds)}."""
+        """Returns {connector: (transaction number, energy register in Wh, time)}: seconds on the clock of its begin."""
         return dict(self._running)
 
     def save(self, connector, tx, wh, t):

@@ -293,6 +293,14 @@ class Bench:
         assert self.word == "Charging"
         return self.transaction
 
+    async def flow(self, wh, n=1):
+        """Lets a meter count so many Wh, no faster than the supply gives them."""
+        while wh:
+            part = min(5, wh)
+            wh -= part
+            self.meters[n - 1].wh += part
+            await self.run(1_000)
+
     def power_cut(self):
         """Nothing runs any more; returns the Bench of the next power-on."""
         for task in self._tasks:

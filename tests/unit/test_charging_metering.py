@@ -1,44 +1,12 @@
 """Metering: the guarded register, samples, the running state, a meter that is lost (OCPP 1.6 §3.16)."""
 
 from charging_bench import Bench
+from harness import FakeClock
 
-from firmware.charging.metering import Register, Slots
-from firmware.store.records import BEGIN, SAMPLE
-
-
-def test_register_never_runs_backwards_while_it_counts():
-    """OCPP 1.6 erratum 3.77."""
-    # trap 20
-    register = Register()
-    assert register.take(1_000, True) is None
-    assert register.take(5, True) is None and register.wh == 1_000  # a glitch
-    assert register.take(1_001, True) is None and register.wh == 1_001
-    assert [register.take(5, True) for _ in range(3)] == [None, None, 996]  # the meter insists
-    assert register.wh == 1_001
-    register.take(15, True)
-    assert register.wh == 1_011
-
-
-def test_register_follows_an_exchanged_meter_when_nothing_counts():
-    register = Register()
-    register.take(1_000, False)
-    assert register.take(7, False) == 0 and register.wh == 7
-
-
-def test_register_shows_the_new_meter_once_nothing_counts():
-    register = Register()
-    register.take(1_000, True)
-    assert [register.take(5, True) for _ in range(3)][-1] == 995 and register.wh == 1_000
-    assert register.take(6, False) == 0 and register.wh == 6
-
-
-def test_register_does_not_count_the_past_of_a_meter_that_answers_late():
-    register = Register()
-    register.assume(0)
-    assert register.take(456_000, True) == -456_000 and register.wh == 0
-    register.take(456_010, True)
-    assert register.wh == 10
-    assert register.take(456_010, False) == 0 and register.wh == 456_010
+from firmware.charging.meter_direction import MeterDirection
+from firmware.charging.metering import Slots
+from firmware.kernel.reading import Reading
+from firmware.store.records import BEGIN, END, SAMPLE
 
 
 def test_slots():
@@ -89,13 +57,14 @@ async def test_a_clock_aligned_sample_has_the_time_at_which_it_was_due():
     seen = []
     bench.station.sampled.connect(lambda n, context, t, reading: seen.append((n, t)))
     for due in (1_800_000_000, 1_800_000_900):
-        bench.clock.unix = due - 1
-        await bench.run(500)
+        bench.clock.unix = due - 5
+        if due > 1_800_000_000:
+            await bench.charging()
+        await bench.run(1_800_000_000 % 1_000 + 3_500)
         bench.clock.advance(3_000)
         await bench.run(500)
         if due == 1_800_000_000:
             assert seen == [(1, due), (0, due)]
-            await bench.charging()
     assert [(s.context, s.t) for s in bench.records(SAMPLE)][-1] == ("clock", due) and seen[-1] == (0, due)
 
 
@@ -109,21 +78,6 @@ async def test_clock_steps_make_no_samples():
     assert seen == []
 
 
-def test_a_jump_that_no_vehicle_makes_is_a_glitch_or_another_meter():
-    """A frame that is wrong with a right CRC, or a meter exchanged while it counts: nobody pays for that."""
-    register = Register()
-    register.take(1_000, True, 1)
-    assert register.take(17_777_216, True, 1) is None and register.wh == 1_000
-    assert register.take(1_005, True, 1) is None and register.wh == 1_005
-    for _ in range(2):
-        assert register.take(900_000, True, 1) is None
-    assert register.take(900_000, True, 1) == 1_005 - 900_000 and register.wh == 1_005
-    register.take(900_010, True, 1)
-    assert register.wh == 1_015
-    register.take(1_150_000, True, 4 * 3600)  # a meter that was silent for so long
-    assert register.wh == 251_005
-
-
 async def test_triggered_sample():
     bench = Bench()
     seen = []
@@ -134,29 +88,32 @@ async def test_triggered_sample():
 
 
 async def test_running_state_is_saved_sparingly():
+    """Every 500 Wh, and so often that a power cut costs an eighth of the session's time, or RunningStateInterval."""
     bench = Bench(RunningStateInterval=60)
     transaction = await bench.charging()
     saved = []
     save = bench.journal.running.save
 
     def spy(connector, tx, wh, t):
-        saved.append(wh)
+        saved.append((t - transaction.begin_t, wh - transaction.begin_wh))
         save(connector, tx, wh, t)
 
     bench.journal.running.save = spy
-    await bench.run(50_000)
-    assert saved == []
-    bench.meter.wh = 1_001
-    await bench.run(12_000)
-    assert saved == [1_001]  # a minute is over
-    bench.meter.wh = 1_500
-    await bench.run(2_000)
-    bench.meter.wh = 1_501
-    await bench.run(2_000)
-    assert saved == [1_001, 1_501]  # 500 Wh
     await bench.run(60_000)
-    assert saved == [1_001, 1_501, 1_501]  # the time goes on
-    assert transaction.wh == 1_501
+    times = [t for t, _ in saved]
+    assert times[0] == 5 and times[-1] > 50 and 6 <= len(times) <= 10
+    bench.settings.set("RunningStateInterval", 10, "installer")
+    saved.clear()
+    await bench.run(40_000)
+    assert len(saved) == 4
+    bench.settings.set("RunningStateInterval", 3_600, "installer")
+    bench.meter.wh += 5
+    await bench.run(3_000)
+    saved.clear()
+    bench.clock.advance(240_000)  # a meter that was read late
+    bench.meter.wh += 500
+    await bench.run(3_000)
+    assert [wh for _, wh in saved][-1] == 505 and transaction.wh == 1_505
 
 
 async def test_meter_lost_and_back():
@@ -247,9 +204,9 @@ async def test_energy_before_the_meter_answers_for_the_first_time_is_nobodys():
     bench.meter.fails = False
     bench.meter.wh = 456_000
     await bench.run(3_000)
-    bench.meter.wh += 50
+    await bench.flow(20)
     await bench.run(2_000)
-    assert bench.transaction.wh == 50
+    assert bench.transaction.wh == 20
 
 
 async def test_end_waits_for_a_meter_that_is_slow():
@@ -286,9 +243,9 @@ async def test_full_flash_stops_no_sampling():
 
     bench.journal.sample = refuse
     bench.journal.running.save = refuse
-    bench.meter.wh = 5_000
+    await bench.flow(20)
     await bench.run(30_000)
-    assert bench.word == "Charging" and bench.transaction.wh == 5_000
+    assert bench.word == "Charging" and bench.transaction.wh == 1_020
 
 
 async def test_the_last_reading_is_asked_for_until_it_comes():
@@ -299,10 +256,10 @@ async def test_the_last_reading_is_asked_for_until_it_comes():
     while transaction.quiet_ms is None:
         await bench.run(20)
     await bench.run(transaction.quiet_ms - bench.clock.ms() - 20)
-    bench.meter.wh = 1_234
+    bench.meter.wh += 5
     bench.meter.fail_next(2)
     await bench.run(10_000)
-    assert [wh for _, _, wh in bench.ends()] == [1_234]
+    assert [wh for _, _, wh in bench.ends()] == [1_005]
 
 
 async def test_a_meter_that_never_answered_begins_at_an_unreadable_value_and_ends_at_the_last_valid_one():
@@ -316,11 +273,175 @@ async def test_a_meter_that_never_answered_begins_at_an_unreadable_value_and_end
     assert [record.reading.energy_wh for record in bench.records(SAMPLE)] == [None]
     bench.meter.fails = False
     await bench.run(2_000)
-    bench.meter.wh += 100
+    await bench.flow(20)
     await bench.run(2_000)
-    assert bench.transaction.wh == 100
+    assert bench.transaction.wh == 20
     bench = bench.power_cut()
     bench.meter.fails = True
     await bench.run(10_000)
     ends = [(reason, wh) for _, reason, wh in bench.ends()]
-    assert ends == [("PowerLoss", None)], "nothing was measured, nothing is billed"
+    assert ends[0][0] == "PowerLoss" and 0 < ends[0][1] <= 20, "what was counted and saved"
+
+
+async def test_a_hiccup_of_the_register_is_neither_sent_nor_billed():
+    """M1: in the middle, at the begin and at the end of a session; up and down; on one of two connectors."""
+    for jump, ms in ((60_000, 1_300), (-50_000, 5_000), (100, 1_300), (-900, 8_000)):
+        for moment in ("before", "middle", "end"):
+            bench = Bench(2, MeterValueSampleInterval=5)
+            meter = bench.meters[0]
+            await bench.run(2_000)
+            if moment == "before":
+                meter.wh += jump
+            bench.plug()
+            await bench.station.swipe("CARD")
+            await bench.run(6_000)
+            meter.draws_w = 3_600
+            bench.evse.set_state("C")
+            await bench.run(1_500)
+            if moment != "before":
+                await bench.run(9_000)
+                meter.wh += jump
+                await bench.run(100)
+            if moment == "end":
+                bench.unplug()
+            await bench.run(ms)
+            meter.wh -= jump
+            if moment != "end":
+                await bench.run(10_000)
+                bench.unplug()
+            await bench.run(10_000)
+            (begin,), (end,) = bench.records(BEGIN), bench.records(END)
+            drawn = meter.wh - 1_000
+            assert abs(end.wh - begin.wh - drawn) <= 2, (jump, moment, begin.wh, end.wh, meter.wh)
+            values = [record.reading.energy_wh for record in bench.records(SAMPLE)]
+            assert values == sorted(values) and begin.wh <= values[0] and values[-1] == end.wh
+            meter.draws_w = 0
+            await bench.run(8_000)
+            await bench.charging()
+            assert bench.transaction.begin_wh == meter.wh, "the next transaction begins at the register"
+
+
+async def test_what_a_silent_meter_counted_meanwhile_is_billed_as_far_as_it_can_have_flowed():
+    """M1: supply x time."""
+    for gained, billed in ((20, 20), (60_000, 0), (-500, 0)):
+        bench = Bench()
+        transaction = await bench.charging()
+        await bench.run(2_000)
+        bench.meter.fails = True
+        await bench.run(20_000)
+        bench.meter.wh += gained
+        bench.meter.fails = False
+        await bench.run(6_000)
+        assert transaction.wh == 1_000 + billed
+        await bench.flow(10)
+        await bench.run(2_000)
+        assert transaction.wh == 1_010 + billed
+
+
+async def test_a_register_that_makes_no_sense_at_all_is_a_meter_that_is_lost():
+    """M1: garbage."""
+    bench = Bench()
+    transaction = await bench.charging()
+    read = bench.meter.read
+
+    async def garbage():
+        bench.meter.wh = bench.meter.wh * 1_103_515_245 % 2**31
+        return await read()
+
+    bench.meter.read = garbage
+    await bench.run(20_000)
+    assert _faults(bench) == [("meter_lost", "METER TIMEOUT")] and transaction.wh == 1_000
+
+
+async def test_times_in_a_transaction_are_its_begin_and_what_has_elapsed():
+    """M3: whatever the clock does, also more than once; the new time counts from the next transaction on."""
+    for steps in ((-3_600,), (-400 * 86_400,), (86_400,), (86_400, -90_000, 7)):
+        bench = Bench(MeterValueSampleInterval=10, ClockAlignedDataInterval=30)
+        transaction = await bench.charging()
+        began = bench.clock.now()
+        for step in steps:
+            await bench.run(15_000)
+            bench.clock.set_unix(bench.clock.now() + step, "ocpp")
+        await bench.run(31_000)
+        lasted = 15 * len(steps) + 31
+        bench.unplug()
+        await bench.run(3_000)
+        times = [record.t for record in bench.records()]
+        assert times == sorted(times) and times[0] == transaction.begin_t
+        assert 0 <= times[-1] - began - lasted <= 2 and transaction.end_t == times[-1]
+        periodic = [record.t for record in bench.records(SAMPLE) if record.context == "periodic"]
+        assert [t - transaction.begin_t for t in periodic] == [10 * (n + 1) for n in range(len(periodic))]
+        aligned = [record.t for record in bench.records(SAMPLE) if record.context == "clock"]
+        assert len(aligned) in (1, 2, 3) and [t % 30 for t in aligned] == [0] * len(aligned)
+        await bench.charging()
+        assert abs(bench.transaction.begin_t - bench.clock.now()) <= 1
+
+
+async def test_triggered_values_of_a_transaction_have_its_time():
+    """M3."""
+    bench = Bench()
+    transaction = await bench.charging()
+    seen = []
+    bench.station.sampled.connect(lambda n, context, t, reading: seen.append(t))
+    await bench.run(10_000)
+    bench.clock.set_unix(bench.clock.now() - 3_600, "ocpp")
+    bench.station.sample_now(1)
+    assert 10 <= seen[0] - transaction.begin_t <= 12
+
+
+async def test_a_transaction_that_began_before_the_time_was_known_is_moved_as_a_whole():
+    """M3: begin, samples and end by the difference that was learned first, and by no other."""
+    bench = Bench(MeterValueSampleInterval=10, clock=FakeClock(synchronised=False))
+    bench.clock.changed.connect(lambda delta_s, source: bench.journal.clock_changed(delta_s))
+    await bench.charging()
+    await bench.run(15_000)
+    bench.clock.set_unix(1_900_000_000, "ocpp")
+    await bench.run(15_000)
+    bench.clock.set_unix(1_700_000_000, "ocpp")
+    await bench.run(15_000)
+    bench.unplug()
+    await bench.run(3_000)
+    times = [record.t - 1_900_000_000 for record in bench.records()]
+    assert times == sorted(times) and -18 <= times[0] <= -15 and 30 <= times[-1] <= 33
+
+
+async def test_a_meter_that_is_wired_backwards_is_reported_after_a_minute():
+    """M5."""
+    bench = Bench(2)
+    meter = bench.meters[0]
+    read = meter.read
+    watts = [-3_000]
+
+    async def reversed_read():
+        reading = await read()
+        reading.power_w = watts[0]
+        return reading
+
+    meter.read = reversed_read
+    await bench.run(70_000)
+    assert _faults(bench) == [], "without a session it says nothing"
+    await bench.charging()
+    await bench.run(50_000)
+    assert _faults(bench) == []
+    await bench.run(12_000)
+    assert _faults(bench) == [("meter_reversed", "METER REVERSED")] and bench.word == "Charging"
+    assert bench.station.status(1).fault.text and bench.evses[1].faults == ()
+    watts[0] = 0
+    await bench.run(2_000)
+    assert _faults(bench), "no power says nothing of its direction"
+    watts[0] = 3_000
+    await bench.run(2_000)
+    assert _faults(bench) == []
+
+
+def test_direction_of_one_phase_and_of_a_meter_without_powers():
+    """M5."""
+    for first, turn in (
+        (Reading(powers_w=(-3_000, 3_000, 3_000), power_w=3_000), Reading(powers_w=(3_000, 0, 0), power_w=3_000)),
+        (None, Reading(export_wh=61, energy_wh=9)),
+    ):
+        direction = MeterDirection()
+        for second in range(62):
+            direction.see(first or Reading(export_wh=second, energy_wh=1), second * 1_000, True)
+            assert direction.reversed is (second >= (60 if first else 61))
+        assert direction.see(turn, 63_000, True) and not direction.reversed

@@ -121,15 +121,15 @@ async def test_refused_after_the_start_only_suspends():
 async def test_energy_for_an_invalid_token():
     """MaxEnergyOnInvalidId: counted from the refusal."""
     for stop in (True, False):
-        bench = Bench(StopTransactionOnInvalidId=stop, MaxEnergyOnInvalidId=500)
+        bench = Bench(StopTransactionOnInvalidId=stop, MaxEnergyOnInvalidId=30)
         transaction = await bench.charging()
-        bench.meter.wh = 2_000
+        await bench.flow(10)
         await bench.run(1_200)
         bench.station.start_confirmed(transaction.number, TokenInfo("Invalid"))
-        bench.meter.wh = 2_499
+        await bench.flow(29)
         await bench.run(2_000)
         assert bench.word == "Charging"
-        bench.meter.wh = 2_500
+        await bench.flow(1)
         await bench.run(3_000)
         assert bench.word == ("Finishing" if stop else "SuspendedEVSE")
         assert [reason for _, reason, _ in bench.ends()] == (["DeAuthorized"] if stop else [])

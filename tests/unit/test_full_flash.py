@@ -59,10 +59,10 @@ async def test_a_full_flash_ends_what_runs_and_begins_nothing():
         bench.journal.room_changed.connect(room.append)
         fill_up(path)
         await bench.run(300_000)
-        bench.meter.wh = 2_000
+        await bench.flow(20)
         await bench.run(2_000)
         await leave(bench)
-        assert [(reason, wh) for _, reason, wh in bench.ends()] == [("EVDisconnected", 2_000)]
+        assert [(reason, wh) for _, reason, wh in bench.ends()] == [("EVDisconnected", 1_020)]
 
         fill_up(path)  # what room that made
         for tries in (1, 2):

@@ -5,6 +5,7 @@ import asyncio
 from harness import run
 from ocpp_bench import TOKEN, Bench, reading
 
+from firmware.kernel.clock import iso8601
 from firmware.ocpp.v16.measurands import Look
 from firmware.store.journal import BEGIN, END, SAMPLE
 
@@ -195,13 +196,18 @@ def test_a_message_that_is_built_again_has_the_same_interval():
 
 
 def test_no_transaction_ends_before_it_began():
-    """A real-time clock that was ahead is set back while the transaction runs."""
-    bench = Bench()
-    tx = bench.begin()
-    bench.clock.unix -= 3600
-    bench.end(tx)
-    (_, start), (_, stop) = messages(bench)
-    assert stop["timestamp"] == start["timestamp"]
+    """M3: a clock that is set while the transaction runs counts from the next one on."""
+    for step in (-3_600, -400 * 86_400, 86_400):
+        bench = Bench()
+        tx = bench.begin()
+        first = bench.clock.now() - 60
+        bench.sample(tx, 1_100)
+        bench.clock.unix += step
+        bench.sample(tx, 1_200)
+        bench.end(tx)
+        payloads = [payload for _, payload in messages(bench)]
+        times = [p["timestamp"] if "timestamp" in p else p["meterValue"][0]["timestamp"] for p in payloads]
+        assert times == [iso8601(first + t) for t in (0, 120, 180, 240)], step
 
 
 def test_begin_and_end_samples_are_no_messages_of_their_own():

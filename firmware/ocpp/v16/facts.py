@@ -94,11 +94,10 @@ class Facts:
         return before
 
     async def _stop(self, record, transaction_id):
-        t = max(record.t, self._begin_t(record))
         payload = {
             "transactionId": transaction_id,
             "meterStop": _wh(record),
-            "timestamp": iso8601(t),
+            "timestamp": iso8601(record.t),
             "reason": record.reason,
         }
         if record.token:
@@ -107,12 +106,6 @@ class Facts:
         if data:
             payload["transactionData"] = data
         return payload
-
-    def _begin_t(self, end):
-        """Returns when a transaction began: not even a clock that was set back in between lets it end before that."""
-        for record in self._journal.transaction(end.tx):
-            return record.t if record.kind == BEGIN else end.t
-        return end.t
 
     async def _transaction_data(self, end):
         """Returns the MeterValue elements of a transaction, [] when both StopTxn lists are empty (§3.16.5).

@@ -1,0 +1,51 @@
+"""Time inside transactions: the begin plus what has elapsed, whatever becomes of the clock meanwhile."""
+
+
+class _Line:
+    def __init__(self, boot, begin, power_on_ms, end=None):
+        self.boot = boot  # power-on whose clock was not known at the begin, else None
+        self.begin = begin  # seconds on that clock
+        self.power_on_ms = power_on_ms  # of that clock
+        self.end = end  # where time stands still: the power-on in which it ran is over
+
+
+class Timelines:
+    """The clocks of the transactions that run, each as it was when its transaction began. `clock`: kernel.clock.Clock.
+
+    A time is Unix seconds, or (boot, seconds) where the clock was not known at the begin: the difference that is
+    learned later holds for all of the transaction.
+    """
+
+    def __init__(self, clock):
+        self._clock = clock
+        self._lines = {}  # transaction -> _Line
+
+    def begin(self, tx, time):
+        """Transaction `tx` begins now, which is `time`."""
+        boot, seconds = _parts(time)
+        self._lines[tx] = _Line(boot, seconds, self._clock.power_on_ms)
+
+    def resume(self, tx, time, elapsed_s):
+        """Transaction `tx` of an earlier power-on began at `time` and is known to have run for so long."""
+        boot, seconds = _parts(time)
+        self._lines[tx] = _Line(boot, seconds, 0, seconds + max(0, elapsed_s))
+
+    def end(self, tx):
+        self._lines.pop(tx, None)
+
+    def time(self, tx, ago_s=0):
+        """Returns the time in transaction `tx`, `ago_s` seconds ago but not before its begin; None: it does not run."""
+        line = self._lines.get(tx)
+        if line is None:
+            return None
+        now = (line.power_on_ms + self._clock.ms()) // 1000 if line.end is None else line.end
+        seconds = max(line.begin, now - ago_s)
+        return seconds if line.boot is None else (line.boot, seconds)
+
+    def seconds(self, tx):
+        """Returns the seconds of time()."""
+        return _parts(self.time(tx))[1]
+
+
+def _parts(time):
+    return time if isinstance(time, tuple) else (None, time)
