@@ -112,9 +112,10 @@ class Board:
         readers = () if kind == "none" else self._readers
         self.readers = [_reader(reader, kind or reader["kind"]) for reader in readers]
 
-    def fit_meters(self, model=None, unit=0, baudrate=0):
+    def fit_meters(self, model=None, unit=0, baudrate=0, timeout_ms=300):
         """Builds the meters. What is given counts instead of the layout: a name or a Model, the unit of the first
-        connector's meter (those of the others follow), and the baud rate. Raises ValueError for an unknown name."""
+        connector's meter (those of the others follow), and the baud rate; `timeout_ms` is the time in which an answer
+        must begin. Raises ValueError for an unknown name."""
         meters = [None] * len(self._meter_parts)
         if self._meter_bus:
             from firmware.drivers.meter import Meter
@@ -122,7 +123,7 @@ class Board:
             line = dict(self._meter_bus)
             if baudrate:
                 line["baudrate"] = baudrate
-            bus = _modbus(line)
+            bus = _modbus(line, timeout_ms)
             for i, parts in enumerate(self._meter_parts):
                 if parts:
                     meters[i] = Meter(bus, unit + i if unit else parts["unit"], _model(model or parts["model"]))
@@ -231,13 +232,15 @@ def _watchdog(timeout_ms):
     return Watchdog(timeout_ms)
 
 
-def _modbus(layout):
+def _modbus(layout, timeout_ms):
     from firmware.drivers.meter import line
 
     port = _uart(layout["uart"], layout["baudrate"], layout.get("tx"), layout.get("rx"))
     direction = _output(layout.get("direction"))
     flush = port.flush if direction else None
-    return line(asyncio.StreamReader(port), layout["baudrate"], direction=direction, flush=flush)
+    return line(
+        asyncio.StreamReader(port), layout["baudrate"], timeout_ms=timeout_ms, direction=direction, flush=flush
+    )
 
 
 def _model(model):

@@ -7,6 +7,8 @@ from firmware.kernel.borrow import borrowed
 
 _METER_MODELS = "firmware.drivers.meter_models"
 
+_USUAL_TIMEOUT_MS = 300  # what a board's meters have without MeterTimeout
+
 
 def facts(board):
     """Returns what a board says of itself as {setting: text}: it counts until an installer says otherwise."""
@@ -51,15 +53,15 @@ def check_fixed(board, _, fixed):
 
 def _fit_meters(board, settings):
     """Replaces the meters of the layout by those that are set. Raises ValueError."""
-    values = [settings.get(name) for name in ("MeterModel", "MeterUnit", "MeterBaudrate", "MeterRegisters")]
-    if not any(values):
+    names = ("MeterModel", "MeterUnit", "MeterBaudrate", "MeterTimeout", "MeterRegisters")
+    name, unit, baudrate, timeout_ms, registers = [settings.get(name) for name in names]
+    if not (name or unit or baudrate or registers) and timeout_ms == _USUAL_TIMEOUT_MS:
         return
-    name, unit, baudrate, registers = values
     if name == "custom":
         from firmware.drivers.meter_models import Model
 
         name = Model(registers.split())
-    board.fit_meters(name, unit, baudrate)
+    board.fit_meters(name, unit, baudrate, timeout_ms)
 
 
 def apply(evses, connectors, readers, settings, log):

@@ -107,6 +107,7 @@ class Metering:
         self.lost = False
         self.polled_at = -1
         clock.changed.connect(self._clock_changed)
+        settings.changed.connect(self._setting_changed)
 
     # -- reading the meter
 
@@ -366,3 +367,8 @@ class Metering:
 
     def _clock_changed(self, delta_s, source):
         self._aligned.forget()
+
+    def _setting_changed(self, name):
+        if name == "MaxCurrent":
+            # The vehicle takes some seconds to follow a supply that has become smaller.
+            self._register.supply_w = max(self._register.supply_w, _most_w(self._settings))

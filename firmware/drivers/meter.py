@@ -24,7 +24,7 @@ def line(stream, baudrate, **options):
 
 
 class Meter:
-    """One meter on a modbus_rtu.RtuMaster; `model` is a meter_models.Model.
+    """One meter on a modbus_rtu.RtuMaster; `model` is a meter_models.Model. `resolution_wh`: step of its register.
 
     Its requests() are (address, count of registers, fields), and a field is (name in Reading, kind of number, its index
     among the registers, phases or 0 for a single value, power of ten to the unit of Reading, index of the register with
@@ -36,6 +36,7 @@ class Meter:
         self._unit = unit
         self._low_first = model.low_first
         self._requests = model.requests()
+        self.resolution_wh = _resolution_wh(self._requests)
 
     async def read(self):
         """Returns a Reading. What the meter lacks is None. Raises ModbusError (an OSError) when it gives no energy."""
@@ -67,6 +68,15 @@ class Meter:
             values = [None if value is None else abs(value) for value in values]
         # A three-phase meter on one phase says "not a number" for the other two.
         return (values[0],) if None in values else tuple(values)
+
+
+def _resolution_wh(requests):
+    """Returns the step of the energy register by its decimals, Wh; that of a float depends on its value."""
+    for _, _, fields in requests:
+        for name, kind, _, _, exponent, _ in fields:
+            if name == "energy_wh" and kind != "float32" and exponent > 0:
+                return 10**exponent
+    return 1
 
 
 def _decode(kind, block, index, low_first, exponent):

@@ -94,6 +94,21 @@ def test_what_the_board_cannot_be_is_refused_or_logged():
     bench.settings.set("MeterRegisters", "input float32 3 energy_wh=72", "installer")
 
 
+def test_the_time_out_of_the_meters_is_a_setting():
+    """M6: 300 ms, up to 2000."""
+    bench = Bench(fresh_folder())
+    fits = []
+    bench.board.fit_meters = lambda *args: fits.append(args)
+    fit(bench.board, bench.settings, bench.log)
+    assert fits == [] and bench.settings.get("MeterTimeout") == 300
+    for value in (99, 2_001, -1):
+        with raises(InvalidValue):
+            bench.settings.set("MeterTimeout", value, "installer")
+    bench.settings.set("MeterTimeout", 2_000, "installer")
+    fit(bench.board, bench.settings, bench.log)
+    assert fits == [("", 0, 0, 2_000)]
+
+
 def test_the_sum_of_two_connectors_stays_within_the_supply():
     """MaxCurrent is that of the supply: the second vehicle waits until the first has followed its smaller share."""
     bench = Bench(fresh_folder(), 2, MaxCurrent=20_000)

@@ -445,3 +445,21 @@ def test_direction_of_one_phase_and_of_a_meter_without_powers():
             direction.see(first or Reading(export_wh=second, energy_wh=1), second * 1_000, True)
             assert direction.reversed is (second >= (60 if first else 61))
         assert direction.see(turn, 63_000, True) and not direction.reversed
+
+
+async def test_the_last_reading_of_a_slow_meter_is_waited_for():
+    """M6: two tries of 2 s, on a line that the other meter keeps busy."""
+    bench = Bench(MeterTimeout=2_000)
+    transaction = await bench.charging()
+    read = bench.meter.read
+
+    async def slow():
+        await bench.clock.sleep_ms(3_900)
+        return await read()
+
+    bench.meter.read = slow
+    await bench.run(4_000)
+    bench.unplug()
+    bench.meter.wh += 6
+    await bench.run(9_000)
+    assert bench.transaction is None and transaction.wh == 1_006

@@ -273,3 +273,16 @@ def test_no_map_asks_for_more_than_modbus_gives():
     assert [(address, count) for address, count, _ in map_.requests()] == [(0, 1), (125, 1)]
     map_ = Model("input int16 1 longest=500 bridge=200 energy_wh=0 power_w=124 voltages_mv=125".split())
     assert [(address, count) for address, count, _ in map_.requests()] == [(0, 125), (125, 1)]
+
+
+def test_the_step_of_the_energy_register_is_that_of_its_decimals():
+    """M1: the register's resolution."""
+    for line, wh in (
+        ("input int32 1 energy_wh=0:1", 100),
+        ("input int32 1 energy_wh=0:2", 10),
+        ("input int32 1 energy_wh=0:3", 1),
+        ("input int32 1 energy_wh=0:6", 1),
+        ("input float32 1 energy_wh=0", 1),
+    ):
+        parsed = Model(line.split())
+        assert Meter(Registers(parsed.function), 1, parsed).resolution_wh == wh

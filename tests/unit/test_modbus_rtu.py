@@ -219,3 +219,24 @@ async def test_arguments_out_of_range_never_reach_the_line():
     with raises(TypeError):  # S4
         await write_multiple(server, 1, 0, "text")
     assert line.requests == []
+
+
+class Gateway(Line):
+    """Unit 1 answers after 350 ms, as behind a gateway; unit 2 at once."""
+
+    def write(self, data):
+        self.requests.append(bytes(data))
+        asyncio.create_task(self._answer(data[0]))
+
+    async def _answer(self, unit):
+        if unit == 1:
+            await asyncio.sleep(0.35)
+        self.arrive(REPLY if unit == 1 else seal(b"\x02" + REPLY[1:-2]))
+
+
+async def test_a_slow_server_beside_a_quick_one_with_a_longer_time_out():
+    """M6: a gateway takes 350 ms."""
+    line = Gateway()
+    server = RtuMaster(line, baudrate=115_200, timeout_ms=600)
+    both = await asyncio.gather(server.read_input(1, 0, 2), server.read_input(2, 0, 2))
+    assert list(both) == [b"\x12\x34\x56\x78"] * 2 and len(line.requests) == 2

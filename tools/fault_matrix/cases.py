@@ -131,6 +131,17 @@ def _blind(on):
     return does
 
 
+def _wired_backwards(on):
+    def does(cell):
+        cell.meter.backwards = on
+
+    return does
+
+
+def _a_minute_later(cell):
+    cell.bench.run(61_000)
+
+
 def _unbalanced(cell):
     cell.evse.set_max_imbalance(20_000)
     cell.outlet.set_load((26_000, 5_000, 5_000), 230_000)
@@ -206,6 +217,8 @@ CASES = (
          "auto", warns=True),
     Case("meter silent for a minute", "meter_failed", *_circuit("meter_fail"),
          "PowerMeterFailure", "METER TIMEOUT", 63_000, STATES, "auto"),
+    Case("meter wired backwards", "meter_reversed", _wired_backwards(True), _wired_backwards(False),
+         "PowerMeterFailure", "METER REVERSED", None, (CHARGING,), "auto", 3_000, _a_minute_later, warns=True),
     Case("RCCB tripped", *_tripped("rccb_tripped"), "GroundFailure", "RCCB TRIPPED", 100, STATES, "auto"),
     Case("circuit breaker tripped", *_tripped("mcb_tripped"), "OverCurrentFailure", "MCB_32 TRIPPED", 100, STATES,
          "auto"),

@@ -36,9 +36,13 @@ CARD = "04A1B2C3"
 
 
 class OutletMeter:
-    """The meter of an outlet. `lost_phase`: index of a phase that the supply lacks, or None."""
+    """The meter of an outlet. `lost_phase`: index of a phase that the supply lacks, or None.
+
+    `backwards`: it measures powers, and their direction is wrong.
+    """
 
     measures_currents = True
+    backwards = False
 
     def __init__(self, outlet):
         self._outlet = outlet
@@ -50,9 +54,10 @@ class OutletMeter:
             raise OSError("no answer")
         currents, millivolts, uj = outlet.meter_values()
         voltages = tuple(0 if phase == self.lost_phase else millivolts for phase in range(3))
+        power_w = -sum(currents) * millivolts // 1_000_000 if self.backwards else None
         if not self.measures_currents:
             currents = None
-        return Reading(energy_wh=uj // 3_600_000_000, currents_ma=currents, voltages_mv=voltages)
+        return Reading(energy_wh=uj // 3_600_000_000, power_w=power_w, currents_ma=currents, voltages_mv=voltages)
 
 
 class Bench:
