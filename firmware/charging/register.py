@@ -23,7 +23,7 @@ _SILENCE_MS = const(10_000)
 
 _LAG_MS = const(1_000)  # a meter renews its registers about so often, at any time between two readings
 _POLL_MS = const(1_000)  # a drop by what flows in this time is noise: the register will catch up
-_RETURN_MS = const(5_000)  # the flow around two jumps that nothing measured
+_RETURN_MS = const(2_000)  # of the flow around two jumps nothing measured so much
 _STANDSTILL_MS = const(600_000)  # energy that a register may have missed while it stood still elsewhere
 
 _PLACES = const(3)  # earlier places of the register that are remembered in a transaction
@@ -31,13 +31,13 @@ _WMS_PER_WH = const(3_600_000)
 
 
 class _Place:
-    """Where the register was: the bill was at `wh` when it showed `raw` at `ms`; `offset` is the bill less the raw."""
+    """Where the register was: it showed `raw` at `ms`, when `power_w` flowed; the bill was by `offset` more."""
 
-    def __init__(self, raw, ms, offset, wh):
+    def __init__(self, raw, ms, offset, power_w):
         self.raw = raw
         self.ms = ms
         self.offset = offset
-        self.wh = wh
+        self.power_w = power_w
 
 
 class _Strange:
@@ -102,9 +102,9 @@ class Register:
         strange.raw = max(strange.raw, raw)
         strange.ms = ms
         strange.count += 1
-        for place in self._earlier:
-            if self._is_back(place, raw, now):
-                return self._return(place, raw, ms, power_w)
+        place = self._place_of(raw, now, power_w)
+        if place:
+            return self._return(place, raw, ms, power_w)
         if strange.count >= _STAYS_READINGS and ms - strange.since >= _STAYS_MS:
             return self._rebase(strange, power_w, counting)
         return DOUBTED
@@ -181,17 +181,25 @@ class Register:
         return REBASED
 
     def _leave(self):
-        self._earlier = self._earlier[1 - _PLACES :] + [_Place(self._raw, self._ms, self.offset, self.wh)]
+        self._earlier = self._earlier[1 - _PLACES :] + [
+            _Place(self._raw, self._ms, self.offset, self._power_w)
+        ]
 
-    def _is_back(self, place, raw, now):
-        """Tells whether `raw` is what the register would show by now if it had never left `place`."""
-        if raw < place.raw:
-            return False
-        if self._moved:  # it has counted elsewhere what has flowed since
-            flow = self.supply_w * (now - self._ms + _RETURN_MS) // _WMS_PER_WH + self.wh - place.wh
-        else:
-            flow = self.supply_w * min(now - place.ms, _STANDSTILL_MS) // _WMS_PER_WH
-        return raw - place.raw <= flow + self._step(raw)
+    def _place_of(self, raw, now, power_w):
+        """Returns the earlier _Place where the register would show `raw` by now if it had never left, or None."""
+        found = None
+        for place in self._earlier:
+            gain = raw + place.offset - self.wh
+            if self._moved:  # it has counted elsewhere what has flowed since
+                missed_ms = now - self._ms + _RETURN_MS
+            else:
+                missed_ms = min(now - place.ms, _STANDSTILL_MS)
+            watts = min(max(place.power_w, power_w, self._power_w), self.supply_w)
+            # A quarter more: the power changes between two readings.
+            if -self._noise(raw) <= gain <= watts * missed_ms // _WMS_PER_WH * 5 // 4 + self._step(raw) + 1:
+                if found is None or abs(gain) < abs(raw + found.offset - self.wh):
+                    found = place
+        return found
 
     def _return(self, place, raw, ms, power_w):
         self._earlier.remove(place)
