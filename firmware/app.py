@@ -19,6 +19,7 @@ _SCAFFOLDING = (
     "firmware.boards",
     "firmware.drivers.meter_models",
     "firmware.drivers.reset_cause",
+    "firmware.factory",
     "firmware.maintenance.restored",
 )
 
@@ -33,16 +34,18 @@ class App:
     """The station: `await run()` operates it until it has to restart.
 
     `board` is a boards.board.Board, `storage` the directory for everything durable. `factory` {setting: text} replaces
-    declared defaults (what this board is), `provision` {setting: text} is stored while the storage is empty.
+    declared defaults (what this board is), `provision` {setting: text} is stored while the storage is empty. `mistakes`
+    are those of the factory file, one line each: logged, and kept as `factory_mistakes` for the commissioning page.
     """
 
     _backup = None
     _restart = None  # "soft" or "hard"
 
-    def __init__(self, board, storage="/data", factory=None, provision=None, log_sink=None):
+    def __init__(self, board, storage="/data", factory=None, provision=None, log_sink=None, mistakes=()):
         from firmware import assembly
 
         self._ended = asyncio.Event()
+        self.factory_mistakes = tuple(mistakes)
         (
             self.clock,
             self.log,

@@ -4,6 +4,7 @@ This is the half of app.App that works once: App loads it and unloads it again, 
 """
 
 import os
+import sys
 import time
 
 import network
@@ -41,6 +42,10 @@ def build(app, board, storage, factory, provision, log_sink):
     """Returns all parts of an app.App, in the order in which it takes them; for the arguments see there."""
     clock = Clock(time.ticks_ms, time.ticks_diff, rtc.wall, rtc.set_wall)
     log = Log(clock, sink=log_sink)
+    cause = reset_cause.fault(board.reset_register)
+    _introduce(log, board, cause)
+    for mistake in app.factory_mistakes:
+        log.error("factory", "%s", mistake)
     Signal.on_error = app.observer_failed
     supervisor = Supervisor(clock, log, board.watchdog, app.critical)
     for directory in ("", "/journal", "/history"):
@@ -63,9 +68,7 @@ def build(app, board, storage, factory, provision, log_sink):
     )
     if len(evses) > 1:
         station.schedules.apply()  # the connectors share the supply
-    cause = reset_cause.fault(board.reset_register)
     if cause:
-        log.warning("app", "started after: %s", cause)
         station.raise_fault(cause)
     health = Health(storage, clock, log, supervisor, (journal, history, cache, settings), cause)
     connection = Connection(settings, clock, log, spool=Spool(storage + "/large", clock))
@@ -103,6 +106,19 @@ def wire(app, board):
         add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
     for name, run, heartbeat_ms in app.link.tasks():
         add(name, run, heartbeat_ms)
+
+
+def _introduce(log, board, cause):
+    """Logs in one line what has started, whatever the level of the log is set to."""
+    log.info(
+        "app",
+        "firmware %s on board %s, connectors: %d, MicroPython %s, started after %s",
+        VERSION,
+        board.name,
+        len(board.connectors),
+        ".".join([str(part) for part in sys.implementation.version[:3]]),
+        cause or "power-on or reset",
+    )
 
 
 def _settings(board, storage, factory, provision, log):

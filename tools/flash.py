@@ -1,5 +1,7 @@
 """Puts the image on a board with mpremote: `python -m tools.flash PORT [--image build/image] [--factory FILE]`.
 
+A factory file is checked first, as the board does at its start: one with a mistake is not copied, nor is the image.
+
 PORT is whatever mpremote takes: /dev/ttyUSB0, COM3, socket://host:port. Unchanged files are skipped (mpremote compares
 SHA-256). `--factory` writes the provisioning file of this one station (see docs/settings.md), which an update leaves
 alone. The board is reset at the end and boots the new image.
@@ -10,9 +12,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.image import ROOT
+from tools.docs.pages import ROOT, prepare_imports
 
 _TIMEOUT_S = 120
+
+
+class FactoryError(ValueError):
+    """The factory file is wrong; `mistakes` are lines of text."""
+
+    def __init__(self, mistakes: list[str]):
+        super().__init__("; ".join(mistakes))
+        self.mistakes = mistakes
 
 
 def mpremote(port: str, *commands: str) -> None:
@@ -21,8 +31,24 @@ def mpremote(port: str, *commands: str) -> None:
     subprocess.run(command, check=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
 
 
+def mistakes_in(factory: Path) -> list[str]:
+    """Returns what is wrong with a factory file, one line each: the very check of the board."""
+    prepare_imports()
+    from firmware.factory import load
+
+    if not factory.is_file():
+        return ["no such file"]
+    return list(load(str(factory)).mistakes)
+
+
 def flash(port: str, image: Path, factory: Path | None = None) -> None:
-    """Copies `image` (and the provisioning file) to the root of the board's file system, then resets the board."""
+    """Copies `image` (and the provisioning file) to the root of the board's file system, then resets the board.
+
+    Raises FactoryError before anything is copied, CalledProcessError when mpremote fails.
+    """
+    mistakes = mistakes_in(factory) if factory else []
+    if mistakes:
+        raise FactoryError(mistakes)
     mpremote(port, "fs", "cp", "-r", f"{image}/.", ":")
     if factory:
         mpremote(port, "resume", "fs", "cp", str(factory), ":factory.json")
@@ -39,6 +65,11 @@ def main() -> int:
         parser.error(f"{arguments.image} holds no image: run `make image` first")
     try:
         flash(arguments.port, arguments.image, arguments.factory)
+    except FactoryError as error:
+        for mistake in error.mistakes:
+            print(f"{arguments.factory}: {mistake}", file=sys.stderr)
+        print("nothing was copied", file=sys.stderr)
+        return 1
     except subprocess.CalledProcessError as error:
         print(f"mpremote failed with exit code {error.returncode}", file=sys.stderr)
         return 1

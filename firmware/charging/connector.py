@@ -7,7 +7,17 @@ transaction, time-outs, samples.
 
 from micropython import const
 
-from firmware.charging.status import AVAILABLE, DONE, IDLE, RUNNING, UNAVAILABLE, WAITING, Status, status_word
+from firmware.charging.status import (
+    AVAILABLE,
+    DONE,
+    IDLE,
+    RUNNING,
+    SUSPENDED_EVSE,
+    UNAVAILABLE,
+    WAITING,
+    Status,
+    status_word,
+)
 from firmware.charging.transaction import Grant, Transaction
 from firmware.store.settings import UnknownSetting
 
@@ -351,6 +361,12 @@ class Connector:
             settling=settling,
         )
         info = self.transaction.info if session == RUNNING else self._info if session == DONE else ""
+        if word == SUSPENDED_EVSE and not info and not self.transaction.suspended:
+            milliamps, slot = evse.limit
+            if not milliamps and slot != "none":
+                info = "%s limit below 6 A" % slot  # less than a pilot can signal, IEC 61851-1 table A.7
+            elif settling and self.status.state == word:
+                info = self.status.info  # until the vehicle has answered: one status less to report
         new = Status(word, evse.faults[0] if evse.faults else None, info)
         if new != self.status:
             self.status = new

@@ -52,6 +52,9 @@ class StationLink:
         self.log = log
         self.tags = tags
         self.maintenance = maintenance
+        # vendorId -> function(messageId or None, data or None) that answers its DataTransfer (§5.6) with (status, data
+        # or None): Accepted, Rejected or UnknownMessageId.
+        self.vendors = {}
         self._registration = Registration(lambda: StateFile(storage + "/registered", log), settings, clock)
         self._journal = journal
         self._facts = Facts(journal, settings)

@@ -130,6 +130,10 @@ class Settings:
         """
         return self.update({name: text}, who)
 
+    def check(self, name, text):
+        """Raises UnknownSetting, or InvalidValue for a text that set_text() would not take. Changes nothing."""
+        self._checked(self.setting(name), text)
+
     def update(self, texts, who="backend"):
         """Stores several {name: text}, all or none, with one write; returns the strongest need. See set_text()."""
         new = {}
@@ -270,7 +274,7 @@ class Settings:
     def _declared_value(self, row, text):
         """Returns the typed value if type, range, length and choices allow it; raises InvalidValue."""
         if not isinstance(text, str) or len(text) > _LONGEST:
-            raise InvalidValue(row.name)
+            raise InvalidValue("%s: not a text of up to %d characters" % (row.name, _LONGEST))
         value = parse(row, text)
         if row.kind == "int":
             _check_range(row, value)
@@ -310,6 +314,10 @@ class Settings:
 
 _NEEDS = ("", "reconnect", "reboot")
 
+# Units that people write behind a number, and those with a thousandfold that they think in.
+_UNITS = ("mA", "mV", "ms", "Wh", "A", "V", "s")
+_SMALL_UNITS = ("mA", "mV", "ms")
+
 
 def to_text(value):
     """Returns a typed value as the text that OCPP and the store use."""
@@ -331,7 +339,7 @@ def parse(row, text):
         digits = text.strip()
         # int() alone would also take underscores and blanks after the sign.
         if not (digits[1:] if digits[:1] == "-" else digits).isdigit():
-            raise InvalidValue("%s: not a whole number" % row.name)
+            raise InvalidValue("%s: not a whole number%s" % (row.name, _meant(row, digits)))
         return int(digits)
     if row.kind == "csl":
         items = [item.strip() for item in text.split(",")] if text.strip() else []
@@ -347,7 +355,31 @@ def _check_range(row, value):
     if row.policy == "clamp" and value >= 0:
         return
     if not row.low <= value <= row.high:
-        raise InvalidValue("%s: not within %d..%d" % (row.name, row.low, row.high))
+        allowed = "%d..%d" % (row.low, row.high)
+        if row.choices:
+            allowed = ", ".join([str(choice) for choice in row.choices]) + " or " + allowed
+        if row.unit:
+            allowed += " " + row.unit
+        raise InvalidValue("%s: %d is not within %s%s" % (row.name, value, allowed, _meant(row, str(value))))
+
+
+def _meant(row, text):
+    """Returns ", did you mean ...?" for a number in another unit, such as 16 (A) or "16 A" for 16000 mA, or ""."""
+    digits = text
+    for unit in _UNITS:
+        if text.endswith(unit):
+            digits = text[: -len(unit)].strip()
+            break
+    if not digits.isdigit() or len(digits) > 9:
+        return ""
+    value = int(digits)
+    for candidate in (value, value * 1000, 0 if value % 1000 else value // 1000):
+        # A second is not taken for 1000 of them: only small units have a large one that people think in.
+        if candidate > value and row.unit not in _SMALL_UNITS:
+            continue
+        if candidate and row.low <= candidate <= row.high:
+            return ", did you mean %d?" % candidate
+    return ""
 
 
 def _check_text(row, value):

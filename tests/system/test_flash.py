@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from tools.flash import flash
 from tools.image import build
@@ -107,3 +108,46 @@ def test_flashing_again_copies_nothing_and_keeps_what_the_station_stored(tmp_pat
         again = mpremote(board, "resume", "fs", "cp", "-r", f"{image}/.", ":")
         assert again.count("Up to date") == len(list(image.rglob("*.*")))
         assert mpremote(board, "resume", "fs", "ls", ":data") == before
+
+
+def test_a_factory_file_with_mistakes_stops_the_flashing_and_never_the_board(tmp_path, csms):
+    """S1, S2, S9: `make flash` names every mistake before anything is copied; the board names them and runs."""
+    image = tmp_path / "image"
+    build(image)
+    wrong = {"LogLevel": "chatty", "MaxCurrent": "16", "WifiPasword": "correct horse", "ReconnectMin": 1}
+    wrong.update(CentralSystemUrl=csms.url, ChargePointId="wrong")
+    factory = tmp_path / "factory.json"
+    document = {"board": "simulated", "hw": {"connectors": 1, "max_a": 63}, "settings": wrong, "extra": 1}
+    factory.write_text(json.dumps(document))
+    with SerialBoard() as board:
+        command = [sys.executable, "-m", "tools.flash", board.port, "--image", image, "--factory", factory]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        lines = done.stderr.splitlines()
+        assert done.returncode == 1 and len(lines) == 6 and lines[-1] == "nothing was copied", done.stderr
+        for word in ("chatty", "did you mean 16000?", "did you mean WifiPassword?", "hw.max_a", "extra"):
+            assert word in done.stderr
+        assert "correct horse" not in done.stderr
+        assert "main.py" not in mpremote(board, "fs", "ls", ":")
+        # Somebody puts it there all the same.
+        mpremote(board, "resume", "fs", "cp", "-r", f"{image}/.", ":")
+        mpremote(board, "resume", "fs", "cp", str(factory), ":factory.json")
+        mpremote(board, "resume", "reset")
+        assert csms.expect("BootNotification", timeout=60).station == "wrong"
+        console = board.console()
+        console = console[console.index(" app: firmware ") :]  # what came before was for mpremote
+        assert "Traceback" not in console and "correct horse" not in console
+        for word in ("chatty", "did you mean 16000?", "did you mean WifiPassword?", "hw.max_a", "extra"):
+            assert word in console
+        (started,) = [line for line in console.splitlines() if " app: firmware " in line]
+        assert "on board simulated, connectors: 1, MicroPython 1." in started
+        assert csms.call("GetConfiguration", key=["LogLevel"])["configurationKey"][0]["value"] == "info"
+
+
+def test_every_package_of_lib_is_installed_by_mip():
+    """S10: `mpremote connect PORT mip install lib/NAME/package.json`, as docs/libraries.md says."""
+    lib = Path(__file__).resolve().parents[2] / "lib"
+    names = sorted(path.parent.name for path in lib.glob("*/package.json"))
+    with SerialBoard() as board:
+        mpremote(board, "mip", "install", *[f"{lib}/{name}/package.json" for name in names])
+        code = "import " + ", ".join(names) + "; print('all', flashlog.__file__)"
+        assert "all /lib/flashlog/__init__.py" in mpremote(board, "resume", "exec", code)

@@ -475,3 +475,17 @@ async def test_history_gets_a_row_and_cannot_disturb():
     await bench.station.swipe("CARD")
     await bench.run(1_000)
     assert len(bench.ends()) == 2 and bench.transaction is None
+
+
+async def test_a_limit_below_6_amperes_is_said_in_the_status():
+    """S2: a supply of 16 mA, or any other slot below what a pilot can signal, suspended without a word."""
+    bench = Bench()
+    await bench.charging()
+    connector = bench.station.connector(1)
+    for slot, milliamps in (("supply", 16), ("temperature", 5_900), ("station", 0)):
+        bench.evse.limits.set(slot, milliamps)
+        await bench.run(10_000)
+        assert (connector.status.state, connector.status.info) == ("SuspendedEVSE", slot + " limit below 6 A")
+        bench.evse.limits.set(slot, 32_000)
+        await bench.run(10_000)
+        assert (connector.status.state, connector.status.info) == ("Charging", "")

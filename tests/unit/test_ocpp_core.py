@@ -129,6 +129,23 @@ async def test_data_transfer_of_an_unknown_vendor():
     assert await bench.ask("DataTransfer", vendorId="com.example", data="x") == {"status": "UnknownVendorId"}
 
 
+async def test_data_transfer_of_a_vendor_that_is_known():
+    """S10: a door for the messages of a vendor, OCPP 1.6 §5.6; the vendorId is case-insensitive."""
+    bench = await LinkBench().accepted()
+
+    def answer(message_id, data):
+        if message_id is None:
+            return "Rejected", None
+        return ("Accepted", data + "!") if message_id == "Echo" else ("UnknownMessageId", None)
+
+    bench.link.vendors["com.example"] = answer
+    known = {"vendorId": "Com.Example"}
+    assert await bench.ask("DataTransfer", messageId="Echo", data="x", **known) == {"status": "Accepted", "data": "x!"}
+    assert await bench.ask("DataTransfer", messageId="Other", **known) == {"status": "UnknownMessageId"}
+    assert await bench.ask("DataTransfer", **known) == {"status": "Rejected"}
+    assert await bench.ask("DataTransfer", vendorId="com.other") == {"status": "UnknownVendorId"}
+
+
 # -- configuration
 
 

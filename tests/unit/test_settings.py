@@ -269,3 +269,27 @@ def test_a_damaged_copy_falls_back_to_the_last_good_one():
         f.write(b"{}")
     settings = new(path, provision={"ChargePointId": "cp7"})
     assert settings.recovered and settings.get("HeartbeatInterval") == 300 and settings.get("ChargePointId") == "cp7"
+
+
+def test_a_number_in_another_unit_is_refused_and_the_one_that_was_meant_is_named():
+    """S2: 16 for a current in mA was taken for 16 mA."""
+    settings = new()
+    for name, text, meant in (
+        ("MaxCurrent", "16", "6000..80000 mA, did you mean 16000?"),
+        ("MaxCurrent", "32A", "did you mean 32000?"),
+        ("MaxCurrent", "32 A", "did you mean 32000?"),
+        ("MaxCurrent", "16000 mA", "did you mean 16000?"),
+        ("MaxImbalance", "16", "0 or 1000..80000 mA, did you mean 16000?"),
+        ("MessageTimeout", "30000", "1..600 s, did you mean 30?"),
+        ("MessageTimeout", "30 s", "did you mean 30?"),
+    ):
+        before = settings.text(name)
+        with raises(InvalidValue) as caught:
+            settings.set_text(name, text, "installer")
+        assert meant in str(caught.value) and str(caught.value).startswith(name), caught.value
+        assert settings.text(name) == before
+    for name, text in (("MaxCurrent", "5"), ("MaxCurrent", "x"), ("MessageTimeout", "0"), ("MaxCurrent", "1" * 30)):
+        with raises(InvalidValue) as caught:
+            settings.set_text(name, text, "installer")
+        assert "did you mean" not in str(caught.value)
+    settings.set_text("MaxImbalance", "0", "installer")

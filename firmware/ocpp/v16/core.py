@@ -59,7 +59,12 @@ class FeatureProfile:
         return _status(self._station.clear_cache())
 
     def data_transfer(self, payload):
-        """§5.6. No vendor's messages are known here."""
+        """§5.6. Answered by the handler that `link.vendors` has for the vendorId, a CiString."""
+        wanted = payload["vendorId"].lower()
+        for vendor, handler in self._link.vendors.items():
+            if vendor.lower() == wanted:
+                status, data = handler(payload.get("messageId"), payload.get("data"))
+                return {"status": status} if data is None else {"status": status, "data": data}
         return {"status": "UnknownVendorId"}
 
     def reset(self, payload):
