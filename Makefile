@@ -7,7 +7,7 @@ DEVELOPMENT := $(VENV)/.development-ready
 TYPINGS := build/typings
 WORKERS ?= 2
 
-.PHONY: run test coverage soak sweep lint bench image port flash clean
+.PHONY: run test coverage mutants soak sweep lint bench image port flash clean
 
 run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end by itself with a verdict)
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
@@ -24,6 +24,9 @@ soak: $(TOOLS)  ## 30 days of sessions with 200 power cuts, in virtual time (SOA
 
 sweep: $(TOOLS)  ## raise an exception at every line of control, session and store (SWEEP="--scenario socket --seed 2")
 	$(BIN)/python -m tools.sweep $(SWEEP)
+
+mutants: $(DEVELOPMENT)  ## which small mistakes in the firmware the tests would not notice (SEED=n COUNT=n)
+	$(BIN)/python -m tools.mutants --seed $(or $(SEED),1) --count $(or $(COUNT),300)
 
 lint: $(DEVELOPMENT) $(TYPINGS)
 	$(BIN)/ruff check .

@@ -121,7 +121,8 @@ class _Finder(ast.NodeVisitor):
     def visit_UnaryOp(self, node):
         if isinstance(node.op, ast.Not):
             start = self._span(node)[0]
-            self._add("logic", start, self._span(node.operand)[0], "", node.lineno)
+            word = re.match(r"not\s*", self._source[start:]).group()
+            self._add("logic", start, start + len(word), "", node.lineno)
         self.generic_visit(node)
 
     def visit_Constant(self, node):
