@@ -20,7 +20,7 @@ _TURN_STEP_MS = const(100)
 class Claim:
     """A connector for which a token is being checked, so that nobody else is sent there meanwhile.
 
-    `floating`: the user may still choose another connector, by plugging in there.
+    `floating`: the user has not plugged in and may still choose another connector.
     """
 
     def __init__(self, token, place, floating):
@@ -29,9 +29,11 @@ class Claim:
         self.floating = floating
         place.claimed += 1
 
-    def move(self, place):
+    def plug(self, place):
+        """The user has plugged in at `place`."""
         self.end()
         self.place = place
+        self.floating = False
         place.claimed += 1
 
     def end(self):
@@ -50,7 +52,7 @@ class Access:
         self._may_start = may_start
         self.reservations = None  # Reservations, once there has been one
         self._checking = set()  # tokens that are being checked, in lower case
-        self._claims = []  # of the cards among them, the oldest first
+        self._claims = []  # for whom a connector is kept meanwhile, the oldest first
         self._acted_ms = {}  # token in lower case -> when it last did something, ms
 
     async def swipe(self, token, numbers=None):
@@ -227,7 +229,9 @@ class Access:
             return False
         # Whether the group of a reservation is his, nobody knows who has not asked (OCPP 1.6 §5.13).
         if self._settings.get("AuthorizeRemoteTxRequests") or not self._admits(place, token, None):
-            asyncio.create_task(self._authorised_start(token, Claim(token, place, False), profile))
+            claim = Claim(token, place, False)
+            self._claims.append(claim)
+            asyncio.create_task(self._authorised_start(token, claim, profile))
         else:
             self._use(place, Grant(token, profile=profile))
         return True
@@ -237,13 +241,18 @@ class Access:
             info = await self._authoriser.check(token)
         finally:
             claim.end()
+            self._claims.remove(claim)
         place = claim.place
         if info.accepted and place.startable and self._admits(place, token, info.parent):
             self._use(place, Grant(token, info.parent, profile=profile))
 
     def plugged(self, connector):
-        """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is."""
-        if connector.grant or connector.claimed or not connector.startable:
+        """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is.
+
+        Of two such cards it is that of the user who has been accepted, else that which was shown first.
+        """
+        claims = [claim for claim in self._claims if claim.place is connector]
+        if connector.grant or not connector.startable or any(not claim.floating for claim in claims):
             return
         for other in self._connectors:
             grant = other.grant
@@ -253,6 +262,6 @@ class Access:
                     self._use(connector, grant)
                     return
         for claim in self._claims:
-            if claim.floating and not claim.place.evse.connected and self._admits(connector, claim.token, None, False):
-                claim.move(connector)
+            if claim.floating and self._admits(connector, claim.token, None, False):
+                claim.plug(connector)
                 return

@@ -149,6 +149,24 @@ async def test_o12_the_vehicle_that_came_first_is_that_of_the_card_that_came_fir
     assert scene.users() == ["B", "A"]
 
 
+async def test_o12_the_plug_is_for_who_is_accepted_wherever_it_comes():
+    """O12: A is kept waiting for connector 1, B is accepted; whichever connector B takes, it is his."""
+    for n in (1, 2):
+        scene = Scene(2, A=None)
+        await scene.bench.run()
+        await scene.card("A")
+        await scene.card("B")
+        scene.bench.plug(n)
+        await scene.bench.run()
+        assert scene.users()[n - 1] == "B"
+        scene.backend.answer("A")
+        await scene.bench.run()
+        assert scene.outcomes["A"] == "start" and len(scene.bench.events) == 1
+        scene.bench.plug(3 - n)
+        await scene.bench.run()
+        assert scene.users()[2 - n] == "A"
+
+
 async def test_o12_a_place_that_was_taken_meanwhile_is_not_given_twice():
     """O12: both connectors are in use when the late answer comes."""
     scene = Scene(2, A=None)
