@@ -33,6 +33,7 @@ _CALLERROR = const(4)
 _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_QUEUED = const(8)  # calls of the back-end that wait for their turn
 _MAX_DESCRIPTION = const(255)
+_BESIDE_STEP_MS = const(100)
 _TEXT = const(300)  # characters of an answer with a long list that are held at a time
 
 
@@ -87,6 +88,8 @@ class Rpc:
         self._answer = None  # the message that answers it
         self._repeats = None  # its Transmissions, or None for one that is sent once
         self._transmissions = None  # those of the message whose late answers count
+        self._queued = 0  # CALLs with patience that wait for their turn
+        self._beside = {}  # id of a CALL that has given up its turn -> its answer, None: there is none yet
         self._inbound = []  # (id, action, payload) of calls to be answered; the first one is in work
         self._server = None  # task that answers them, while there are any
         self._follow_ups = []  # functions to be called after an answer; the first one is in work
@@ -104,11 +107,14 @@ class Rpc:
         """True while a call of the back-end is in work."""
         return bool(self._inbound or self.large)
 
-    def call(self, action, payload, timeout_s, transmissions=None):
+    def call(self, action, payload, timeout_s, transmissions=None, patience_s=None):
         """Sends a CALL; to be awaited for the payload of its CALLRESULT, of which any field may be missing or None.
 
         `transmissions` are the Transmissions of a message that may have been sent before: an answer to one of them is
         the answer, and one that has come already makes sending it again needless.
+
+        `patience_s`: when there is no answer after that time and another CALL with patience waits, that one is sent;
+        one user's hanging Authorize must not keep all others out. An answer that comes later still is the answer.
 
         Raises CallError for a CALLERROR (InvalidAnswer for an answer that is none, and at once for a payload of ours
         that breaks the schema), RpcTimeout after `timeout_s` without answer, LinkDown when the connection ends.
@@ -120,10 +126,19 @@ class Rpc:
         if transmissions:
             self._transmissions = transmissions
         text = _dump([_CALL, message_id, action, payload])
-        return self._call(action, message_id, text, timeout_s, transmissions)
+        return self._call(action, message_id, text, timeout_s, transmissions, patience_s)
 
-    async def _call(self, action, message_id, text, timeout_s, transmissions):
-        async with self._turn:
+    async def _call(self, action, message_id, text, timeout_s, transmissions, patience_s):
+        if patience_s:
+            self._queued += 1
+            self._answered.wake()  # whose turn it is may have to give it up
+            try:
+                await self._turn.acquire()
+            finally:
+                self._queued -= 1
+        else:
+            await self._turn.acquire()
+        try:
             if self.closed:
                 raise LinkDown("connection is closed")
             message = transmissions and transmissions.claim()
@@ -134,20 +149,29 @@ class Rpc:
                 self._room.set()
                 if transmissions:
                     transmissions.add(message_id)
-                deadline_ms = self._clock.ms() + timeout_s * 1000
+                began_ms = self._clock.ms()
+                deadline_ms = began_ms + timeout_s * 1000
+                patient_ms = began_ms + patience_s * 1000 if patience_s else deadline_ms
                 try:
                     sending = self._send(text)
                     text = None  # not held while its frame is on its way
                     await sending
                     sending = None
-                    message = await self._wait_for_answer(action, deadline_ms, timeout_s)
+                    message = await self._wait_for_answer(action, deadline_ms, timeout_s, patient_ms)
+                    if message is None:
+                        self._beside[message_id] = None
                 finally:
                     self._pending = self._repeats = self._answer = None
+        finally:
+            self._turn.release()
+        if message is None:
+            message = await self._wait_beside(action, message_id, deadline_ms, timeout_s)
         if message[0] == _CALLERROR:
             raise _received_error(message)
         return self._received_result(action, message)
 
-    async def _wait_for_answer(self, action, deadline_ms, timeout_s):
+    async def _wait_for_answer(self, action, deadline_ms, timeout_s, patient_ms):
+        """Returns the answer to the CALL under way, or None when it has to give up its turn."""
         while self._answer is None:
             if self.closed:
                 raise LinkDown("connection closed before the answer to " + action)
@@ -157,9 +181,26 @@ class Rpc:
                 if self.timed_out:
                     self.timed_out()
                 raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
+            if self._queued and patient_ms < deadline_ms:
+                if self._clock.ms() >= patient_ms:
+                    return None
+                left_ms = min(left_ms, patient_ms - self._clock.ms())
             await self._answered.wait(left_ms)
         self.unanswered = 0
         return self._answer
+
+    async def _wait_beside(self, action, message_id, deadline_ms, timeout_s):
+        """Returns the answer to a CALL that has given up its turn."""
+        try:
+            while self._beside[message_id] is None:
+                if self.closed:
+                    raise LinkDown("connection closed before the answer to " + action)
+                if self._clock.ms() >= deadline_ms:
+                    raise RpcTimeout("no answer to %s in %d s" % (action, timeout_s))
+                await self._clock.sleep_ms(_BESIDE_STEP_MS)
+            return self._beside[message_id]
+        finally:
+            self._beside.pop(message_id)
 
     def _received_result(self, action, message):
         if len(message) != 3:
@@ -214,6 +255,9 @@ class Rpc:
             self._log.info("rpc", "late answer taken")
             self.unanswered = 0  # the back-end is slow, not gone
             late.keep(message)
+        elif type(message_id) is str and message_id in self._beside:
+            self.unanswered = 0
+            self._beside[message_id] = message
         else:
             self._log.info("rpc", "answer to nothing that was asked")
 

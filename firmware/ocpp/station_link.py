@@ -29,6 +29,9 @@ _MAX_POSTS = const(16)
 
 _DRAIN_STEP_MS = const(50)
 
+# How long a user whose Authorize gets no answer keeps another user's from being sent.
+_PATIENCE_S = const(4)
+
 
 def outbox_state(storage, log=None):
     """Returns the StateFile of the outbox in the directory `storage`; see outbox.sequence_floor()."""
@@ -104,7 +107,7 @@ class StationLink:
         if not self.online:
             raise LinkDown()
         try:
-            response = await self.call("Authorize", {"idTag": token})
+            response = await self.call("Authorize", {"idTag": token}, patience_s=_PATIENCE_S)
         except CallError as exc:
             raise OSError("Authorize: %s" % exc)
         info = verdict(response)
@@ -144,7 +147,7 @@ class StationLink:
 
     # -- sending
 
-    def call(self, action, payload, transmissions=None):
+    def call(self, action, payload, transmissions=None, patience_s=None):
         """Calls the back-end, whatever the registration; to be awaited for its answer, see Rpc.call().
 
         Raises CallError, or OSError for no answer or no link.
@@ -152,7 +155,7 @@ class StationLink:
         rpc = self._connection.rpc
         if rpc is None:
             raise LinkDown()
-        return rpc.call(action, payload, self.settings.get("MessageTimeout"), transmissions)
+        return rpc.call(action, payload, self.settings.get("MessageTimeout"), transmissions, patience_s)
 
     def post(self, action, payload):
         """Sends a message that was asked for as soon as it can be, and once: nobody waits for the answer."""

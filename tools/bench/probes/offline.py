@@ -38,7 +38,7 @@ class Ledger(Peer):
         self.in_order = True
         self._wh = 0
 
-    async def call(self, action, payload, timeout_s=None, transmissions=None):
+    async def call(self, action, payload, timeout_s=None, transmissions=None, patience_s=None):
         answer = await super().call(action, payload, timeout_s)
         self.calls = []
         number = 1001 + self.count // _PER_TRANSACTION

@@ -32,7 +32,7 @@ class Backend(Peer):
         super().__init__()
         self.flash = flash
 
-    async def call(self, action, payload, timeout_s=None, transmissions=None):
+    async def call(self, action, payload, timeout_s=None, transmissions=None, patience_s=None):
         if self.flash.off:
             await asyncio.Event().wait()
         if action == "Authorize":
