@@ -4,6 +4,7 @@ import asyncio
 
 from micropython import const
 
+from firmware.evse.control import make_safe
 from firmware.kernel.borrow import borrowed, unload
 from firmware.kernel.log import level_of
 from firmware.version import VERSION
@@ -98,8 +99,7 @@ class App:
 
     def make_safe(self):
         """Opens every contactor and withdraws the pilot, at once and without waiting for anything."""
-        for evse in self.evses:
-            evse.fail_safe()
+        make_safe(self.evses)
 
     def reset_requested(self, hard, by):
         self.log.warning("app", "%s reset by %s", "hard" if hard else "soft", by)
@@ -116,8 +116,7 @@ class App:
     def token_checked(self, token, status, source):
         """Every light answers: the reader may serve all connectors."""
         for parts in self.connectors:
-            if parts.indicator:
-                parts.indicator.flash("Accepted" if status == "Accepted" else "Rejected")
+            parts.indicator.flash("Accepted" if status == "Accepted" else "Rejected")
 
     def setting_changed(self, name):
         """A setting has another value."""

@@ -25,6 +25,7 @@ from firmware.boards.contacts import CONTACTS
 from firmware.drivers.button import Button, Buttons
 from firmware.drivers.contactor import Contactor
 from firmware.drivers.pilot import Pilot
+from firmware.evse.missing import NoLock, NoProximity, NoThermistor
 from firmware.evse.ports import Drivers
 
 # One frequency for all PWM outputs, so that they share a timer: that of the pilot, IEC 61851-1 A.3.1.
@@ -82,7 +83,7 @@ class Board:
     @property
     def can_have_sockets(self):
         """Whether every connector has what a socket needs."""
-        return all(proximity for proximity, lock in self._sockets)
+        return all(proximity.fitted for proximity, lock in self._sockets)
 
     def fit_cable(self, fixed):
         """Has cables fixed to the station, without proximity contact and lock, or sockets. Raises ValueError."""
@@ -90,9 +91,9 @@ class Board:
             raise ValueError(f"board {self.name} has no proximity contact for a socket")
         self.fixed_cable = fixed
         for parts, socket in zip(self.connectors, self._sockets):
-            parts.proximity, parts.lock = (None, None) if fixed else socket
+            parts.proximity, parts.lock = (NoProximity(), NoLock()) if fixed else socket
         for name in ("proximity", "lock"):
-            if any(getattr(parts, name) for parts in self.connectors):
+            if any(getattr(parts, name).fitted for parts in self.connectors):
                 self.parts.add(name)
             else:
                 self.parts.discard(name)
@@ -133,7 +134,7 @@ class Board:
         parts = Drivers()
         parts.contactor = _contactor(**layout["contactor"])
         parts.pilot = pilot = _pilot(**layout["pilot"])
-        lock = _lock(**layout["lock"]) if "lock" in layout else None
+        lock = _lock(**layout["lock"]) if "lock" in layout else NoLock()
         self._sockets.append((_proximity(layout.get("proximity")), lock))
         if "rcd" in layout:
             parts.rcd = _rcd(**layout["rcd"])
@@ -144,7 +145,7 @@ class Board:
         for name in CONTACTS:
             if name in layout:
                 self.buttons.add(number, name, _button(**layout[name]))
-        self.parts.update(name for name in layout if getattr(parts, name, name))
+        self.parts.update(name for name in layout if layout[name] is not None)
         if pilot.can_disconnect:
             self.parts.add("pilot_switch")
         return parts
@@ -170,7 +171,7 @@ def _pwm(pin, duty_u16=0):
 
 def _proximity(layout):
     if layout is None:
-        return None
+        return NoProximity()
     from firmware.drivers.proximity import Proximity
 
     return _analog(Proximity, **layout)
@@ -178,7 +179,7 @@ def _proximity(layout):
 
 def _thermistor(layout):
     if layout is None:
-        return None
+        return NoThermistor()
     from firmware.drivers.thermistor import Thermistor
 
     return _analog(Thermistor, **layout)
@@ -238,9 +239,7 @@ def _modbus(layout, timeout_ms):
     port = _uart(layout["uart"], layout["baudrate"], layout.get("tx"), layout.get("rx"))
     direction = _output(layout.get("direction"))
     flush = port.flush if direction else None
-    return line(
-        asyncio.StreamReader(port), layout["baudrate"], timeout_ms=timeout_ms, direction=direction, flush=flush
-    )
+    return line(asyncio.StreamReader(port), layout["baudrate"], timeout_ms=timeout_ms, direction=direction, flush=flush)
 
 
 def _model(model):

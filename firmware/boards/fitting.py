@@ -75,9 +75,8 @@ def apply(evses, connectors, readers, settings, log):
     for reader in readers:
         reader.reverse, reader.shorten = get("ReverseUIDs"), get("ShortenUIDs")
     for parts in connectors:
-        if parts.indicator:
-            parts.indicator.brightness = get("LightIntensity")
-            parts.indicator.repeat = get("BlinkRepeat")
+        parts.indicator.brightness = get("LightIntensity")
+        parts.indicator.repeat = get("BlinkRepeat")
     _calibrate(connectors, get("PilotCalibration"), log)
 
 

@@ -181,9 +181,7 @@ class Register:
         return REBASED
 
     def _leave(self):
-        self._earlier = self._earlier[1 - _PLACES :] + [
-            _Place(self._raw, self._ms, self.offset, self._power_w)
-        ]
+        self._earlier = self._earlier[1 - _PLACES :] + [_Place(self._raw, self._ms, self.offset, self._power_w)]
 
     def _place_of(self, raw, now, power_w):
         """Returns the earlier _Place where the register would show `raw` by now if it had never left, or None."""

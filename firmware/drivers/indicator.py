@@ -37,6 +37,8 @@ _FULL = const(255)  # of a colour's part and of the rhythm's level
 class Indicator:
     """red, green and blue are machine.PWM outputs; `brightness` is in percent."""
 
+    fitted = True
+
     def __init__(self, red, green, blue, brightness=100):
         self._outputs = (red, green, blue)
         self._duties = [None, None, None]

@@ -16,6 +16,8 @@ class Lock:
     pulse_ms   300 to 600 ms move the common actuators
     """
 
+    fitted = True
+
     def __init__(self, forward, backward, feedback=None, feedback_locked=1, pulse_ms=400):
         self._forward = forward
         self._backward = backward

@@ -9,6 +9,8 @@ _OPEN_OHM = const(10_000)  # far above the 1.5 kOhm of a 13 A cable, far below a
 class Proximity:
     """Measures the resistor between PP and PE, fed through `pull_up_ohm` from `supply_mv`; adc is a machine.ADC."""
 
+    fitted = True
+
     def __init__(self, adc, supply_mv=3300, pull_up_ohm=1000):
         self._read_uv = adc.read_uv
         self._supply_mv = supply_mv

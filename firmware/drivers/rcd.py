@@ -4,6 +4,8 @@
 class Rcd:
     """trip is a machine.Pin input, `trip_level` = tripped; test is an output, `test_level` = test, or None."""
 
+    fitted = True
+
     def __init__(self, trip, test=None, trip_level=1, test_level=1):
         self._trip = trip
         self._test = test

@@ -23,6 +23,8 @@ class Thermistor:
     ceiling_mv  the highest voltage that the ADC tells from a higher one: above it the sensor counts as open
     """
 
+    fitted = True
+
     def __init__(self, adc, supply_mv=3300, pull_up_ohm=10_000, ceiling_mv=3250):
         self._read_uv = adc.read_uv
         self._supply_mv = supply_mv

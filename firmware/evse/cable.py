@@ -1,4 +1,4 @@
-"""The cable in a socket: its rating, coded by a resistor between proximity and PE (IEC 61851-1 table B.2)."""
+"""The cable: in a socket its rating, coded by a resistor between proximity and PE (IEC 61851-1 table B.2), or fixed."""
 
 from micropython import const
 
@@ -26,12 +26,22 @@ def rating_ma(ohm):
 
 
 class Cable:
-    """`ma` is the settled rating: mA, 0 when unreadable, None without a plug."""
+    """The cable in a socket. `ma` is the settled rating: mA, 0 when unreadable, None without a plug."""
 
     def __init__(self):
         self.ma = None
         self._seen = None
         self._seen_since = 0
+
+    @property
+    def usable(self):
+        """Its rating is known: current may be offered."""
+        return bool(self.ma)
+
+    @property
+    def missing(self):
+        """The proximity contact is open: no plug is in."""
+        return self.ma is None and self._seen is None
 
     @property
     def settling(self):
@@ -48,3 +58,28 @@ class Cable:
             self.ma = rating
             return True
         return False
+
+
+class FixedCable:
+    """Stands where a socket has its Cable and its LockSupervision.
+
+    The cable cannot be taken out, so the plug counts as locked; it has no proximity contact and no rating of its own,
+    for the station's limit allows for it.
+    """
+
+    ma = None
+    usable = True
+    missing = False
+    settling = False
+    confirmed = True
+    failed = False
+    drive = None
+
+    def see(self, ohm, now_ms):
+        return False
+
+    def step(self, wanted, closed, now_ms):
+        pass
+
+    def retry(self):
+        pass

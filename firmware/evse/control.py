@@ -1,18 +1,22 @@
 """The connector as the layers above see it, and the 20 ms task that runs all connectors.
 
 `Evse` joins one machine with its drivers: `tick()` reads them, steps, writes them and tells what changed. Nothing here
-waits; a driver that raises OSError becomes a fault. When the task ends for whatever reason, the contactors are open.
+waits; a driver that raises OSError becomes a fault. Any other exception in a connector makes that one safe and faulted
+(`control_failed`) until it works again, and the others do not notice. When the task ends for whatever reason, the
+contactors are open.
 """
 
 from micropython import const
 
 from firmware.evse.faults import Faults
+from firmware.evse.light import Light
 from firmware.evse.limits import STATE_F, Limits
 from firmware.evse.machine import Inputs, Machine
 from firmware.evse.ports import Ports
+from firmware.evse.recovery import RESTS, TRIES, WORKS, Recovery
+from firmware.evse.telling import Telling
 from firmware.evse.wakeup import NOTHING
 from firmware.kernel.borrow import borrowed
-from firmware.kernel.signal import Signal
 
 PERIOD_MS = const(20)
 # A meter is read about once a second. Currents older than this say nothing about now.
@@ -28,13 +32,6 @@ class Evse:
 
     def __init__(self, number, drivers, clock, log, fixed_cable=False, phases=3, max_ma=32000, ventilation=False):
         self.number = number
-        self.state_changed = Signal()
-        self.pilot_changed = Signal()
-        self.contactor_changed = Signal()
-        self.lock_changed = Signal()
-        self.fault_changed = Signal()
-        self.limit_changed = Signal()
-        self.stop_pressed = Signal()
         self._clock = clock
         self._log = log
         self._area = "evse%d" % number
@@ -42,29 +39,29 @@ class Evse:
         self.limits.set("supply", max_ma)
         self._faults = Faults()
         self._ports = Ports(drivers, log, self._area, turn=number)
-        self._indicator = drivers.indicator
+        self._light = Light(drivers.indicator, log, self._area)
         self.machine = Machine(
             self.limits,
             self._faults,
             fixed_cable=fixed_cable,
             phases=phases,
             ventilation=ventilation,
-            thermistor=drivers.thermistor is not None,
+            thermistor=drivers.thermistor.fitted,
             pilot_switch=self._ports.has_pilot_switch,
             rcd_test=self._ports.has_rcd_test,
         )
         self._inputs = Inputs()
         self._reading_at = None
-        # What was told last
-        self._told_faults = self._faults.active
-        self._limit = self.limits.allowed()
-        self._failed = ()
-        self._state = "A"
-        self._duty = None
-        self._closed = False
-        self._locked = None
-        self._pattern = None
-        self._chosen_pattern = None  # by the layers above
+        self._failed_drivers = ()
+        self._recovery = Recovery()
+        self._telling = told = Telling(log, self._area, self._faults.active, self.limits.allowed())
+        self.state_changed = told.state_changed
+        self.pilot_changed = told.pilot_changed
+        self.contactor_changed = told.contactor_changed
+        self.lock_changed = told.lock_changed
+        self.fault_changed = told.fault_changed
+        self.limit_changed = told.limit_changed
+        self.stop_pressed = told.stop_pressed
 
     # Wishes of the layers above -------------------------------------------------------------------------------------
 
@@ -82,9 +79,8 @@ class Evse:
 
     def retry_lock(self):
         """Lets a lock that did not follow try again; charging asks for it when a person or the back-end wants it."""
-        if self.machine.lock:
-            self.machine.lock.retry()
-            self._faults.watch("lock_failed").clear()  # it comes back when the lock does not follow this time either
+        self.machine.lock.retry()
+        self._faults.watch("lock_failed").clear()  # it comes back when the lock does not follow this time either
 
     def set_phases(self, phases):
         """Asks for 1 or 3 phases; the change takes a minute when the vehicle has had voltage. Raises ValueError."""
@@ -134,7 +130,7 @@ class Evse:
     def press_stop(self):
         """The stop button: the permission is withdrawn at once; whoever listens to `stop_pressed` ends the session."""
         self.permit(False)
-        self.stop_pressed.emit(self)
+        self._telling.stop(self)
 
     def emergency(self, on):
         """The emergency stop: opens at once, and stays open until it is released and the vehicle unplugged."""
@@ -142,18 +138,19 @@ class Evse:
 
     def show(self, pattern):
         """Shows a pattern of the indicator; None leaves the choice to the connector's own state."""
-        self._chosen_pattern = pattern
+        self._light.chosen = pattern
 
     # Readings -------------------------------------------------------------------------------------------------------
 
     @property
     def state(self):
         """Pilot state "A" to "F"; "F" only while the station itself holds the pilot at -12 V as not available."""
-        return self._state
+        return self._telling.state
 
     @property
     def connected(self):
-        """A vehicle is plugged in; in E what was last seen, in F (out of service) nobody knows of one."""
+        """A vehicle is plugged in. In E and while the pilot is cut: it was, and its plug has not been pulled since; in F
+        (out of service) nobody knows of one."""
         return self.machine.pilot.connected and self.machine.state != "F"
 
     @property
@@ -164,7 +161,7 @@ class Evse:
     @property
     def charging(self):
         """The contactor is closed."""
-        return self._closed
+        return self._telling.closed
 
     @property
     def offered_ma(self):
@@ -179,7 +176,7 @@ class Evse:
     @property
     def cable_ma(self):
         """Rating of the cable in mA; 0 unreadable, None without plug or with a fixed cable."""
-        return self.machine.cable.ma if self.machine.cable else None
+        return self.machine.cable.ma
 
     @property
     def locked(self):
@@ -229,93 +226,82 @@ class Evse:
         self.tell()
 
     def act(self, now_ms):
-        """The part of a tick with the deadline: drivers and machine. Nobody is told yet, for observers take time."""
-        if self._reading_at is not None and now_ms - self._reading_at > _READING_VALID_MS:
-            self.set_meter(None)
-            self._reading_at = None
-        self._ports.read(self._inputs, now_ms)
-        outputs = self.machine.step(self._inputs, now_ms)
-        self._ports.write(outputs, now_ms)
-        if self._ports.failed != self._failed:
-            self._drivers_failed(now_ms)
-        if self._indicator:
-            self._indicate(now_ms)
+        """The part of a tick with the deadline: drivers and machine. Nobody is told yet, for observers take time.
+
+        What goes wrong ends here: the connector is made safe, and tried again later.
+        """
+        try:
+            self._act(now_ms)
+        except Exception as exc:
+            self.failed(exc)
+
+    def tell(self):
+        """Emits what has changed since the last time. What goes wrong ends here, too."""
+        telling = self._telling
+        try:
+            telling.step(self, self.machine, self._inputs.lock_closed)
+            exc = telling.error
+        except Exception as error:
+            exc = error
+        if exc is None:
+            return
+        telling.error = None
+        if self._recovery.state != RESTS:  # at rest only the first failure counts
+            self.failed(exc)
 
     def fail_safe(self):
         """Opens the contactor and takes the pilot to state F, whatever state anything is in. Does not raise."""
         self._ports.make_safe(self.phases, STATE_F)
         self.machine.abort(self._clock.ms())
 
-    def tell(self):
-        """Emits what has changed since the last time."""
-        outputs = self.machine.outputs
-        if self._faults.active is not self._told_faults:
-            self._tell_faults()
-        if outputs.close != self._closed:
-            self._closed = outputs.close
-            self._log.info(self._area, "contactor %s", "closed" if outputs.close else "open")
-            self.contactor_changed.emit(self, outputs.close)
-        if outputs.duty != self._duty:
-            self._duty = outputs.duty
-            self.pilot_changed.emit(self)
-        if self.machine.state != self._state:
-            self._log.info(self._area, "pilot %s -> %s", self._state, self.machine.state)
-            self._state = self.machine.state
-            self.state_changed.emit(self, self._state)
-        locked = self._inputs.lock_closed
-        if locked != self._locked:
-            self._locked = locked
-            self.lock_changed.emit(self, locked)
-        limit = self.limits.allowed()
-        if limit is not self._limit:
-            self._limit = limit
-            self.limit_changed.emit(self, limit[0], limit[1])
+    def failed(self, exc):
+        """Something has raised: safe at once, and at rest for a while. Does not raise."""
+        self.fail_safe()
+        try:
+            now_ms = self._clock.ms()
+            pause_ms = self._recovery.failed(now_ms)
+            name = type(exc).__name__
+            self._log.error(self._area, "control failed, next try in %d s: %s: %s", pause_ms // 1000, name, exc)
+            self._faults.raise_fault("control_failed", now_ms)
+        except Exception:
+            pass  # no memory: _rest() raises the fault
 
-    def _tell_faults(self):
-        told = self._told_faults
-        active = self._told_faults = self._faults.active
-        for fault in told:
-            if not any(fault.name == other.name for other in active):
-                self._tell_fault(fault, False)
-        for fault in active:
-            if fault not in told:
-                self._tell_fault(fault, True)
+    def _act(self, now_ms):
+        recovery = self._recovery
+        if recovery.state != WORKS and recovery.step(now_ms):
+            if recovery.state == TRIES:
+                self.machine.restart(now_ms)
+                self._telling.again = self._telling.missed
+            else:
+                self._faults.clear_fault("control_failed")
+        if recovery.state == RESTS:
+            self._rest(now_ms)
+            return
+        if self._reading_at is not None and now_ms - self._reading_at > _READING_VALID_MS:
+            self.set_meter(None)
+            self._reading_at = None
+        self._ports.read(self._inputs, now_ms)
+        outputs = self.machine.step(self._inputs, now_ms)
+        self._ports.write(outputs, now_ms)
+        if self._ports.failed != self._failed_drivers:
+            self._drivers_failed(now_ms)
+        self._light.step(self.machine, now_ms)
 
-    def _tell_fault(self, fault, on):
-        self._log.warning(self._area, "fault %s %s (%s)", fault.name, "on" if on else "off", fault.code)
-        self.fault_changed.emit(self, fault, on)
+    def _rest(self, now_ms):
+        """Between two attempts. Only the plug is looked at: who comes next must not charge for who has gone."""
+        self._ports.keep_open(self.phases)
+        try:
+            self._faults.raise_fault("control_failed", now_ms)
+            self.machine.look_for_plug(self._ports.proximity_ohm(), now_ms)
+        except Exception:
+            pass  # that is why it rests
 
     def _drivers_failed(self, now_ms):
-        self._failed = self._ports.failed
-        if self._failed:
-            self._faults.raise_fault("other", now_ms, None, "driver failed: %s" % ", ".join(self._failed))
+        self._failed_drivers = failed = self._ports.failed
+        if failed:
+            self._faults.raise_fault("other", now_ms, None, "driver failed: %s" % ", ".join(failed))
         else:
             self._faults.clear_fault("other")
-
-    def _indicate(self, now_ms):
-        pattern = self._chosen_pattern or self._own_pattern()
-        try:
-            if pattern != self._pattern:
-                self._pattern = pattern
-                self._indicator.show(pattern)
-            self._indicator.step(now_ms)
-        except OSError as exc:
-            self._log.warning(self._area, "indicator: %s", exc)  # a dark lamp hurts nobody
-            self._indicator = None
-
-    def _own_pattern(self):
-        machine = self.machine
-        if self._faults.blocking:
-            return "Faulted"
-        if not machine.available:
-            return "Unavailable"
-        if self._closed:
-            return "Charging"
-        if not machine.pilot.connected:
-            return "Available"
-        if not machine.permitted:
-            return "Preparing"
-        return "SuspendedEV" if machine.offered_ma else "SuspendedEVSE"
 
 
 class Control:
@@ -333,11 +319,7 @@ class Control:
         due = clock.ms()
         try:
             while True:
-                now = clock.ms()
-                for evse in self._evses:
-                    evse.act(now)
-                for evse in self._evses:
-                    evse.tell()
+                self.turn(clock.ms())
                 beat()
                 due += period
                 late = clock.ms() - due
@@ -348,5 +330,26 @@ class Control:
                     late -= missed_ms
                 await clock.sleep_ms(-late)
         finally:
-            for evse in self._evses:
-                evse.fail_safe()
+            make_safe(self._evses)
+
+    def turn(self, now_ms):
+        """One period: all connectors act, then all tell. What one of them raises is its own affair."""
+        for evse in self._evses:
+            try:
+                evse.act(now_ms)
+            except Exception as exc:
+                evse.failed(exc)
+        for evse in self._evses:
+            try:
+                evse.tell()
+            except Exception as exc:
+                evse.failed(exc)
+
+
+def make_safe(evses):
+    """Opens every contactor and withdraws every pilot, whatever one of them raises. Does not raise."""
+    for evse in evses:
+        try:
+            evse.fail_safe()
+        except Exception:
+            pass  # the next one has to be reached; Evse logs what it meets itself

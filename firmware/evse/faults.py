@@ -21,6 +21,7 @@ mcb_tripped|MCB_32 TRIPPED|0|0|auto|
 breaker_tripped|GeneralBreaker TRIPPED|0|0|auto|
 spd_tripped|SPD TRIPPED|0|0|auto|
 contactor_stuck_open|EVSE F11|250|0|unplug|
+control_failed|EVSE CONTROL_FAILED|0|0|auto|
 other|EVSE F2|0|0|auto|
 overtemperature|EVSE F10|0|0|auto|
 temperature_sensor|EVSE F10|0|0|auto|
@@ -138,8 +139,8 @@ class Watch:
                 self._gone_since = None
                 return
             if self._since is None:
-                self._since = now_ms
                 self.fault = self.fault or Fault(self.name)
+                self._since = now_ms
             if self.forced or now_ms - self._since >= self.fault.debounce_ms:
                 self._activate(now_ms)
         elif self.active:
@@ -165,6 +166,13 @@ class Watch:
         if self.active:
             self.active = False
             self._owner.changed()
+
+    def settle(self):
+        """See Faults.settle()."""
+        if self.active and self.fault is None:
+            self.fault = Fault(self.name)
+        elif not self.active:
+            self._since = None
 
     def _activate(self, now_ms):
         self.active = True
@@ -218,9 +226,9 @@ class Faults:
         if words:
             watch.fault = Fault(name, code, text)
         changed = words and watch.active
-        watch.forced = True
         if watch not in self._raised:
             self._raised.append(watch)
+        watch.forced = True
         watch.review(now_ms)
         if changed:
             self.changed()
@@ -236,6 +244,15 @@ class Faults:
             if not watch.active and not watch.forced:
                 self._raised.remove(watch)
                 break  # the list has changed; the next step is 20 ms away
+
+    def settle(self):
+        """After an exception: makes whole what was left half done."""
+        for watch in self._watches:
+            watch.settle()
+            if watch.forced and watch not in self._raised:
+                self._raised.append(watch)
+        self._watches.sort(key=lambda watch: watch.rank)
+        self.changed()
 
     def changed(self):
         """A watch has become active or over."""

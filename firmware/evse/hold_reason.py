@@ -11,7 +11,7 @@ def hold_reason(machine, now_ms):
         return "fault " + machine.faults.active[0].name
     if machine.state == "A":
         return "no vehicle"
-    if machine.cable and not machine.cable.ma:
+    if not machine.cable.usable:
         return "cable"
     if not machine.permitted:
         return "not permitted"

@@ -7,7 +7,9 @@ sequence of IEC 61851-1:2017 table A.6 that a time belongs to.
 
 from micropython import const
 
+from firmware.evse.cable import Cable, FixedCable
 from firmware.evse.limits import STATE_F, STEADY, duty_for
+from firmware.evse.lock_supervision import LockSupervision
 from firmware.evse.phase_switch import PhaseSwitch
 from firmware.evse.pilot_levels import diode_present, plausible
 from firmware.evse.pilot_state import LEAVE_DISTURBED_MS, LEAVE_MS, PilotState
@@ -37,6 +39,9 @@ DISTURBED_AFTER_SWITCHING_MS = const(200)  # the contactor's coil is next to the
 PILOT_SETTLE_MS = const(75)
 DIODE_SAMPLES = const(3)  # table A.4 note: seen at least once before closing; once is noise, three in a row are a diode
 UNLOCK_IN_F_AFTER_MS = const(5_000)
+# While the pilot is cut or in state F only the proximity contact shows that the plug is out. It may chatter; a session
+# whose vehicle has gone ends within 5 s.
+GONE_AFTER_MS = const(1_000)
 
 
 class Inputs:
@@ -85,11 +90,9 @@ class Machine:
         self.faults = faults
         self.outputs = Outputs(phases)
         self.pilot = PilotState()
-        self.cable = self.lock = None
-        if not fixed_cable:
-            from firmware.evse.cable import Cable  # 2 KB of heap that a fixed cable does not need
-            from firmware.evse.lock_supervision import LockSupervision
-
+        if fixed_cable:
+            self.cable = self.lock = FixedCable()
+        else:
             self.cable = Cable()
             self.lock = LockSupervision()
         self.supervision = Supervision(limits, faults, phases, thermistor, rcd_test)
@@ -106,6 +109,21 @@ class Machine:
         self.forced_openings = 0  # under load, because a vehicle ignored the withdrawn PWM
         self.ventilation = ventilation
         self._pilot_switch = pilot_switch
+        self._phases = phases
+        self._thermistor = thermistor
+        self._rcd_test = rcd_test
+        self._forget()
+        self._wait_since = 0  # no closing until _wait_ms later
+        self._wait_ms = 0
+        self._cp_short = faults.watch("cp_short")
+        self._cp_open = faults.watch("cp_open")
+        self._diode = faults.watch("diode")
+        self._ventilated = faults.watch("ventilation")
+        self._pp_invalid = faults.watch("pp_invalid")
+        self._lock_failed = faults.watch("lock_failed")
+
+    def _forget(self):
+        """What only the last few seconds are about."""
         self._diode_samples = 0
         self._duty_at = 0  # when the duty cycle last changed
         self._withdrawn_at = None  # when this vehicle's offer was withdrawn
@@ -115,14 +133,7 @@ class Machine:
         self._currents_ma = None  # newest, and those when the offer was last withdrawn
         self._currents_then = None
         self._cut_at = None  # pilot not measurable until PILOT_SETTLE_MS later
-        self._wait_since = 0  # no closing until _wait_ms later
-        self._wait_ms = 0
-        self._cp_short = faults.watch("cp_short")
-        self._cp_open = faults.watch("cp_open")
-        self._diode = faults.watch("diode")
-        self._ventilated = faults.watch("ventilation")
-        self._pp_invalid = faults.watch("pp_invalid")
-        self._lock_failed = faults.watch("lock_failed")
+        self._plug_at = 0  # when the plug was last seen, or the pilot measured
 
     def step(self, inputs, now_ms):
         """Takes the inputs of this moment; returns the outputs, always the same object."""
@@ -137,11 +148,33 @@ class Machine:
 
     def abort(self, now_ms):
         """The outputs were made safe behind the machine's back (open, state F): goes on from there as after a fault."""
-        self._set_contactor(False, now_ms)
-        self._wait_ms = RECLOSE_AFTER_FAULT_MS
-        self.outputs.duty = STATE_F
+        out = self.outputs
+        out.close = False
+        out.duty = STATE_F
+        out.cp_connected = True
+        out.rcd_test = False
         self.offered_ma = 0
-        self._duty_at = now_ms
+        self._duty_at = self._wait_since = self._disturbed_until = now_ms
+        self._wait_ms = RECLOSE_AFTER_FAULT_MS
+
+    def restart(self, now_ms):
+        """Begins anew after a step that was left half done. The wishes stay, and what was last known of the vehicle.
+
+        A restart that raises has to be repeated before the next step.
+        """
+        self.faults.settle()
+        self.pilot = pilot = PilotState(self.pilot.state, self.pilot.connected)
+        if not isinstance(self.cable, FixedCable):
+            self.cable = Cable()
+            self.lock = LockSupervision()
+        before = self.supervision
+        self.supervision = Supervision(self.limits, self.faults, self._phases, self._thermistor, self._rcd_test)
+        self.supervision.inherit(before)
+        self.wakeup = WakeUp(self._pilot_switch)
+        self.phase_switch = PhaseSwitch(self.outputs.phases, self.phase_switch.wanted, pilot.connected)
+        self._forget()
+        self.abort(now_ms)
+        self._plug_at = now_ms
 
     @property
     def vehicle_ready(self):
@@ -151,7 +184,7 @@ class Machine:
     @property
     def plug_locked(self):
         """The plug cannot be taken out (True for a fixed cable and where no lock is fitted)."""
-        return self.lock is None or self.lock.confirmed
+        return self.lock.confirmed
 
     def waits(self, now_ms):
         """True while the last opening is too short ago to close again."""
@@ -167,14 +200,11 @@ class Machine:
             self._cut_at = now_ms
         if self._cut_at is not None:
             if now_ms - self._cut_at < PILOT_SETTLE_MS:
-                # Blind: what was last seen of the vehicle still stands, unless the connector is out of service, where
-                # vehicles come and go for days. Then it is looked at anew, with the debouncing of a new plug.
-                if steady_f and not self.available:
-                    self.pilot.forget()
-                    self.state = "F"
+                self._see_blind(now_ms)
                 self._cp_open.see(False, now_ms)
                 return
             self._cut_at = None
+        self._plug_at = now_ms
         good = plausible(high)
         self._cp_open.see(not good, now_ms)
         if good:  # what no vehicle can have caused says nothing about the vehicle
@@ -183,11 +213,34 @@ class Machine:
             self.pilot.see(high, now_ms, None if now_ms < self._blank_until else disturbed)
             if self.pilot.state != before:
                 self._vehicle_moved()
+            if self.pilot.state == "E" and self.pilot.connected and self.cable.missing:
+                self.pilot.unplugged()  # shorted by the station's own wires: that is no vehicle
             self.state = self.pilot.state
-        self.faults.unplugged = self.state == "A"
+        self.faults.unplugged = not self.pilot.connected
         self._cp_short.see(good and self.state == "E", now_ms)
         self._ventilated.see(self.state == "D" and not self.ventilation, now_ms)
         self._see_diode(inputs.pilot_low_mv, now_ms)
+
+    def _see_blind(self, now_ms):
+        """The pilot cannot be measured: what was last seen of the vehicle still stands, unless its plug is out.
+
+        Out of service, vehicles come and go for days. Then it is looked at anew, with the debouncing of a new plug.
+        """
+        if not self.cable.missing:
+            self._plug_at = now_ms
+        elif self.pilot.connected and now_ms - self._plug_at >= GONE_AFTER_MS:
+            self.pilot.unplugged()
+            self._vehicle_moved()
+            self.state = self.pilot.state
+            self.faults.unplugged = True
+        if self.outputs.duty == STATE_F and not self.available:
+            self.pilot.forget()
+            self.state = "F"
+
+    def look_for_plug(self, ohm, now_ms):
+        """Takes the proximity resistance alone (ohm, None = open), for a connector that is not stepped."""
+        self.cable.see(ohm, now_ms)
+        self._see_blind(now_ms)
 
     def _vehicle_moved(self):
         state = self.pilot.state
@@ -216,8 +269,6 @@ class Machine:
 
     def _see_cable(self, inputs, now_ms):
         cable = self.cable
-        if cable is None:
-            return
         if cable.see(inputs.proximity_ohm, now_ms):
             if cable.ma:
                 self.limits.set("cable", cable.ma)
@@ -226,7 +277,7 @@ class Machine:
         # A plug without readable rating is refused; nobody is given 13 A on a guess. But not one that has just come
         # into sight behind a held loop (a TLS handshake), nor one that may have gone while the pilot was blind (F).
         plugged = self.pilot.connected and self._cut_at is None
-        self._pp_invalid.see(plugged and not (cable.ma or cable.settling), now_ms)
+        self._pp_invalid.see(plugged and not (cable.usable or cable.settling), now_ms)
 
     def _see_power(self, inputs, now_ms):
         close = self.outputs.close
@@ -260,7 +311,7 @@ class Machine:
         state = self.state
         if not self.permitted or not self.available or self.faults.blocking or self.phase_switch.holds:
             return 0
-        if self.cable and not self.cable.ma:
+        if not self.cable.usable:
             return 0
         if state == "B" or state == "C" or (state == "D" and self.ventilation):
             return self.limits.allowed()[0]
@@ -338,13 +389,11 @@ class Machine:
         out.rcd_test = self.supervision.rcd.test
         if not out.close:
             out.phases = self.phase_switch.phases
-        if self.lock is None:
-            return
         out_of_use = out.duty == STATE_F and not self.available and now_ms - self._duty_at >= UNLOCK_IN_F_AFTER_MS
         wanted = self.hold_plug or (self.permitted and self.pilot.connected)
         # Nothing is locked into an empty socket, and a cable that cannot be used is given back.
         unusable = self.state == "E" or self._pp_invalid.active
-        if out_of_use or unusable or not (self.cable.ma or self.pilot.connected):
+        if out_of_use or unusable or not (self.cable.usable or self.pilot.connected):
             wanted = False
         # Whatever anybody wishes, nobody pulls a live plug.
         if out.close or inputs.contactor_closed or self.supervision.welded:

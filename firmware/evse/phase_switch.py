@@ -1,7 +1,7 @@
 """Changes between one and three phases, with no load and the vehicle's charger asleep.
 
 Some vehicles are destroyed by a change under an uninterrupted pilot, so the order is: withdraw the offer, open, cut the
-pilot (its switch, or state F where there is none), wait, change, wait, go on.
+pilot (its switch, or state F where there is none), wait, change, wait, go on. A vehicle that goes ends the waiting.
 """
 
 from micropython import const
@@ -18,14 +18,14 @@ _SETTLING = const(3)
 class PhaseSwitch:
     """`phases` is what the contactors shall connect. `holds`: no offer now. `cuts`: the pilot shall be cut."""
 
-    def __init__(self, phases):
+    def __init__(self, phases, wanted=None, energised=False):
         self.phases = phases
-        self.wanted = phases
+        self.wanted = wanted or phases
         self.holds = False
         self.cuts = False
         self._phase = _IDLE
         self._since = 0
-        self._energised = False  # the vehicle has had voltage since it was plugged in
+        self._energised = energised  # the vehicle has had voltage since it was plugged in
 
     def step(self, closed, vehicle_away, now_ms):
         """Takes whether the contactor is or should be closed, and whether the pilot is in A."""
@@ -47,7 +47,7 @@ class PhaseSwitch:
                 self.cuts = True
                 self._enter(_WAITING, now_ms)
         elif self._phase == _WAITING:
-            if now_ms - self._since >= _WAIT_MS:
+            if vehicle_away or now_ms - self._since >= _WAIT_MS:
                 self.phases = self.wanted
                 self._enter(_SETTLING, now_ms)
         elif now_ms - self._since >= _SETTLE_MS:

@@ -22,13 +22,13 @@ class PilotState:
     goes from A straight to C is accepted (IEC 61851-1 A.2.3).
     """
 
-    def __init__(self):
+    def __init__(self, state="A", connected=False):
         self._levels = PilotLevels()
         self._contrary_since = None  # first sample in a row that was not `state`
         self._letter = None  # newest level, and since when it has been that
         self._letter_since = 0
-        self.state = "A"
-        self.connected = False  # survives E, where the pilot cannot tell
+        self.state = state
+        self.connected = connected  # survives E, where the pilot cannot tell
 
     def see(self, high_mv, now_ms, leave_ms=LEAVE_MS):
         """Takes one sample of the positive half-wave in mV.
@@ -64,6 +64,13 @@ class PilotState:
         """What was seen says nothing any more: the next samples decide, debounced as for a plug that comes or goes."""
         self.state = "F"
         self._letter = self._contrary_since = None
+
+    def unplugged(self):
+        """The plug is out, says the proximity contact: in E the pilot cannot tell, nor while it is cut."""
+        self.connected = False
+        if self.state != "E":
+            self.state = "A"
+        self._contrary_since = None
 
     def _enter(self, state):
         self.state = state

@@ -1,10 +1,12 @@
 """Carries the drivers' readings into the machine's inputs and its outputs to the drivers.
 
-A driver that raises OSError never stops the 20 ms task: its reading becomes the one that keeps the contactor open, and
-`failed` names it until it has been quiet for 5 s. Any other exception is a defect and is left to the control task.
+A driver that raises OSError never stops the connector: its reading becomes the one that keeps the contactor open, and
+`failed` names it until it has been quiet for 5 s. Any other exception is a defect and is left to the caller.
 """
 
 from micropython import const
+
+from firmware.evse.missing import NoIndicator, NoLock, NoProximity, NoRcd, NoThermistor
 
 # Cable and temperature change slowly, and their ADC reads cost time.
 _SLOW_MS = const(100)
@@ -13,9 +15,16 @@ _QUIET_MS = const(5_000)  # a driver that fails now and then is a driver that fa
 
 
 class Drivers:
-    """The drivers of one connector; None means not fitted (pilot and contactor always are)."""
+    """The drivers of one connector: pilot and contactor always; the others are missing until they are set."""
 
-    pilot = proximity = contactor = lock = rcd = thermistor = indicator = None
+    pilot = contactor = None
+
+    def __init__(self):
+        self.proximity = NoProximity()
+        self.lock = NoLock()
+        self.rcd = NoRcd()
+        self.thermistor = NoThermistor()
+        self.indicator = NoIndicator()
 
 
 class Ports:
@@ -28,14 +37,13 @@ class Ports:
         self._slow_at = turn * _STAGGER_MS
         self._failed_at = 0
         self.failed = ()  # names of the drivers that raised
-        disconnect = getattr(drivers.pilot, "disconnect", None)
-        self.has_pilot_switch = disconnect is not None and getattr(drivers.pilot, "can_disconnect", True)
-        self.has_rcd_test = drivers.rcd is not None and getattr(drivers.rcd, "can_test", True)
-        # What each output was last set to; None = not yet, or not for certain.
-        self._duty = None
-        self._cp_connected = True
-        self._lock = None
-        self._rcd_test = None
+        self.has_pilot_switch = drivers.pilot.can_disconnect
+        self.has_rcd_test = drivers.rcd.can_test
+        self._forget()
+
+    def _forget(self):
+        """What each output was last set to; None = not yet, or not for certain."""
+        self._duty = self._cp_connected = self._lock = self._rcd_test = None
 
     def read(self, inputs, now_ms):
         """Fills `inputs` (a machine.Inputs)."""
@@ -49,19 +57,17 @@ class Ports:
             inputs.contactor_closed = drivers.contactor.is_closed()
         except OSError as exc:
             self._note("contactor", exc, now_ms)
-        if drivers.rcd:
-            try:
-                inputs.rcd_tripped = drivers.rcd.is_tripped()
-            except OSError as exc:
-                inputs.rcd_tripped = True
-                self._note("rcd", exc, now_ms)
-        if drivers.lock:
-            try:
-                drivers.lock.step(now_ms)
-                inputs.lock_closed = drivers.lock.is_locked()
-            except OSError as exc:
-                inputs.lock_closed = False
-                self._note("lock", exc, now_ms)
+        try:
+            inputs.rcd_tripped = drivers.rcd.is_tripped()
+        except OSError as exc:
+            inputs.rcd_tripped = True
+            self._note("rcd", exc, now_ms)
+        try:
+            drivers.lock.step(now_ms)
+            inputs.lock_closed = drivers.lock.is_locked()
+        except OSError as exc:
+            inputs.lock_closed = False
+            self._note("lock", exc, now_ms)
         if now_ms >= self._slow_at:
             # By the clock and not by the tick: a held loop must not make a cable look late.
             self._slow_at += (now_ms - self._slow_at) // _SLOW_MS * _SLOW_MS + _SLOW_MS
@@ -71,18 +77,20 @@ class Ports:
 
     def _read_slow(self, inputs, now_ms):
         drivers = self._drivers
-        if drivers.proximity:
-            try:
-                inputs.proximity_ohm = drivers.proximity.ohm()
-            except OSError as exc:
-                inputs.proximity_ohm = None
-                self._note("proximity", exc, now_ms)
-        if drivers.thermistor:
-            try:
-                inputs.temperature_dc = drivers.thermistor.temperature_dc()
-            except OSError as exc:
-                inputs.temperature_dc = None
-                self._note("thermistor", exc, now_ms)
+        try:
+            inputs.proximity_ohm = drivers.proximity.ohm()
+        except OSError as exc:
+            inputs.proximity_ohm = None
+            self._note("proximity", exc, now_ms)
+        try:
+            inputs.temperature_dc = drivers.thermistor.temperature_dc()
+        except OSError as exc:
+            inputs.temperature_dc = None
+            self._note("thermistor", exc, now_ms)
+
+    def proximity_ohm(self):
+        """Returns what the proximity contact measures now, in ohm or None; for a connector that rests."""
+        return self._drivers.proximity.ohm()
 
     def write(self, outputs, now_ms):
         """Sets the drivers to `outputs` (a machine.Outputs)."""
@@ -94,13 +102,13 @@ class Ports:
             self._note("contactor", exc, now_ms)
         if outputs.duty != self._duty or outputs.cp_connected != self._cp_connected:
             self._write_pilot(outputs, now_ms)
-        if drivers.rcd and outputs.rcd_test != self._rcd_test:
+        if outputs.rcd_test != self._rcd_test:
             try:
                 drivers.rcd.test(outputs.rcd_test)
                 self._rcd_test = outputs.rcd_test
             except OSError as exc:
                 self._note("rcd", exc, now_ms)
-        if drivers.lock and outputs.lock is not None and outputs.lock != self._lock:
+        if outputs.lock is not None and outputs.lock != self._lock:
             try:
                 drivers.lock.drive(outputs.lock)
                 self._lock = outputs.lock
@@ -120,18 +128,46 @@ class Ports:
             self._note("pilot", exc, now_ms)
 
     def make_safe(self, phases, duty):
-        """Opens the contactor, sets the pilot and stops the lock, whatever state anything is in. Does not raise."""
-        self._duty = self._lock = None
+        """Opens the contactor, sets the pilot, stops the lock and the self-test, whatever state anything is in.
+
+        Does not raise.
+        """
+        drivers = self._drivers
+        # One by one: each has to be reached though the others fail. All failing is the watchdog's case.
+        try:
+            drivers.contactor.drive(False, phases)
+        except Exception as exc:
+            self._report(exc)
+        self._forget()
+        try:
+            drivers.pilot.drive(duty)
+        except Exception as exc:
+            self._report(exc)
+        try:
+            drivers.pilot.disconnect(False)
+        except Exception as exc:
+            self._report(exc)
+        try:
+            drivers.lock.halt()  # a pulse that nobody ends burns the motor
+        except Exception as exc:
+            self._report(exc)
+        try:
+            drivers.rcd.test(False)
+        except Exception as exc:
+            self._report(exc)
+
+    def keep_open(self, phases):
+        """Writes the open contactor again, so that a glitch on its pin does not last. Does not raise."""
         try:
             self._drivers.contactor.drive(False, phases)
-        except Exception as exc:  # the pilot must be reached; both failing is the watchdog's case
-            self._log.exception(self._area, exc)
+        except Exception:
+            pass  # make_safe() has logged it
+
+    def _report(self, exc):
         try:
-            self._drivers.pilot.drive(duty)
-            if self._drivers.lock:
-                self._drivers.lock.halt()  # a pulse that nobody ends burns the motor
-        except Exception as exc:
             self._log.exception(self._area, exc)
+        except Exception:
+            pass  # no memory for a line
 
     def _note(self, driver, exc, now_ms):
         self._failed_at = now_ms

@@ -38,6 +38,11 @@ class Supervision:
         self._overvoltage = watch("overvoltage")
         self._undervoltage = watch("undervoltage")
 
+    def inherit(self, other):
+        """Takes over from another Supervision what an installer has set, and how hot the outlet has been."""
+        self.max_imbalance_ma = other.max_imbalance_ma
+        self.derating = other.derating
+
     @property
     def welded(self):
         """The fault, not a first look at it."""

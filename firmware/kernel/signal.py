@@ -4,12 +4,16 @@
 class Signal:
     """Calls its observers in the order in which they were connected, synchronously.
 
-    An observer that raises does not keep the event from the others: the exception goes to `Signal.on_error(exc)`,
-    which the composition root points at the log. Observers may connect while an event is on its way.
+    An observer that raises does not keep the event from the others, nor does it disturb the emitter: the exception goes
+    to `on_error(exc)`. Without one it goes to `Signal.on_error`, which the composition root points at the log.
+    Observers may connect while an event is on its way.
     """
 
     on_error = None
-    _observers = ()  # a tuple: emitting iterates over it without a copy while connect() makes a new one
+
+    def __init__(self, on_error=None):
+        self._on_error = on_error
+        self._observers = ()  # a tuple: emitting iterates over it without a copy while connect() makes a new one
 
     def connect(self, observer):
         """Adds a callable."""
@@ -21,6 +25,7 @@ class Signal:
             try:
                 observer(*args)
             except Exception as exc:
-                if Signal.on_error is None:
+                on_error = self._on_error or Signal.on_error
+                if on_error is None:
                     raise
-                Signal.on_error(exc)
+                on_error(exc)

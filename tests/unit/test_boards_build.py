@@ -116,7 +116,7 @@ def test_the_second_connector_of_the_simulated_board_is_twenty_pins_higher():
 def test_a_fixed_cable_has_neither_lock_nor_proximity_contact():
     board = build(simulated, {"cable": "fixed", "max_a": 20, "phases": 1})
     assert board.fixed_cable and board.max_ma == 20_000 and board.phases == 1
-    assert board.connectors[0].lock is None and board.connectors[0].proximity is None
+    assert not board.connectors[0].lock.fitted and not board.connectors[0].proximity.fitted
     assert "lock" not in board.parts and "indicator" in board.parts
 
 
@@ -124,7 +124,7 @@ def test_an_installer_may_have_a_fixed_cable_or_one_phase():
     board = build(simulated)
     board.fit_cable(True)
     board.fit_phases(1)
-    assert board.connectors[0].lock is None and not {"lock", "proximity", "phase_switch"} & board.parts
+    assert not board.connectors[0].lock.fitted and not {"lock", "proximity", "phase_switch"} & board.parts
     board.fit_cable(False)
     board.fit_phases(3)
     assert board.connectors[0].lock and {"lock", "proximity", "phase_switch"} <= board.parts

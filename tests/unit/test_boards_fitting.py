@@ -4,6 +4,7 @@ from folder import fresh_folder
 from harness import raises
 
 from firmware.boards.fitting import apply, fit
+from firmware.evse.missing import NoLock, NoProximity
 from firmware.store.settings import InvalidValue
 from tools.sim.bench import Bench
 
@@ -67,14 +68,14 @@ def test_what_is_set_reaches_the_board_at_the_next_start():
     bench = Bench(fresh_folder(), CableFixed=True, Phases=1, ReaderModel="none")
     fit(bench.board, bench.settings, bench.log)
     assert bench.board.fixed_cable and bench.board.phases == 1 and bench.board.readers == []
-    assert bench.board.connectors[0].proximity is None
+    assert not bench.board.connectors[0].proximity.fitted
     assert "LockEarly" not in bench.settings.names()
 
 
 def test_what_the_board_cannot_be_is_refused_or_logged():
     bench = Bench(fresh_folder(), CableFixed=True)
     board = bench.board
-    board._sockets = [(None, None)]
+    board._sockets = [(NoProximity(), NoLock())]
     board.most_phases = 1
     board.fit_cable(True)
     board.fit_phases(1)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from evse_site import Drivers
 from harness import FakeClock, raises, run, settle
 
 from firmware.evse.control import PERIOD_MS, Control, Evse
@@ -10,98 +11,10 @@ from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
 
 
-class _Drivers:
-    """All drivers of a connector in one object; `broken` names the methods that raise `error`."""
-
-    def __init__(self, lock=True):
-        self.pilot = self.contactor = self.rcd = self.thermistor = self.proximity = self.indicator = self
-        self.lock = _Lock(self) if lock else None
-        self.broken = ()
-        self.error = OSError(5)
-        self.calls = []
-        self.high = 12_000
-        self.ohms = None
-        self.duty = None
-        self.closed = False
-        self.cut = False
-        self.testing = False
-        self.pattern = None
-        self.steps = 0
-        self.can_disconnect = True
-
-    def _check(self, name):
-        self.calls.append(name)
-        if name in self.broken:
-            raise self.error
-
-    def sample(self):
-        self._check("sample")
-        if self.duty == STATE_F:
-            return -12_000, -12_000
-        return self.high, self.high if self.duty == STEADY else -12_000
-
-    def drive(self, level, phases=None):
-        if phases is None:
-            self._check("pilot.drive")
-            self.duty = level
-        else:
-            self._check("contactor.drive")
-            self.closed = level
-
-    def is_closed(self):
-        self._check("is_closed")
-        return self.closed
-
-    def disconnect(self, on):
-        self.cut = on
-
-    def is_tripped(self):
-        self._check("is_tripped")
-        return self.testing
-
-    def test(self, on):
-        self.testing = on
-
-    def ohm(self):
-        self._check("ohm")
-        return self.ohms
-
-    def temperature_dc(self):
-        self._check("temperature_dc")
-        return 250
-
-    def show(self, pattern):
-        self._check("show")
-        self.pattern = pattern
-
-    def step(self, now_ms):
-        self.steps += 1
-
-
-class _Lock:
-    def __init__(self, drivers):
-        self._drivers = drivers
-        self.locked = False
-
-    def drive(self, locked):
-        self._drivers._check("lock.drive")
-        self.locked = locked
-
-    def is_locked(self):
-        self._drivers._check("is_locked")
-        return self.locked
-
-    def step(self, now_ms):
-        pass
-
-    def halt(self):
-        self._drivers._check("lock.halt")
-
-
 class _Site:
     def __init__(self, **options):
         self.clock = FakeClock()
-        self.drivers = _Drivers()
+        self.drivers = Drivers()
         self.log = Log(self.clock)
         self.evse = Evse(1, self.drivers, self.clock, self.log, **options)
         self.told = []
@@ -164,7 +77,7 @@ def test_the_plug_is_held_and_given_back():
 
 def test_without_lock_there_is_no_lock_state():
     clock = FakeClock()
-    evse = Evse(1, _Drivers(lock=False), clock, Log(clock), fixed_cable=True)
+    evse = Evse(1, Drivers("lock"), clock, Log(clock), fixed_cable=True)
     evse.tick(20)
     evse.retry_lock()
     assert evse.locked is None and evse.cable_ma is None
@@ -374,46 +287,10 @@ def test_missed_ticks_are_left_out_and_the_rhythm_kept():
     _control(body)
 
 
-class _Dies:
-    def __init__(self, after):
-        self._left = after
-        self.safe = False
-
-    def tell(self):
-        pass
-
-    def act(self, now_ms):
-        self._left -= 1
-        if self._left < 0:
-            raise ValueError("a defect")
-
-    def fail_safe(self):
-        self.safe = True
-
-
-def test_an_exception_in_one_connector_makes_all_safe_before_it_propagates():
-    async def scenario():
-        clock = FakeClock()
-        drivers = _Drivers()
-        charging = Evse(1, drivers, clock, Log(clock))
-        dies = _Dies(100)
-        task = asyncio.create_task(Control((charging, dies), clock).run(lambda: None))
-        charging.permit(True)
-        drivers.high, drivers.ohms = 6_000, 220
-        await clock.run_for(1_900)
-        assert drivers.closed
-        await clock.run_for(200)
-        assert not drivers.closed and drivers.duty == STATE_F and dies.safe
-        with raises(ValueError):
-            await task
-
-    run(scenario())
-
-
 def test_a_cancelled_control_task_leaves_the_contactor_open():
     async def scenario():
         clock = FakeClock()
-        drivers = _Drivers()
+        drivers = Drivers()
         evse = Evse(1, drivers, clock, Log(clock))
         task = asyncio.create_task(Control((evse,), clock).run(lambda: None))
         evse.permit(True)

@@ -162,6 +162,13 @@ def _driver_works(cell):
     del cell.parts.pilot.sample
 
 
+def _control_fails(cell):
+    def sample():
+        raise ValueError("a defect")
+
+    cell.parts.pilot.sample = sample
+
+
 def _s2_opens(cell):
     cell.outlet.set_vehicle("B")
 
@@ -213,6 +220,8 @@ CASES = (
          "auto", 12_000),
     Case("ADC of the pilot fails", "other", _driver_fails, _driver_works, "OtherError", "EVSE F2", 100, STATES, "auto",
          6_000),
+    Case("exception in the control", "control_failed", _control_fails, _driver_works, "InternalError",
+         "EVSE CONTROL_FAILED", 100, STATES, "auto", 20_000),
     Case("meter silent", "meter_lost", *_circuit("meter_fail"), "PowerMeterFailure", "METER TIMEOUT", None, STATES,
          "auto", warns=True),
     Case("meter silent for a minute", "meter_failed", *_circuit("meter_fail"),

@@ -18,7 +18,7 @@ sys.modules["machine"] = machine  # before the board is imported, which makes it
 from firmware.boards import simulated  # noqa: E402
 from firmware.boards.board import Board  # noqa: E402
 from firmware.charging.station import Station  # noqa: E402
-from firmware.evse.control import Evse  # noqa: E402
+from firmware.evse.control import Control, Evse  # noqa: E402
 from firmware.kernel.clock import Clock  # noqa: E402
 from firmware.kernel.log import Log  # noqa: E402
 from firmware.kernel.reading import Reading  # noqa: E402
@@ -90,6 +90,7 @@ class Bench:
             Evse(i + 1, parts, self.clock, self.log, fixed_cable=not socket)
             for i, parts in enumerate(self.board.connectors)
         ]
+        self.control = Control(self.evses, self.clock)
         self.station = Station(
             self.clock, self.log, self.settings, self.journal, {}, _NoCache(), self.evses, self.meters
         )
@@ -108,10 +109,7 @@ class Bench:
         """One period of everything. A longer one is a loop that was held up."""
         self.ms += ms
         self.world.timeline.now()
-        for evse in self.evses:
-            evse.act(self.ms)
-        for evse in self.evses:
-            evse.tell()
+        self.control.turn(self.ms)
         self.board.buttons.poll()
         if self.ms >= self._next_meter:
             self._next_meter = self.ms + _METER_MS

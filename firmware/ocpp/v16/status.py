@@ -34,7 +34,7 @@ EVCommunicationError cp_short cp_open diode ventilation pp_invalid
 ConnectorLockFailure lock_failed
 PowerMeterFailure meter_lost meter_failed meter_reversed
 ReaderFailure reader_lost
-InternalError brown_out flash_full watchdog_reset
+InternalError control_failed brown_out flash_full watchdog_reset
 """
 
 # EVCommunicationError is a warning that belongs to these words only (§4.9).

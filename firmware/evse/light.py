@@ -1,0 +1,40 @@
+"""The light of a connector: what the layers above choose, else what the connector's own state is."""
+
+from firmware.evse.missing import NoIndicator
+
+
+class Light:
+    """`chosen` is a pattern of the indicator; None leaves the choice to the connector."""
+
+    def __init__(self, indicator, log, area):
+        self.chosen = None
+        self._indicator = indicator
+        self._log = log
+        self._area = area
+        self._shown = None
+
+    def step(self, machine, now_ms):
+        """Shows the pattern for this moment."""
+        pattern = self.chosen or _pattern(machine)
+        try:
+            if pattern != self._shown:
+                self._indicator.show(pattern)
+                self._shown = pattern
+            self._indicator.step(now_ms)
+        except OSError as exc:
+            self._log.warning(self._area, "indicator: %s", exc)  # a dark lamp hurts nobody
+            self._indicator = NoIndicator()
+
+
+def _pattern(machine):
+    if machine.faults.blocking:
+        return "Faulted"
+    if not machine.available:
+        return "Unavailable"
+    if machine.outputs.close:
+        return "Charging"
+    if not machine.pilot.connected:
+        return "Available"
+    if not machine.permitted:
+        return "Preparing"
+    return "SuspendedEV" if machine.offered_ma else "SuspendedEVSE"

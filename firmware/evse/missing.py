@@ -1,0 +1,66 @@
+"""Parts that a connector may lack: each answers like the part, so that nothing that uses it has to ask.
+
+`fitted` is False here and True in the drivers; it is asked once, when a connector is built.
+"""
+
+
+class NoProximity:
+    """A fixed cable has no proximity contact."""
+
+    fitted = False
+
+    def ohm(self):
+        return None
+
+
+class NoLock:
+    """Nothing holds the plug; is_locked() is None, which means that there is nothing to wait for."""
+
+    fitted = False
+
+    def drive(self, locked):
+        pass
+
+    def step(self, now_ms):
+        pass
+
+    def halt(self):
+        pass
+
+    def is_locked(self):
+        return None
+
+
+class NoRcd:
+    """The residual current device is in the installation, where the station does not see it."""
+
+    fitted = False
+    can_test = False
+
+    def is_tripped(self):
+        return None
+
+    def test(self, on):
+        pass
+
+
+class NoThermistor:
+    fitted = False
+
+    def temperature_dc(self):
+        return None
+
+
+class NoIndicator:
+    fitted = False
+    brightness = 100
+    repeat = 0
+
+    def show(self, name):
+        pass
+
+    def flash(self, name):
+        pass
+
+    def step(self, now_ms):
+        pass

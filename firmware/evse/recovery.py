@@ -1,0 +1,53 @@
+"""When a connector is tried again whose control has failed: the pauses between the attempts."""
+
+from micropython import const
+
+# A transient cause (no memory, a device that was reset) is over after a second; one that stays is not worth more than
+# one attempt a minute.
+FIRST_PAUSE_MS = const(1_000)
+LONGEST_PAUSE_MS = const(60_000)
+# The fault ends when the connector has worked this long, so that one that fails again at once is not reported anew.
+PROVEN_MS = const(1_000)
+# After this long without trouble the next failure is a first one.
+FORGOTTEN_MS = const(600_000)
+
+WORKS = const(0)
+RESTS = const(1)  # open and in state F; the connector is not stepped
+TRIES = const(2)  # stepped again; energy waits until it has worked for PROVEN_MS
+
+# failed() leads to RESTS from any state.
+# RESTS -> TRIES   the pause is over
+# TRIES -> WORKS   PROVEN_MS without an exception
+
+
+class Recovery:
+    """`state` is WORKS, RESTS or TRIES."""
+
+    def __init__(self):
+        self.state = WORKS
+        self._since = 0
+        self._pause_ms = 0  # the present or last one
+
+    def failed(self, now_ms):
+        """An exception reached the control task. Returns the ms until the next attempt."""
+        if not self._pause_ms or (self.state == WORKS and now_ms - self._since >= FORGOTTEN_MS):
+            self._pause_ms = FIRST_PAUSE_MS
+        else:
+            self._pause_ms = min(2 * self._pause_ms, LONGEST_PAUSE_MS)
+        self._enter(RESTS, now_ms)
+        return self._pause_ms
+
+    def step(self, now_ms):
+        """Returns True when the state has changed by the time that has passed."""
+        elapsed = now_ms - self._since
+        if self.state == RESTS and elapsed >= self._pause_ms:
+            self._enter(TRIES, now_ms)
+        elif self.state == TRIES and elapsed >= PROVEN_MS:
+            self._enter(WORKS, now_ms)
+        else:
+            return False
+        return True
+
+    def _enter(self, state, now_ms):
+        self.state = state
+        self._since = now_ms
