@@ -26,7 +26,7 @@ class ScriptedEvse:
     def __init__(self, clock, socket=True):
         self._clock = clock
         self.state = "A"
-        self.cable_ma = None if socket else 32_000
+        self.cable_ma = None  # with a fixed cable, too
         self.locked = False if socket else None
         self.faults = ()
         self.limits = Limits()
@@ -105,6 +105,15 @@ class ScriptedEvse:
             self.raise_fault("emergency_stop")
         else:
             self.clear_fault("emergency_stop")
+
+    def plug_in(self):
+        if self.locked is not None:
+            self.cable_ma = 32_000
+        self.set_state("B")
+
+    def pull_out(self):
+        self.cable_ma = None
+        self.set_state("A")
 
     def set_state(self, state):
         self.state = state
@@ -190,7 +199,9 @@ class TokenTable:
 class Bench:
     """One power-on. `restart()` returns the next one over the same storage."""
 
-    def __init__(self, connectors=1, socket=True, folder=None, clock=None, meters=None, **settings):
+    def __init__(
+        self, connectors=1, socket=True, folder=None, clock=None, meters=None, make_evse=ScriptedEvse, **settings
+    ):
         self.folder = folder or fresh_folder()
         self.clock = clock or FakeClock()
         self.log = Log(self.clock)
@@ -199,7 +210,7 @@ class Bench:
         for name, value in settings.items():
             self.settings.set(name, value, "system")
         self.journal = Journal(self.folder, self.clock, self.log, self.settings)
-        self.evses = [ScriptedEvse(self.clock, socket) for _ in range(connectors)]
+        self.evses = [make_evse(self.clock, socket) for _ in range(connectors)]
         self.meters = meters or [ScriptedMeter() for _ in range(connectors)]
         self.tags = TokenTable()
         self.cache = TokenTable()
@@ -248,15 +259,10 @@ class Bench:
         return self.station.transaction(1)
 
     def plug(self, n=1):
-        evse = self.evses[n - 1]
-        evse.cable_ma = 32_000
-        evse.set_state("B")
+        self.evses[n - 1].plug_in()
 
     def unplug(self, n=1):
-        evse = self.evses[n - 1]
-        if evse.locked is not None:
-            evse.cable_ma = None
-        evse.set_state("A")
+        self.evses[n - 1].pull_out()
 
     def unplug_ev_side(self):
         self.evse.set_state("A")
@@ -281,6 +287,10 @@ class Bench:
             self._tasks = [asyncio.create_task(run(lambda: None)) for _, run, _ in self.station.tasks()]
             self._tasks.append(asyncio.create_task(self._tick()))
         await self.clock.run_for(ms)
+
+    def spawn(self, coroutine):
+        """Runs a coroutine beside the station."""
+        self._tasks.append(asyncio.create_task(coroutine))
 
     async def charging(self, token="CARD"):
         """A vehicle is plugged in, a card shown, current flows."""
