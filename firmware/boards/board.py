@@ -25,8 +25,7 @@ from firmware.boards.contacts import CONTACTS
 from firmware.drivers.button import Button, Buttons
 from firmware.drivers.contactor import Contactor
 from firmware.drivers.pilot import Pilot
-from firmware.evse.missing import NoLock, NoProximity, NoThermistor
-from firmware.evse.ports import Drivers
+from firmware.evse.ports import Drivers, NoLock, NoProximity, NoThermistor
 
 # One frequency for all PWM outputs, so that they share a timer: that of the pilot, IEC 61851-1 A.3.1.
 _PWM_HZ = const(1000)

@@ -149,8 +149,10 @@ class Evse:
 
     @property
     def connected(self):
-        """A vehicle is plugged in. In E and while the pilot is cut: it was, and its plug has not been pulled since; in F
-        (out of service) nobody knows of one."""
+        """A vehicle is plugged in. In E and while the pilot is cut: it was, and its plug has not been pulled since.
+
+        In F (out of service) no vehicle is known.
+        """
         return self.machine.pilot.connected and self.machine.state != "F"
 
     @property
