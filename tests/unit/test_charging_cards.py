@@ -118,3 +118,25 @@ async def test_what_waits_for_a_plug_ends_at_a_reset():
     bench.station.request_reset(False, "csms")
     assert bench.station.connector(2).grant is None
     assert [bench.station.status(n).state for n in (1, 2)] == ["Preparing", "Available"]
+
+
+async def test_m2_a_meter_that_stands_still_keeps_no_plug():
+    """M2: only the meter says that current flows; the end is written and the plug let go of within 5 s."""
+    for connectors in (1, 2):
+        for stop in ("unplug", "card", "unlock"):
+            bench = Bench(connectors)
+            await bench.charging()
+            bench.meter.draws_w = 3_680
+            await bench.run(1_500)
+            assert bench.meter.draws_w and bench.evse.charging
+            bench.evse.set_state("B")
+            if stop == "card":
+                assert await bench.station.swipe("CARD") == "stop"
+            elif stop == "unlock":
+                bench.station.connector(1).unlock()
+            await bench.run(500)
+            bench.unplug_ev_side()
+            await bench.run(4_500)
+            assert bench.transaction is None and len(bench.ends()) == 1, stop
+            assert not bench.evse.held and not bench.evse.locked, stop
+            assert bench.evse.meter.currents_ma[0] > 10_000
