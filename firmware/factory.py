@@ -3,6 +3,7 @@
     {"board": "esp32s3_reference", "hw": {"cable": "fixed", "max_a": 16}, "settings": {"WifiSsid": "garage"}}
 
 The board never stops for a mistake in there: what makes no sense is left out, so that the default counts, and is named.
+Only a current limit that cannot be read is 6 A until it is right: the default is all that the board can give.
 Only what builds the station refers to this module.
 """
 
@@ -68,6 +69,8 @@ class Factory:
         for key in _sorted(document):
             if key in _KEYS:
                 continue
+            if key == "max_a" or SETTINGS.spelled(key) == "MaxCurrent":
+                self._keep_current_small()
             if key in _HW:
                 self._wrong('%s belongs into "hw"', key)
             elif SETTINGS.spelled(key):
@@ -123,26 +126,39 @@ class Factory:
             whole = int(value)
         if isinstance(whole, bool) or not isinstance(whole, int):
             self._wrong("hw.%s is a whole number from %d to %d, not %s", key, low, high, _shown(value))
+            if key == "max_a":
+                self._keep_current_small()
             return False
         if not low <= whole <= high:
             text = "hw.%s of board %s is from %d to %d, not %d" % (key, self.board, low, high, whole)
             if whole >= 1000 and low <= whole // 1000 <= high:
                 text += ": did you mean %d?" % (whole // 1000)
             self._wrong("%s", text)
+            if key == "max_a" and whole < low:
+                self._keep_current_small()
             return False
         self.hw[key] = whole
         return True
 
+    def _keep_current_small(self):
+        """The limit that was meant is unknown, and the cable in the wall may not bear what the board could give."""
+        self.settings["MaxCurrent"] = str(MIN_PILOT_MA)
+
     def _check_settings(self, settings):
         scratch = self._scratch()
+        seen = set()
         for key in _sorted(settings):
             name = SETTINGS.spelled(key)
             if name is None:
-                known = [row.name for row in SETTINGS]
-                self._wrong("unknown setting %s: %s", key, _hint(key, known) or "see docs/settings.md")
-            elif name in self.settings:
+                meant = nearest(key, [row.name for row in SETTINGS])
+                hint = "did you mean %s?" % meant if meant else "see docs/settings.md"
+                self._wrong("unknown setting %s: %s", key, hint)
+                if meant == "MaxCurrent" and meant not in self.settings:
+                    self._keep_current_small()
+            elif name in seen:
                 self._wrong("%s: is there twice, also as %s", name, key)
             else:
+                seen.add(name)
                 self._check_setting(scratch, name, settings[key])
         if self.settings.get("MeterModel") == "custom" and not self.settings.get("MeterRegisters"):
             del self.settings["MeterModel"]
@@ -155,12 +171,16 @@ class Factory:
         listed = row.kind == "csl" and isinstance(value, list) and all(isinstance(item, str) for item in value)
         if not listed and not isinstance(value, (str, bool, int, float)):
             self._wrong("%s: is %s, not a text: %s", name, _kind(value), _allowed(row))
+            if name == "MaxCurrent":
+                self._keep_current_small()
             return
         text = to_text(value)
         try:
             scratch.check(name, text)
         except SettingError as exc:
             self._wrong("%s", _told(row, text, str(exc)))
+            if name == "MaxCurrent" and not _above(text, row.high):
+                self._keep_current_small()
         else:
             self.settings[name] = text
 
@@ -270,6 +290,11 @@ def _check_meter(name, text):
 def _check_fixed(name, fixed):
     if not fixed:
         raise ValueError("true: this board has no proximity contact for a socket")
+
+
+def _above(text, high):
+    """Tells whether a text is a number above `high`: then that is the least of what was meant and what there is."""
+    return text.isdigit() and int(text) > high
 
 
 def _told(row, text, reason):

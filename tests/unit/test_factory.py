@@ -98,8 +98,29 @@ def test_each_mistake_says_what_would_be_right():
         assert all(word in mistake for word in words), (document, mistake)
         assert _SECRET not in mistake and '"short"' not in mistake and len(mistake) < 400
         # What was wrong is left out, so that the default counts.
-        assert factory.settings in ({}, {"MaxCurrent": "16000"}) or "twice" in mistake, factory.settings
+        known = ({}, {"MaxCurrent": "16000"}, {"MaxCurrent": "6000"})
+        assert factory.settings in known or "twice" in mistake, factory.settings
         assert factory.layout is esp32s3_reference.LAYOUT
+
+
+def test_a_current_limit_that_cannot_be_read_is_6_amperes():
+    """S2: the default of MaxCurrent is what the board can give, and the cable in the wall may not bear that."""
+    for document in (
+        {"settings": {"MaxCurrent": "16"}},
+        {"settings": {"MaxCurrent": True}},
+        {"settings": {"MaxCurrent": None}},
+        {"settings": {"MaxCurent": "16000"}},
+        {"hw": {"max_a": 5}},
+        {"hw": {"max_a": "sixteen"}},
+        {"max_a": 16},
+        {"MaxCurrent": 16000},
+    ):
+        assert read(json.dumps(document)).settings["MaxCurrent"] == "6000", document
+    # More than there is: the board's maximum is less than what was meant.
+    for document in ({"settings": {"MaxCurrent": "63000"}}, {"hw": {"max_a": 63}}):
+        assert read(json.dumps(document)).settings == {}, document
+    # What is right elsewhere counts.
+    assert read(json.dumps({"max_a": 16, "settings": {"MaxCurrent": 10000}})).settings["MaxCurrent"] == "10000"
 
 
 def test_a_file_that_is_no_object_is_named():
