@@ -19,7 +19,7 @@ _STAYS_MS = const(3_000)
 
 # After a longer silence much may have flowed, and one wrong reading looks right: a second one has to agree. Nor is
 # what flowed in it known well enough to be estimated.
-_SILENCE_MS = const(10_000)
+_SILENCE_MS = const(30_000)
 
 _LAG_MS = const(1_000)  # a meter renews its registers about so often, at any time between two readings
 _POLL_MS = const(1_000)  # a drop by what flows in this time is noise: the register will catch up

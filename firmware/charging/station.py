@@ -15,7 +15,7 @@ from firmware.store.slots import Slots
 
 _STEP_MS = const(100)
 _HEARTBEAT_MS = const(10_000)
-_METER_HEARTBEAT_MS = const(30_000)  # a meter that does not answer takes its time
+_METER_HEARTBEAT_MS = const(60_000)  # meters that do not answer take their time: MeterTimeout
 
 _STOP_WAIT_MS = const(10_000)  # longer than any transaction takes to stop
 _UNLOCK_WAIT_MS = const(6_000)  # the lock's motor, with its retries

@@ -89,6 +89,45 @@ def test_unplug_under_load_opens_the_contactor(charger, csms):
     assert clean(csms) == []
 
 
+def registers(csms):
+    """Returns (timestamp, Wh) of every energy register in the messages of transactions, in order."""
+    seen = []
+    for message in csms.calls:
+        if message.action in ("StartTransaction", "StopTransaction"):
+            seen.append((message["timestamp"], message.get("meterStart", message.get("meterStop"))))
+        elif message.action == "MeterValues":
+            for value in message["meterValue"]:
+                items = [v for v in value["sampledValue"] if v["measurand"] == "Energy.Active.Import.Register"]
+                seen.extend([(value["timestamp"], int(item["value"])) for item in items])
+    return seen
+
+
+def test_neither_a_hiccup_of_the_meter_nor_one_of_the_clock_is_billed(start_charger, csms):
+    """M1, M3: on the second of two connectors, in messages as the central system gets them."""
+    config = {"hw": {"connectors": 2}, "sim": {"meter_wh": 1_000}}
+    charger = start_charger(csms.url, rate=5, keys={"MeterValueSampleInterval": "5"}, config=config)
+    charger.wait_boot()
+    charger.plug(connector=2)
+    charger.swipe(TAG)
+    start = csms.expect("StartTransaction", connectorId=2)
+    charger.draw(16, connector=2)
+    charger.wait_state(relay=True, connector=2)
+    for jump, seconds in ((60_000, 0.3), (-900, 1)):
+        charger.meter(2, add_wh=jump)
+        time.sleep(seconds)
+        charger.meter(2, add_wh=-jump)
+        charger.clock(unix=charger.state()["time"] + jump * 60)
+        time.sleep(0.5)
+    charger.swipe(TAG)
+    charger.wait_state(amps=0, connector=2)
+    charger.cp("B", connector=2)
+    stop = csms.expect("StopTransaction", transactionId=start.transaction_id)
+    assert stop["meterStop"] == charger.connector(2)["wh"] > 1_005
+    seen = registers(csms)
+    assert len(seen) > 3 and seen == sorted(seen) and [wh for _, wh in seen] == sorted(wh for _, wh in seen)
+    assert clean(csms) == []
+
+
 def test_remote_start_and_stop(charger, csms):
     """OCPP 1.6 §5.11, §5.12."""
     charger.plug()
@@ -130,10 +169,13 @@ def test_session_survives_the_loss_of_the_central_system(charger, csms):
 def test_power_cut_ends_the_transaction_with_power_loss(charger, csms):
     """OCPP 1.6 §7.36 PowerLoss: exactly one StopTransaction after the restart, with energy that was counted."""
     start = start_session(charger, csms)
+    cut = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     charger.cut()
+    time.sleep(1.5)
     charger.start()
     stop = csms.expect("StopTransaction", transactionId=start.transaction_id, reason="PowerLoss")
     assert stop["meterStop"] >= start["meterStart"]
+    assert start["timestamp"] <= stop["timestamp"] <= cut, "M4: the outage is no part of the session"
     csms.expect_none("StopTransaction", within=0.5)
     assert csms.violations + csms.ledger.problems == []
 
