@@ -244,6 +244,24 @@ def test_a_session_is_billed_by_the_meter_that_is_set(line, server, csms, keys):
     assert csms.violations == []
 
 
+def test_a_meter_behind_a_slow_gateway_is_read_with_a_longer_time_out(line, server, csms):
+    """M6."""
+    server((1, SDM630))
+
+    def late(number, data):
+        time.sleep(0.35)
+        return data
+
+    line.disturb = late
+    config = {"hw": {"uart": {"meter": line.charger_tty}}}
+    with Charger(csms.url, keys={"MeterTimeout": "800"}, config=config) as charger:
+        charger.wait_boot()
+        charger.plug()
+        charger.swipe("04A1B2C3")
+        assert csms.expect("StartTransaction", timeout=10)["meterStart"] == 123_456_789
+        assert charger.connector()["faults"] == []
+
+
 def test_a_whole_charger_loses_its_meter_and_finds_it_again(line):
     meter = Server(line.server_tty, [SimDevice(1, simdata=SDM630)])
     with Charger(config={"hw": {"uart": {"meter": line.charger_tty}}}) as charger:
