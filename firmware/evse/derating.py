@@ -8,13 +8,38 @@ WARM_DC = const(600)
 HOT_DC = const(800)
 # EVSE F10, "extreme temperature: stays until power cycle". A contact that has been this hot is not what it was.
 EXTREME_DC = const(1_000)
-# Copper has no spikes: a value that does not last is noise. The sensor is read ten times a second.
+# Copper has no spikes: what does not last is noise, for the offer as for the stop. The sensor is read ten times a
+# second.
 _BELIEVED_MS = const(1_000)
 _BACKLASH_DC = const(20)  # so that a temperature on the boundary does not toggle the offer
 # A stop for heat, or for want of a sensor, ends below 60 C for 10 minutes.
 _RESUME_BELOW_DC = const(600)
 _RESUME_AFTER_MS = const(600_000)
 _STEP_MA = const(1_000)  # a new duty cycle for each ampere, not for each milliampere
+
+
+class _Believed:
+    """Follows a temperature whose change has lasted, by the least of what was seen meanwhile."""
+
+    def __init__(self):
+        self.dc = 0
+        self._since = None  # of a change that is not believed yet
+        self._rises = False
+        self._least_dc = 0
+
+    def see(self, temperature_dc, now_ms):
+        if temperature_dc == self.dc:
+            self._since = None
+            return
+        rises = temperature_dc > self.dc
+        if self._since is None or rises != self._rises:
+            self._since = now_ms
+            self._rises = rises
+            self._least_dc = temperature_dc
+        self._least_dc = min(self._least_dc, temperature_dc) if rises else max(self._least_dc, temperature_dc)
+        if now_ms - self._since >= _BELIEVED_MS:
+            self.dc = self._least_dc
+            self._since = None
 
 
 class Derating:
@@ -31,9 +56,11 @@ class Derating:
         self.hot = False
         self.blind = False
         self._extreme = False
-        self._felt_dc = 0  # follows the temperature up at once, down with the backlash
+        self._believed = _Believed()
+        self._felt_dc = 0  # follows the believed temperature up at once, down with the backlash
         self._suspect_since = None  # too hot, or nothing
         self._cool_since = None
+        self._not_cool_since = None
 
     def step(self, temperature_dc, now_ms):
         """Takes the newest temperature, None when the sensor is broken."""
@@ -42,11 +69,15 @@ class Derating:
         else:
             self._suspect_since = None
         if temperature_dc is None or temperature_dc >= _RESUME_BELOW_DC:
-            self._cool_since = None
-        elif self.hot or self.blind:
-            self._cool_down(now_ms)
+            self._not_cool(now_ms)
+        else:
+            self._not_cool_since = None
+            if self.hot or self.blind:
+                self._cool_down(now_ms)
         if temperature_dc is not None:
-            self._felt_dc = max(temperature_dc, min(self._felt_dc, temperature_dc + _BACKLASH_DC))
+            self._believed.see(temperature_dc, now_ms)
+            believed_dc = self._believed.dc
+            self._felt_dc = max(believed_dc, min(self._felt_dc, believed_dc + _BACKLASH_DC))
             self.warm = self._felt_dc >= self.warm_dc
 
     def _suspect(self, temperature_dc, now_ms):
@@ -59,6 +90,12 @@ class Derating:
         else:
             self.hot = True
             self._extreme = self._extreme or temperature_dc > EXTREME_DC
+
+    def _not_cool(self, now_ms):
+        if self._not_cool_since is None:
+            self._not_cool_since = now_ms
+        if now_ms - self._not_cool_since >= _BELIEVED_MS:
+            self._cool_since = None
 
     def _cool_down(self, now_ms):
         if self._cool_since is None:

@@ -25,7 +25,7 @@ control_failed|EVSE CONTROL_FAILED|0|0|auto|
 other|EVSE F2|0|0|auto|
 overtemperature|EVSE F10|0|0|auto|
 temperature_sensor|EVSE F10|0|0|auto|
-overcurrent|EVSE F9|7000|0|unplug|
+overcurrent|EVSE F9|5000|0|unplug|
 cp_short|EVSE F8|0|0|auto|vehicle
 cp_open|EVSE F8|55|1000|auto|vehicle
 diode|EVSE F8|100|0|unplug|vehicle

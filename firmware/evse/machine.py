@@ -292,11 +292,7 @@ class Machine:
         """Decides about the pilot: duty cycle and switch."""
         milliamps = self._offerable()
         duty = duty_for(milliamps) if milliamps else STEADY
-        self.wakeup.step(
-            self.wake_up and milliamps > 0 and self.state == "B" and not self.faults.blocking,
-            self.outputs.close,
-            now_ms,
-        )
+        self.wakeup.step(self.wake_up and milliamps > 0, self.vehicle_ready, self.outputs.close, now_ms)
         action = self.wakeup.action
         cut = self.phase_switch.cuts
         if (cut and not self._pilot_switch) or action == PULSE_F:

@@ -7,7 +7,7 @@ from firmware.evse.contactor_check import ContactorCheck
 from firmware.evse.derating import Derating
 from firmware.evse.limits import MAX_PILOT_MA
 from firmware.evse.rcd_supervision import RcdSupervision
-from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, SupplyCheck, imbalance, overcurrent
+from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, Offers, SupplyCheck, imbalance, overcurrent
 
 
 class Supervision:
@@ -21,6 +21,7 @@ class Supervision:
         self._thermistor = thermistor
         self._contactor = ContactorCheck()
         self._supply = SupplyCheck(phases)
+        self._offers = Offers()
         self._measured = False  # the meter has shown currents
         watch = faults.watch
         self._emergency = watch("emergency_stop")
@@ -57,7 +58,8 @@ class Supervision:
         self._stuck_open.see(contactor.stuck_open, now_ms)
         self._see_residual_current(inputs.rcd_tripped, commanded or bool(inputs.contactor_closed), away, now_ms)
         # While the offer is withdrawn the 6 s of the forced opening apply, not the supervision of the current.
-        self._overcurrent.see(commanded and offered_ma > 0 and overcurrent(inputs.currents_ma, offered_ma), now_ms)
+        largest_ma = self._offers.step(offered_ma, now_ms)
+        self._overcurrent.see(commanded and offered_ma > 0 and overcurrent(inputs.currents_ma, largest_ma), now_ms)
         self._see_currents(inputs.currents_ma, now_ms)
         supply = self._supply
         supply.step(inputs.voltages_mv)

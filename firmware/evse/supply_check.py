@@ -10,6 +10,7 @@ BLIND_MA = const(10_000)  # EVSE F16: what may flow while the currents cannot be
 UNBALANCED_MA = const(20_000)  # EVSE F15: what may flow when the phases differ too much
 LOAD_MA = const(1_000)  # more is a vehicle that draws, and not the electronics behind the meter
 _MARGIN_MA = const(500)  # metering and pilot tolerance: (I + 0.5 A) x 1.10
+FOLLOW_MS = const(5_000)  # IEC 61851-1 A.5.3: what a vehicle has to follow a duty cycle
 
 
 def exceeds(currents_ma, milliamps):
@@ -29,9 +30,32 @@ def unloaded(currents_ma):
 def overcurrent(currents_ma, offered_ma):
     """True when a phase draws more than (offered + 0.5 A) x 1.10; no currents, no verdict.
 
-    How long a vehicle may do so is the debounce in the fault table: it has 5 s to follow a change (IEC 61851-1 A.5.3).
+    `offered_ma` is what Offers says. How long the vehicle may do so is the debounce in the fault table, which covers
+    a meter that shows a current 5 s late.
     """
     return exceeds(currents_ma, (offered_ma + _MARGIN_MA) * 11 // 10)
+
+
+class Offers:
+    """The largest current that was offered during the last FOLLOW_MS: the most that a vehicle may draw now."""
+
+    def __init__(self):
+        self._offered_ma = 0
+        self._past = []  # (mA, ms when it ended), the oldest first
+
+    def step(self, offered_ma, now_ms):
+        """Takes the present offer, 0 for none; returns the largest, mA."""
+        past = self._past
+        if offered_ma != self._offered_ma:
+            past.append((self._offered_ma, now_ms))
+            self._offered_ma = offered_ma
+        while past and now_ms - past[0][1] > FOLLOW_MS:
+            past.pop(0)
+        largest = offered_ma
+        for milliamps, _ in past:
+            if milliamps > largest:
+                largest = milliamps
+        return largest
 
 
 def imbalance(currents_ma):

@@ -12,36 +12,48 @@ PULSE_F = const(2)  # drive -12 V
 
 _HOUR_MS = const(3_600_000)
 
-# (seconds since the offer, action); each entry lasts until the next.
+# (seconds since the offer, action); each entry lasts until the next. The first four are A.5.3 and what the field needs
+# beyond it; state F comes last, and only for a vehicle that has not charged for an hour: a full battery is no reason to
+# be rude. After the last entry the offer stands, and nothing is tried any more.
 _WITH_SWITCH = ((90, DISCONNECT), (94, NOTHING), (124, DISCONNECT), (154, NOTHING))
-# State F only for a vehicle that has not charged for an hour: a full battery is no reason to be rude.
 _WITH_SWITCH_THEN_F = _WITH_SWITCH + ((184, PULSE_F), (188, NOTHING), (218, PULSE_F), (248, NOTHING))
 _WITHOUT_SWITCH = ((90, PULSE_F), (94, NOTHING))
 
 
 class WakeUp:
-    """`action` is what to do to the pilot now. One round for each offer."""
+    """`action` is what to do to the pilot now. One round for each offer, and none once the vehicle has asked for it.
+
+    An offer begins with the first current for a vehicle that is plugged in (B1 -> B2) and ends with a pause or the
+    plug. A vehicle that goes back from C to B is awake: it is full, or does not want to.
+    """
 
     def __init__(self, has_switch):
         self._has_switch = has_switch
         self._plan = ()
         self._index = 0
         self._since = None  # beginning of the offer, None while there is none
+        self._awake = False  # the vehicle has asked for the current of this offer
         self._charged_at = None
         self.action = NOTHING
 
-    def step(self, offered, charging, now_ms):
-        """`offered`: permission and enough current for a vehicle in B. `charging`: it takes it."""
+    def step(self, offered, ready, charging, now_ms):
+        """`offered`: permission and enough current. `ready`: the vehicle asks for it. `charging`: it takes it."""
         if charging:
             self._charged_at = now_ms
         if not offered:
             self._since = None
+            self._awake = False
             self.action = NOTHING
             return
         if self._since is None:
             self._since = now_ms
             self._index = 0
             self._plan = self._choose(now_ms)
+        if ready or charging:
+            self._awake = True
+            self.action = NOTHING
+        if self._awake:
+            return
         if self._index < len(self._plan) and now_ms - self._since >= self._plan[self._index][0] * 1000:
             self.action = self._plan[self._index][1]
             self._index += 1

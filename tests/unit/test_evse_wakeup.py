@@ -57,6 +57,56 @@ def test_a_woken_vehicle_charges():
     assert _timeline(bench, 300_000, lambda: bench.out.cp_connected) == []
 
 
+def _interruptions(bench, ms, answers_ms=0):
+    """Counts the interruptions of the pilot; after each the vehicle shows C for `answers_ms`."""
+    count = 0
+    cut = False
+    end = bench.now + ms
+    while bench.now < end:
+        bench.step(200)
+        now_cut = not bench.out.cp_connected or bench.out.duty == STATE_F
+        count += now_cut and not cut
+        if cut and not now_cut and answers_ms:
+            bench.vehicle = "C"
+            bench.run(answers_ms)
+            bench.vehicle = "B"
+        cut = now_cut
+    return count
+
+
+def test_a_full_vehicle_is_left_alone():
+    """V4: waking is for a vehicle that has not drawn since the offer began, never after C -> B."""
+    for options in ({}, {"pilot_switch": True}, {"fixed_cable": True, "pilot_switch": True}):
+        bench = Bench(**options)
+        bench.charge()
+        bench.vehicle = "B"
+        assert _interruptions(bench, 900_000) == 0, options
+        bench.limits.set("schedule", 16_000)  # another current is the same offer
+        assert _interruptions(bench, 600_000) == 0
+
+
+def test_a_vehicle_that_answers_and_goes_back_is_awake():
+    """V4: 20 s of C after an interruption were the reason for the next one, all night."""
+    bench = _offered(pilot_switch=True)
+    assert _interruptions(bench, 900_000, 20_000) == 1
+    bench = _offered(pilot_switch=True)
+    assert _interruptions(bench, 900_000, 300) == 4  # too short to be believed: never awake, but bounded
+
+
+def test_a_pause_or_the_next_plug_is_another_offer():
+    """V4: then none until the next plug or the next offer after a pause."""
+    bench = _offered()
+    assert _interruptions(bench, 900_000) == 1
+    bench.limits.set("schedule", 0)
+    bench.run(10_000)
+    bench.limits.clear("schedule")
+    assert _interruptions(bench, 900_000) == 1
+    bench.unplug()
+    bench.run(5_000)
+    bench.plug()
+    assert _interruptions(bench, 900_000) == 1
+
+
 def test_no_wake_up_without_offer_or_when_switched_off():
     bench = Bench()
     bench.plug()

@@ -25,6 +25,7 @@ TIMINGS = (
     ("recovery", "PROVEN_MS", "work without exception before the fault ends", "no fault twice a second"),
     ("recovery", "FORGOTTEN_MS", "without trouble until the first pause counts again", "field practice"),
     ("machine", "UNLOCK_IN_F_AFTER_MS", "plug given back in static state F", "field practice"),
+    ("supply_check", "FOLLOW_MS", "a current that was offered may still be drawn", "A.5.3"),
     ("contactor_check", "_SETTLE_MS", "auxiliary contact not judged after a switching", "with the debounce: 1.25 s"),
     ("contactor_check", "_METER_SETTLE_MS", "a load behind an open contactor is not judged", "slow meters"),
     ("cable", "_SETTLE_MS", "two equal looks at the proximity", "contact bounce"),
@@ -35,7 +36,7 @@ TIMINGS = (
     ("rcd_supervision", "_RELEASE_MS", "self-test: trip gone after the test level", "devices take up to 2.1 s"),
     ("rcd_supervision", "_TEST_EVERY_MS", "self-test at the latest", "IEC 62955 practice"),
     ("faults", "RETRY_AFTER_MS", "recovery `retry`: between two of three tries", "IEC/UL practice"),
-    ("derating", "_BELIEVED_MS", "above 80 C, or without sensor, before it counts", "copper has no spikes"),
+    ("derating", "_BELIEVED_MS", "another temperature, or none, before it counts", "copper has no spikes"),
     ("derating", "_RESUME_AFTER_MS", "below 60 C before charging resumes", "EVSE F10"),
     ("phase_switch", "_WAIT_MS", "pilot cut before the number of phases changes", "slowest known vehicles"),
 )
