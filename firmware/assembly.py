@@ -29,6 +29,7 @@ from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
+from firmware.store.statefile import StateFile
 from firmware.store.tags import AuthCache, TagList
 from firmware.version import VERSION
 
@@ -53,7 +54,7 @@ def build(app, board, storage, factory, provision, log_sink):
     settings = _settings(board, storage, factory, provision, log)
     log.level = level_of(settings.get("LogLevel"))
     journal, tags, cache, history = _stores(storage, settings, clock, log)
-    evses = _evses(board, settings, clock, log)
+    evses = _evses(board, storage, settings, clock, log)
     station = Station(
         clock,
         log,
@@ -143,12 +144,22 @@ def _stores(storage, settings, clock, log):
     return journal, tags, AuthCache(storage + "/cache", clock), History(storage + "/history")
 
 
-def _evses(board, settings, clock, log):
+def _evses(board, storage, settings, clock, log):
     most_ma = min(settings.get("MaxCurrent"), board.max_ma)
-    evses = [
-        Evse(i + 1, drivers, clock, log, fixed_cable=board.fixed_cable, phases=board.phases, max_ma=most_ma)
-        for i, drivers in enumerate(board.connectors)
-    ]
+    evses = []
+    for i, drivers in enumerate(board.connectors):
+        memory = StateFile("%s/closing%d" % (storage, i + 1), log)
+        evse = Evse(
+            i + 1,
+            drivers,
+            clock,
+            log,
+            fixed_cable=board.fixed_cable,
+            phases=board.phases,
+            max_ma=most_ma,
+            memory=memory,
+        )
+        evses.append(evse)
     fitting.apply(evses, board.connectors, board.readers, settings, log)
     return evses
 

@@ -401,7 +401,8 @@ class Connector:
     def _offer_free_session(self):
         if self.session != WAITING or not self._free or self.claimed:
             return
-        if self.startable and self._station.may_begin():
+        # Closing that fails again and again makes no row of empty transactions.
+        if self.startable and not self.evse.recovering and self._station.may_begin():
             self.use(Grant(self._settings.get("FreevendIdTag") or self._settings.get("ChargePointSerialNumber")))
 
     def _watch_time_out(self, now):

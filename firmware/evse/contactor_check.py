@@ -9,12 +9,16 @@ from firmware.evse.supply_check import LOAD_MA, exceeds
 _SETTLE_MS = const(1_000)
 # A reading that arrives this long after opening was begun after it, on the slowest bus. One may be a mistake.
 _METER_SETTLE_MS = const(3_000)
-_METER_READINGS = const(2)
+_WELDED_READINGS = const(2)
+_STANDING_READINGS = const(5)
 
 
 class ContactorCheck:
-    """`welded`: open by command, closed by the contact or by what the meter sees flow. `stuck_open`: the other way
-    round, by the contact only: a vehicle need not draw.
+    """Where an auxiliary contact is fitted, it is the evidence; the meter is it elsewhere. Attributes:
+
+    welded          open by command, closed by the contact. Without contact: current flows, and the meter's values move
+    stuck_open      the other way round, by the contact only: a vehicle need not draw
+    meter_standing  the meter shows a current that cannot flow: it, or a gateway, repeats what it read last
 
     Without contact a weld shows while a vehicle draws. The meter stands before the contactor, so its voltages are
     there in any case.
@@ -23,21 +27,35 @@ class ContactorCheck:
     def __init__(self):
         self.welded = False
         self.stuck_open = False
+        self.meter_standing = False
         self._commanded = False
         self._switched_at = 0
-        self._judged = None  # newest reading
+        self._currents_ma = None  # newest reading
+        self._energy_wh = None
         self._loaded = 0  # readings in a row with a load behind an open contactor
+        self._moves = False  # their values differ
 
-    def step(self, commanded, closed, currents_ma, now_ms):
-        """Takes the command of the last step, the auxiliary contact (None = not fitted) and the newest currents."""
+    def step(self, commanded, closed, currents_ma, energy_wh, now_ms):
+        """Takes the command of the last step, the auxiliary contact (None = not fitted) and the newest reading."""
         if commanded != self._commanded:
             self._commanded = commanded
             self._switched_at = now_ms
         elapsed = now_ms - self._switched_at
-        if currents_ma is not self._judged:
-            self._judged = currents_ma
+        if currents_ma is not self._currents_ma:
             loaded = not commanded and elapsed >= _METER_SETTLE_MS and exceeds(currents_ma, LOAD_MA)
-            self._loaded = self._loaded + 1 if loaded else 0
+            if not loaded:
+                self._loaded = 0
+                self._moves = False
+            else:
+                if self._loaded and (currents_ma != self._currents_ma or energy_wh != self._energy_wh):
+                    self._moves = True
+                self._loaded += 1
+            self._currents_ma = currents_ma
+            self._energy_wh = energy_wh
         settled = closed is not None and elapsed >= _SETTLE_MS
-        self.welded = not commanded and ((settled and closed) or self._loaded >= _METER_READINGS)
+        if closed is None:
+            self.welded = not commanded and self._moves and self._loaded >= _WELDED_READINGS
+        else:
+            self.welded = not commanded and settled and closed
         self.stuck_open = settled and commanded and not closed
+        self.meter_standing = not commanded and not self.welded and self._loaded >= _STANDING_READINGS

@@ -23,14 +23,26 @@ PERIOD_MS = const(20)
 _READING_VALID_MS = const(10_000)
 
 
+class Forgetful:
+    """Stands where nothing keeps what has to survive a power cut."""
+
+    def load(self):
+        return None
+
+    def save(self, value):
+        pass
+
+
 class Evse:
-    """One connector. `drivers` is a ports.Drivers.
+    """One connector. `drivers` is a ports.Drivers; `memory` keeps three integers over a power cut: load() returns what
+    was last given to save(value), or None; OSError when the flash refuses.
 
     Signals: state_changed(evse, state), pilot_changed(evse), contactor_changed(evse, closed), lock_changed(evse,
     locked), fault_changed(evse, fault, on), limit_changed(evse, mA, slot), stop_pressed(evse).
     """
 
-    def __init__(self, number, drivers, clock, log, fixed_cable=False, phases=3, max_ma=32000, ventilation=False):
+    def __init__(self, number, drivers, clock, log, fixed_cable=False, phases=3, max_ma=32000, ventilation=False,
+                 memory=None):  # fmt: skip
         self.number = number
         self._clock = clock
         self._log = log
@@ -52,6 +64,8 @@ class Evse:
         )
         self._inputs = Inputs()
         self._reading_at = None
+        self._memory = memory or Forgetful()
+        self._recall()
         self._failed_drivers = ()
         self._recovery = Recovery()
         self._telling = told = Telling(log, self._area, self._faults.active, self.limits.allowed())
@@ -109,6 +123,7 @@ class Evse:
         """The newest kernel Reading of this connector's meter, None when it cannot be read."""
         self._inputs.currents_ma = reading.currents_ma if reading else None
         self._inputs.voltages_mv = reading.voltages_mv if reading else None
+        self._inputs.energy_wh = reading.energy_wh if reading else None
         self._reading_at = self._clock.ms()
 
     def raise_fault(self, name, vendor_code=None, info=None):
@@ -169,6 +184,11 @@ class Evse:
     def offered_ma(self):
         """mA per phase that the pilot signals, 0 while it is steady."""
         return self.machine.offered_ma
+
+    @property
+    def recovering(self):
+        """A pause after closing has failed: nothing is offered before it is over."""
+        return self._faults.resting or self.machine.reclosing.rests(self._clock.ms())
 
     @property
     def waking(self):
@@ -241,6 +261,7 @@ class Evse:
         """Emits what has changed since the last time. What goes wrong ends here, too."""
         telling = self._telling
         try:
+            self._keep()  # before what takes longer: contacts take 20 ms to close, and then the power may go
             telling.step(self, self.machine, self._inputs.lock_closed)
             exc = telling.error
         except Exception as error:
@@ -255,6 +276,33 @@ class Evse:
         """Opens the contactor and takes the pilot to state F, whatever state anything is in. Does not raise."""
         self._ports.make_safe(self.phases, STATE_F)
         self.machine.abort(self._clock.ms())
+        try:
+            self._keep()
+        except Exception as exc:
+            self._log.exception(self._area, exc)
+
+    def _recall(self):
+        """After a power cut the pause goes on that the last opening asked for."""
+        reclosing = self.machine.reclosing
+        self._kept = reclosing.kept
+        kept = self._memory.load()
+        if kept is not None:
+            try:
+                reclosing.resume(kept, self._clock.ms())
+            except (TypeError, ValueError) as exc:
+                self._log.error(self._area, "pause before closing is not known: %s", exc)
+        if reclosing.failures:
+            self._log.warning(self._area, "power went right after closing, %d times", reclosing.failures)
+        self._keep()
+
+    def _keep(self):
+        kept = self.machine.reclosing.kept
+        if kept is not self._kept:
+            self._kept = kept
+            try:
+                self._memory.save(kept)
+            except OSError as exc:
+                self._log.error(self._area, "pause before closing is not kept: %s", exc)
 
     def failed(self, exc):
         """Something has raised: safe at once, and at rest for a while. Does not raise."""

@@ -6,6 +6,10 @@ from micropython import const
 RETRY_AFTER_MS = const(900_000)
 MAX_RETRIES = const(3)
 
+# Recovery "again": what is over by itself may come back; then somebody has to look.
+REPEATS = const(3)
+REPEATS_WITHIN_MS = const(600_000)
+
 
 # The worst first, one a line: name|code|debounce ms|gone for ms|recovery|kind, see Fault. Voltages come from a meter
 # that is read about once a second; their debounce spans several readings. A text takes a third of the heap that objects
@@ -20,7 +24,7 @@ rccb_tripped|RCCB TRIPPED|0|0|auto|
 mcb_tripped|MCB_32 TRIPPED|0|0|auto|
 breaker_tripped|GeneralBreaker TRIPPED|0|0|auto|
 spd_tripped|SPD TRIPPED|0|0|auto|
-contactor_stuck_open|EVSE F11|250|0|unplug|
+contactor_stuck_open|EVSE F11|250|0|again|
 control_failed|EVSE CONTROL_FAILED|0|0|auto|
 other|EVSE F2|0|0|auto|
 overtemperature|EVSE F10|0|0|auto|
@@ -28,16 +32,17 @@ temperature_sensor|EVSE F10|0|0|auto|
 overcurrent|EVSE F9|5000|0|unplug|
 cp_short|EVSE F8|0|0|auto|vehicle
 cp_open|EVSE F8|55|1000|auto|vehicle
-diode|EVSE F8|100|0|unplug|vehicle
+diode|EVSE F8|100|0|again|vehicle
 ventilation|EVSE F7|0|0|auto|vehicle
-pp_invalid|EVSE F6|500|0|unplug|vehicle
+pp_invalid|EVSE F6|500|0|again|vehicle
 lock_failed|EVSE F5|0|0|unplug|
-phase_loss|SUPPLY PHASE_LOSS|3000|10000|auto|
-overvoltage|SUPPLY OVERVOLTAGE|2000|10000|auto|
-undervoltage|SUPPLY UNDERVOLTAGE|3000|10000|auto|
+phase_loss|SUPPLY PHASE_LOSS|3000|10000|supply|
+overvoltage|SUPPLY OVERVOLTAGE|2000|10000|supply|
+undervoltage|SUPPLY UNDERVOLTAGE|3000|10000|supply|
 meter_failed|METER TIMEOUT|0|0|auto|
 meter_lost|METER TIMEOUT|0|0|auto|warning
 meter_reversed|METER REVERSED|0|0|auto|warning
+meter_frozen|METER FROZEN|0|0|auto|warning
 brown_out|SUPPLY BROWN_OUT|0|0|auto|warning
 flash_full|STORE MEMORY_EXHAUSTION|0|0|auto|warning
 watchdog_reset|EVSE WATCHDOG|0|0|auto|warning
@@ -70,6 +75,8 @@ class Fault:
     `clear_ms` how long it must be gone. `recovery` says what else it takes:
 
     auto     nothing
+    supply   nothing; one that comes while an offer stands is reported until a closing has proved itself
+    again    nothing but the pause (see reclosing.py); at the third time within 10 minutes as unplug
     unplug   the vehicle has to be unplugged
     retry    unplugging, or 15 minutes of waiting up to three times; after that latched
     latched  a restart or `clear()`
@@ -119,11 +126,13 @@ class Watch:
     fault = None  # as it is reported, while it is active
     forced = False  # another part of the firmware holds it
     latched = False
+    trying = False  # recovery "supply": reported, but the contactor may close to see whether it is over
     _cause = False  # newest look
     _since = None  # cause seen since, while not active
     _gone_since = None  # cause gone since, while active
     _active_since = 0
     _retries = 0
+    _seen = ()  # recovery "again": when it came, within REPEATS_WITHIN_MS
 
     def __init__(self, name, owner):
         self.name = name
@@ -135,8 +144,9 @@ class Watch:
         if cause != self._cause:
             self._cause = cause
         if cause or self.forced:
-            if self.active:
+            if self.active and not self.trying:
                 self._gone_since = None
+                self._trouble(now_ms)
                 return
             if self._since is None:
                 self.fault = self.fault or Fault(self.name)
@@ -144,15 +154,19 @@ class Watch:
             if self.forced or now_ms - self._since >= self.fault.debounce_ms:
                 self._activate(now_ms)
         elif self.active:
+            self._since = None
             if self._gone_since is None:
                 self._gone_since = now_ms
-            if now_ms - self._gone_since >= self.fault.clear_ms and self._may_recover(now_ms):
-                self.clear()
+            if now_ms - self._gone_since >= self.fault.clear_ms:
+                self._recover(now_ms)
         else:
             if self._since is not None:
                 self._since = self.fault = None
-            if self._retries and self._owner.unplugged:
-                self._retries = 0
+            if self._owner.unplugged:
+                if self._retries:
+                    self._retries = 0
+                if self._seen:
+                    self._seen = ()
 
     def review(self, now_ms):
         """Looks again, at the cause that was seen last; what a raised fault has instead of a supervisor."""
@@ -161,7 +175,7 @@ class Watch:
     def clear(self):
         """Ends the fault whatever its recovery; it comes back when its cause is still there."""
         self._since = self._gone_since = None
-        self.latched = False
+        self.latched = self.trying = False
         self.fault = None
         if self.active:
             self.active = False
@@ -176,19 +190,40 @@ class Watch:
 
     def _activate(self, now_ms):
         self.active = True
+        self.trying = False
         self._active_since = now_ms
-        self._since = None
+        self._since = self._gone_since = None
         recovery = self.fault.recovery
         if recovery == "latched" or (recovery == "retry" and self._retries >= MAX_RETRIES):
             self.latched = True
+        elif recovery == "again":
+            self._seen = tuple(ms for ms in self._seen if now_ms - ms < REPEATS_WITHIN_MS) + (now_ms,)
+        self._trouble(now_ms)
         self._owner.changed()
 
+    def _trouble(self, now_ms):
+        if self.fault.blocks:
+            self._owner.trouble_ms = now_ms
+
+    def _recover(self, now_ms):
+        """The cause has been gone for long enough."""
+        if self._may_recover(now_ms):
+            self.clear()
+        elif self.fault.recovery == "supply" and not self.trying and not self._owner.resting:
+            self.trying = True
+            self._owner.changed()
+
     def _may_recover(self, now_ms):
+        owner = self._owner
         if self.latched:
             return False
         recovery = self.fault.recovery
-        if recovery == "auto" or self._owner.unplugged:
+        if recovery == "auto" or owner.unplugged:
             return True
+        if recovery == "supply":
+            return not owner.proving
+        if recovery == "again":
+            return len(self._seen) < REPEATS and not owner.resting
         if recovery == "retry" and now_ms - self._active_since >= RETRY_AFTER_MS:
             self._retries += 1
             return True
@@ -205,7 +240,11 @@ class Faults:
     def __init__(self):
         self._watches = []  # of the faults that somebody has asked for, the worst first
         self._raised = []  # watches that other parts raised, looked at until they are over
-        self.unplugged = True  # set by the machine: the pilot shows that no vehicle is there
+        # Set by the machine:
+        self.unplugged = True  # the pilot shows that no vehicle is there
+        self.resting = False  # the pause after a fault goes on
+        self.proving = False  # a vehicle wants energy, and no closing since the last fault has proved itself
+        self.trouble_ms = -1  # when the cause of a fault that blocks was last seen
         self.active = ()
         self.blocking = False
 
@@ -257,4 +296,4 @@ class Faults:
     def changed(self):
         """A watch has become active or over."""
         self.active = tuple(watch.fault for watch in self._watches if watch.active)
-        self.blocking = any(fault.blocks for fault in self.active)
+        self.blocking = any(watch.active and watch.fault.blocks and not watch.trying for watch in self._watches)

@@ -13,6 +13,7 @@ from firmware.evse.lock_supervision import LockSupervision
 from firmware.evse.phase_switch import PhaseSwitch
 from firmware.evse.pilot_levels import diode_present, plausible
 from firmware.evse.pilot_state import LEAVE_DISTURBED_MS, LEAVE_MS, PilotState
+from firmware.evse.reclosing import Reclosing
 from firmware.evse.supervision import Supervision
 from firmware.evse.supply_check import unloaded
 from firmware.evse.wakeup import DISCONNECT, PULSE_F, WakeUp
@@ -27,10 +28,6 @@ WITHDRAWN_AT_LEAST_MS = const(3_000)
 STATE_F_AT_LEAST_MS = const(300)
 # From state F the way to a PWM leads over +12 V, so that a vehicle that was reset by it sees a station first.
 STEADY_AFTER_F_MS = const(750)
-# Between the end of one supply and the next; saves contactor and on-board charger from a vehicle that toggles S2.
-RECLOSE_AFTER_MS = const(5_000)
-RECLOSE_AFTER_FAULT_MS = const(30_000)  # and after E, D or a fault
-RECLOSE_AFTER_UNPLUG_MS = const(1_000)  # the next vehicle need not wait for the last one, only for bouncing contacts
 # BMW hybrids glitch to 9 V up to 500 ms after a change of the duty cycle: until then B is no way out of C. That is the
 # one exception from A.6 seq. 8.1 (100 ms); A, D and E, and so every plug that is pulled, keep their deadline.
 BLANK_AFTER_DUTY_MS = const(550)
@@ -57,6 +54,7 @@ class Inputs:
         self.temperature_dc = None  # tenths of a degree; None = sensor broken
         self.currents_ma = None  # newest meter reading, tuples, or None
         self.voltages_mv = None
+        self.energy_wh = None  # its register, Wh, or None
         self.emergency = False
 
 
@@ -96,6 +94,7 @@ class Machine:
             self.cable = Cable()
             self.lock = LockSupervision()
         self.supervision = Supervision(limits, faults, phases, thermistor, rcd_test)
+        self.reclosing = Reclosing()
         self.wakeup = WakeUp(pilot_switch)
         self.phase_switch = PhaseSwitch(phases)
         # Wishes of the layers above
@@ -113,8 +112,7 @@ class Machine:
         self._thermistor = thermistor
         self._rcd_test = rcd_test
         self._forget()
-        self._wait_since = 0  # no closing until _wait_ms later
-        self._wait_ms = 0
+        self._blocked = False  # by a fault, in the last step
         self._cp_short = faults.watch("cp_short")
         self._cp_open = faults.watch("cp_open")
         self._diode = faults.watch("diode")
@@ -141,6 +139,7 @@ class Machine:
         self._see_cable(inputs, now_ms)
         self._see_power(inputs, now_ms)
         self.faults.step(now_ms)
+        self._see_failure(now_ms)
         self._offer(inputs, now_ms)
         self._switch(inputs, now_ms)
         self._secure_plug(inputs, now_ms)
@@ -154,8 +153,9 @@ class Machine:
         out.cp_connected = True
         out.rcd_test = False
         self.offered_ma = 0
-        self._duty_at = self._wait_since = self._disturbed_until = now_ms
-        self._wait_ms = RECLOSE_AFTER_FAULT_MS
+        self._duty_at = self._disturbed_until = now_ms
+        self.reclosing.troubled(False, now_ms)
+        self.reclosing.step(False, now_ms)
 
     def restart(self, now_ms):
         """Begins anew after a step that was left half done. The wishes stay, and what was last known of the vehicle.
@@ -188,7 +188,7 @@ class Machine:
 
     def waits(self, now_ms):
         """True while the last opening is too short ago to close again."""
-        return now_ms - self._wait_since < self._wait_ms
+        return self.reclosing.waits(now_ms)
 
     # What is seen ---------------------------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class Machine:
             disturbed = LEAVE_DISTURBED_MS if now_ms < self._disturbed_until else LEAVE_MS
             self.pilot.see(high, now_ms, None if now_ms < self._blank_until else disturbed)
             if self.pilot.state != before:
-                self._vehicle_moved()
+                self._vehicle_moved(now_ms)
             if self.pilot.state == "E" and self.pilot.connected and self.cable.missing:
                 self.pilot.unplugged()  # shorted by the station's own wires: that is no vehicle
             self.state = self.pilot.state
@@ -230,7 +230,7 @@ class Machine:
             self._plug_at = now_ms
         elif self.pilot.connected and now_ms - self._plug_at >= GONE_AFTER_MS:
             self.pilot.unplugged()
-            self._vehicle_moved()
+            self._vehicle_moved(now_ms)
             self.state = self.pilot.state
             self.faults.unplugged = True
         if self.outputs.duty == STATE_F and not self.available:
@@ -242,12 +242,12 @@ class Machine:
         self.cable.see(ohm, now_ms)
         self._see_blind(now_ms)
 
-    def _vehicle_moved(self):
+    def _vehicle_moved(self, now_ms):
         state = self.pilot.state
         if state == "A":
             self._diode_samples = 0
             self._withdrawn_at = None
-            self._wait_ms = min(self._wait_ms, RECLOSE_AFTER_UNPLUG_MS)
+            self.reclosing.unplugged(now_ms)
             self.supervision.rcd.unplugged()
             if self.lock:
                 self.lock.retry()  # nobody's cable stays caught because its lock once gave up
@@ -283,8 +283,26 @@ class Machine:
         close = self.outputs.close
         away = self.state == "A"
         self._currents_ma = inputs.currents_ma
-        self.supervision.step(inputs, close, self.offered_ma, away, now_ms)
+        self.supervision.step(inputs, close, self.offered_ma, away, self.reclosing.quiet_ms(now_ms), now_ms)
         self.phase_switch.step(close or bool(inputs.contactor_closed), away, now_ms)
+
+    def _see_failure(self, now_ms):
+        """Closing that failed makes a pause, in which the slot "recovery" withdraws the offer."""
+        faults = self.faults
+        reclosing = self.reclosing
+        if faults.blocking and not self._blocked and (self.outputs.close or self.offered_ma):
+            of_supply = any(fault.recovery == "supply" for fault in faults.active)
+            reclosing.failed(self.outputs.close, of_supply, now_ms)
+        self._blocked = faults.blocking
+        reclosing.step(self.outputs.close, now_ms)
+        rests = reclosing.rests(now_ms)
+        if rests != faults.resting:
+            faults.resting = rests
+            if rests:
+                self.limits.set("recovery", 0)
+            else:
+                self.limits.clear("recovery")
+        faults.proving = reclosing.unproven and self.permitted and self.pilot.connected
 
     # What is done ---------------------------------------------------------------------------------------------------
 
@@ -365,17 +383,15 @@ class Machine:
             # A contact that is closed before the command is a weld that has not been debounced yet.
             if not self.waits(now_ms) and not inputs.contactor_closed:
                 self._set_contactor(True, now_ms)
-        if blocked or self.state == "E" or (self.state == "D" and not self.ventilation):
-            self._wait_since = now_ms
-            self._wait_ms = RECLOSE_AFTER_FAULT_MS if self.state != "A" else RECLOSE_AFTER_UNPLUG_MS
+        if self.faults.trouble_ms == now_ms:
+            self.reclosing.troubled(self.state == "A", now_ms)
 
     def _set_contactor(self, close, now_ms):
         out = self.outputs
         if close:
             out.phases = self.phase_switch.phases
         else:
-            self._wait_since = now_ms
-            self._wait_ms = RECLOSE_AFTER_MS if self.state != "A" else RECLOSE_AFTER_UNPLUG_MS
+            self.reclosing.opened(self.state == "A", now_ms)
         out.close = close
         self._disturbed_until = now_ms + DISTURBED_AFTER_SWITCHING_MS
 

@@ -7,11 +7,13 @@ from firmware.evse.contactor_check import ContactorCheck
 from firmware.evse.derating import Derating
 from firmware.evse.limits import MAX_PILOT_MA
 from firmware.evse.rcd_supervision import RcdSupervision
+from firmware.evse.sag import Sag
 from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, Offers, SupplyCheck, imbalance, overcurrent
 
 
 class Supervision:
-    """`thermistor` and `rcd_test` say what is fitted. Sets the slots "temperature", "blind" and "imbalance"."""
+    """`thermistor` and `rcd_test` say what is fitted. Sets the slots "temperature", "blind",
+    "imbalance" and "voltage"."""
 
     def __init__(self, limits, faults, phases, thermistor, rcd_test):
         self.rcd = RcdSupervision(rcd_test)
@@ -21,12 +23,14 @@ class Supervision:
         self._thermistor = thermistor
         self._contactor = ContactorCheck()
         self._supply = SupplyCheck(phases)
+        self._sag = Sag()
         self._offers = Offers()
         self._measured = False  # the meter has shown currents
         watch = faults.watch
         self._emergency = watch("emergency_stop")
         self._welded = watch("contactor_welded")
         self._stuck_open = watch("contactor_stuck_open")
+        self._meter_frozen = watch("meter_frozen")
         self._rcd_tripped = watch("rcd_tripped")
         self._rcd_test_failed = watch("rcd_test_failed")
         self._hot = watch("overtemperature")
@@ -49,13 +53,15 @@ class Supervision:
         """The fault, not a first look at it."""
         return self._welded.active
 
-    def step(self, inputs, commanded, offered_ma, away, now_ms):
-        """Takes the inputs, the contactor's command and the offer of the last step, and whether the pilot is in A."""
+    def step(self, inputs, commanded, offered_ma, away, quiet_ms, now_ms):
+        """Takes the inputs, the contactor's command and the offer of the last step, whether the pilot is in A, and for
+        how long nothing has failed (reclosing.py)."""
         self._emergency.see(inputs.emergency, now_ms)
         contactor = self._contactor
-        contactor.step(commanded, inputs.contactor_closed, inputs.currents_ma, now_ms)
+        contactor.step(commanded, inputs.contactor_closed, inputs.currents_ma, inputs.energy_wh, now_ms)
         self._welded.see(contactor.welded, now_ms)
         self._stuck_open.see(contactor.stuck_open, now_ms)
+        self._meter_frozen.see(contactor.meter_standing, now_ms)
         self._see_residual_current(inputs.rcd_tripped, commanded or bool(inputs.contactor_closed), away, now_ms)
         # While the offer is withdrawn the 6 s of the forced opening apply, not the supervision of the current.
         largest_ma = self._offers.step(offered_ma, now_ms)
@@ -66,6 +72,9 @@ class Supervision:
         self._overvoltage.see(supply.overvoltage, now_ms)
         self._undervoltage.see(supply.undervoltage, now_ms)
         self._phase_loss.see(supply.phase_loss, now_ms)
+        low = self._undervoltage.active and not self._undervoltage.trying
+        self._sag.step(inputs.voltages_mv, inputs.currents_ma, offered_ma, commanded, low, quiet_ms, now_ms)
+        self._limit("voltage", self._sag.limit_ma)
         if self._thermistor:
             self._see_temperature(inputs.temperature_dc, now_ms)
 

@@ -4,7 +4,7 @@ from micropython import const
 
 # 230 V +10 % and -15 % (EN 50160), and the accuracy of a class B meter.
 _OVERVOLTAGE_MV = const(257_000)
-_UNDERVOLTAGE_MV = const(195_000)
+UNDERVOLTAGE_MV = const(195_000)
 _PHASE_LOST_MV = const(115_000)  # half of nominal: no voltage drop, but an open conductor that floats
 BLIND_MA = const(10_000)  # EVSE F16: what may flow while the currents cannot be measured
 UNBALANCED_MA = const(20_000)  # EVSE F15: what may flow when the phases differ too much
@@ -87,7 +87,7 @@ class SupplyCheck:
                 if millivolts is None:
                     continue
                 lost += millivolts < _PHASE_LOST_MV
-                low += millivolts < _UNDERVOLTAGE_MV
+                low += millivolts < UNDERVOLTAGE_MV
                 high += millivolts > _OVERVOLTAGE_MV
             if lost == len(voltages_mv) or self._phases == 1:
                 lost = 0  # no phase is left that something could be missing beside: the voltage is low

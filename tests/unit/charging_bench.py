@@ -50,6 +50,7 @@ class ScriptedEvse:
         self.limit_changed = Signal()
         self.stop_pressed = Signal()
         self.lock_retries = 0
+        self.recovering = False
 
     @property
     def connected(self):

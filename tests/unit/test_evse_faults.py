@@ -32,7 +32,7 @@ def test_texts_fit_into_a_status_report():
     for name in names():
         fault = Fault(name)
         assert 0 < len(fault.code) <= 50 and 0 < len(fault.text) <= 50, fault.name
-        assert fault.recovery in ("auto", "unplug", "retry", "latched")
+        assert fault.recovery in ("auto", "supply", "again", "unplug", "retry", "latched")
     assert len(set(names())) == len(list(names()))
 
 
@@ -115,17 +115,46 @@ def test_retry_three_times_after_15_minutes_then_latched():
 
 
 def test_unplugging_cancels_the_retries():
+    """All three have been used when the vehicle goes; the next one has three of its own."""
     faults, _ = _faults()
     watch = faults.watch("rcd_tripped")
-    for now in range(0, 10_000, 100):
+    now = 0
+    for vehicle in range(2):
         faults.unplugged = False
-        watch.see(True, now)
-        watch.see(True, now + 50)
-        assert watch.active and not watch.latched
+        for attempt in range(MAX_RETRIES):
+            watch.see(True, now)
+            watch.see(True, now + 50)
+            assert watch.active and not watch.latched, (vehicle, attempt)
+            now += 50 + RETRY_AFTER_MS
+            watch.see(False, now)
+            assert not watch.active
         faults.unplugged = True
-        watch.see(False, now + 60)
-        watch.see(False, now + 80)
-        assert not watch.active
+        watch.see(False, now + 20)
+        now += 1_000
+
+
+def test_a_transient_fault_waits_for_unplugging_at_the_third_time_in_10_minutes():
+    """V8."""
+    faults, _ = _faults()
+    watch = faults.watch("diode")
+    for now, over in ((0, True), (300_000, True), (650_000, True), (950_000, True), (1_200_000, False)):
+        watch.see(True, now)
+        watch.see(True, now + 100)
+        assert faults.blocking
+        faults.resting = True
+        watch.see(False, now + 200)
+        assert faults.blocking
+        faults.resting = False
+        watch.see(False, now + 220)
+        assert faults.blocking != over, now
+    faults.unplugged = True
+    watch.see(False, 1_300_000)
+    watch.see(False, 1_300_020)
+    faults.unplugged = False
+    watch.see(True, 1_310_000)
+    watch.see(True, 1_310_100)
+    watch.see(False, 1_310_200)
+    assert not faults.blocking
 
 
 def test_a_fault_from_elsewhere_with_words_of_its_own():

@@ -3,6 +3,7 @@
 from evse_bench import Bench
 
 from firmware.evse import machine as m
+from firmware.evse import reclosing as r
 from firmware.evse.limits import STATE_F, STEADY
 
 
@@ -33,7 +34,7 @@ def test_30_s_after_a_fault_before_it_closes_again():
     bench.faults.clear_fault("other")
     bench.step()
     elapsed = bench.closes(40_000)
-    assert m.RECLOSE_AFTER_FAULT_MS - 40 <= elapsed <= m.RECLOSE_AFTER_FAULT_MS + 20
+    assert r.RECLOSE_AFTER_FAULT_MS - 40 <= elapsed <= r.RECLOSE_AFTER_FAULT_MS + 200
 
 
 def test_pilot_shorted_to_pe():
@@ -82,7 +83,7 @@ def test_a_diode_that_fails_while_charging():
     _opens(bench, 140)
     assert bench.names == ["diode"]
     bench.diode = True
-    assert bench.closes(60_000) is None  # replug
+    assert 30_000 <= bench.closes(60_000) <= 31_000
 
 
 def test_a_pilot_that_cannot_be_measured_opens_within_100_ms():
@@ -166,24 +167,50 @@ def test_without_auxiliary_contact_there_is_no_verdict():
     assert bench.names == []
 
 
-def _read(bench, milliamps):
+def _read(bench, milliamps, moves=True):
     """The meter is read, which takes until a second later."""
+    bench.inputs.energy_wh = (bench.inputs.energy_wh or 0) + (1 if moves else 0)
     bench.inputs.currents_ma = (milliamps, 0, 0)
     bench.run(1_000)
 
 
 def test_current_behind_an_open_contactor_is_a_weld_where_no_contact_tells():
-    for aux in (False, True):
-        bench = Bench()
-        bench.aux = aux
-        bench.charge()
+    bench = Bench()
+    bench.aux = False
+    bench.charge()
+    _read(bench, 16_000)
+    bench.vehicle = "B"  # by its pilot; its charger goes on
+    for _ in range(5):
         _read(bench, 16_000)
-        bench.vehicle = "B"  # by its pilot; its charger goes on
-        for _ in range(5):
+        assert bench.names == []
+    _read(bench, 16_000)
+    assert bench.names == ["contactor_welded"] and bench.locked
+    bench.unplug()
+    bench.machine.permitted = bench.machine.hold_plug = False
+    for _ in range(5):
+        _read(bench, 16_000)
+        assert bench.locked and bench.out.lock  # nobody pulls a live plug
+
+
+def test_a_meter_that_stands_still_holds_no_cable():
+    """M2: the meter, or its gateway, repeats what it read last while the vehicle stops and leaves."""
+    for aux in (True, False):
+        for moves in (False, True) if aux else (False,):
+            bench = Bench()
+            bench.aux = aux
+            bench.charge()
             _read(bench, 16_000)
+            bench.vehicle = "B"
+            for _ in range(9):
+                _read(bench, 16_000, moves)
+            assert bench.names == ["meter_frozen"] and not bench.faults.blocking
+            bench.unplug()
+            bench.machine.permitted = bench.machine.hold_plug = False
+            for _ in range(4):
+                _read(bench, 16_000, moves)
+            assert not bench.locked and bench.names == ["meter_frozen"]
+            _read(bench, 0)
             assert bench.names == []
-        _read(bench, 16_000)
-        assert bench.names == ["contactor_welded"] and bench.locked
 
 
 def test_what_the_meter_showed_before_is_no_weld():
@@ -224,7 +251,7 @@ def test_residual_current_is_retried_after_15_minutes_and_a_test():
     bench.run(1_000)
     bench.rcd_fault = False
     elapsed = bench.closes(1_000_000)
-    assert 900_000 <= elapsed <= 932_000
+    assert 899_000 <= elapsed <= 902_000
 
 
 def test_overcurrent_for_5_s():
@@ -280,7 +307,7 @@ def test_voltages():
         _opens(bench, 3_100)
         assert bench.names == [name], voltages
         bench.inputs.voltages_mv = (230_000,) * len(voltages)
-        assert 40_000 <= bench.closes(60_000), voltages  # 10 s good, then 30 s
+        assert 30_000 <= bench.closes(60_000) <= 31_000, voltages
 
 
 def test_a_single_phase_station_does_not_miss_the_other_two():

@@ -3,6 +3,7 @@
 from evse_bench import Bench
 
 from firmware.evse import machine as m
+from firmware.evse import reclosing as r
 from firmware.evse.hold_reason import hold_reason
 from firmware.evse.limits import STATE_F, STEADY
 
@@ -13,7 +14,8 @@ def test_the_times_are_those_of_their_sources():
     assert m.WITHDRAWN_AT_LEAST_MS == 3_000  # seq. 10.1
     assert m.DUTY_INTERVAL_MS == 5_000  # A.5.3
     assert m.STATE_F_AT_LEAST_MS == 300  # table A.5
-    assert (m.RECLOSE_AFTER_MS, m.RECLOSE_AFTER_FAULT_MS) == (5_000, 30_000)
+    assert (r.RECLOSE_AFTER_MS, r.RECLOSE_AFTER_FAULT_MS) == (5_000, 30_000)
+    assert r.PAUSES_S == (30, 60, 120, 240, 480, 900)  # V6
     assert m.UNLOCK_IN_F_AFTER_MS == 5_000
     assert m.DIODE_SAMPLES == 3
 
@@ -128,7 +130,7 @@ def test_charges_again_5_s_after_c_ended():
     opened = bench.now
     bench.vehicle = "C"
     bench.closes(10_000)
-    assert m.RECLOSE_AFTER_MS - 60 <= bench.now - opened <= m.RECLOSE_AFTER_MS + 40
+    assert r.RECLOSE_AFTER_MS - 60 <= bench.now - opened <= r.RECLOSE_AFTER_MS + 40
 
 
 def test_a_straight_to_c_is_accepted():

@@ -20,8 +20,9 @@ class Case:
     shows     states in which it can be noticed
     limit_ms  from the cause to the open coil while charging; None: charging goes on
     code, vendor   OCPP errorCode and vendorErrorCode
-    recovery  "auto": by itself, at most `after_ms` after the repair; "unplug": not before the vehicle has gone;
-              "retry": unplugging or 15 minutes; "session": there is no fault, but the session is over
+    recovery  "auto": by itself, at most `after_ms` after the repair; "again", "supply": the same, after a pause where
+              energy flowed; "unplug": not before the vehicle has gone; "retry": unplugging or 15 minutes;
+              "session": there is no fault, but the session is over
     prompt    function (cell) that brings it to light where charging hides it, or None
     warns     the status stays as it is
     """
@@ -188,7 +189,7 @@ CASES = (
     Case("contactor welded", "contactor_welded", *_circuit("relay_weld"), "PowerSwitchFailure", "EVSE F1", None, STATES,
          prompt=_s2_opens),
     Case("contactor stuck open", "contactor_stuck_open", *_circuit("relay_open"), "PowerSwitchFailure", "EVSE F11",
-         1_500, (CHARGING,)),
+         1_500, (CHARGING,), "again"),
     Case("residual current", "rcd_tripped", *_circuit("rcd"), "GroundFailure", "EVSE F3", 150, STATES),
     Case("RCD self-test without answer", "rcd_test_failed", _rcd_dead(True), _rcd_dead(False), "GroundFailure",
          "EVSE F3", None, STATES, "retry", prompt=_test_is_due),
@@ -207,17 +208,18 @@ CASES = (
     Case("CP shorted to PE", "cp_short", *_circuit("cp_short"), EV, "EVSE F8", 100, STATES, "auto"),
     Case("CP beyond its limits", "cp_open", _overdriven, _back, EV, "EVSE F8", 100, STATES, "auto", 3_000),
     Case("CP or PE open", "", *_circuit("pe_open"), "NoError", None, 100, PLUGGED, "session"),
-    Case("no diode", "diode", *_circuit("diode"), EV, "EVSE F8", 200, (B2, CHARGING)),
+    Case("no diode", "diode", *_circuit("diode"), EV, "EVSE F8", 200, (B2, CHARGING), "again"),
     Case("vehicle in D", "ventilation", *_vehicle_shows("D"), EV, "EVSE F7", 600, PLUGGED, "auto"),
-    Case("PP unreadable", "pp_invalid", _cable_unreadable, _cable_again, EV, "EVSE F6", 750, PLUGGED),
+    Case("PP unreadable", "pp_invalid", _cable_unreadable, _cable_again, EV, "EVSE F6", 750, PLUGGED,
+         "again"),
     Case("lock does not hold", "lock_failed", _bolt_springs_back, _bolt_free, "ConnectorLockFailure", "EVSE F5", 300,
          PLUGGED),
     Case("phase L2 missing", "phase_loss", _phase(1), _phase(None), "UnderVoltage", "SUPPLY PHASE_LOSS", 4_200, STATES,
-         "auto", 12_000),
-    Case("280 V", "overvoltage", *_circuit("overvoltage"), "OverVoltage", "SUPPLY OVERVOLTAGE", 3_200, STATES, "auto",
+         "supply", 12_000),
+    Case("280 V", "overvoltage", *_circuit("overvoltage"), "OverVoltage", "SUPPLY OVERVOLTAGE", 3_200, STATES, "supply",
          12_000),
     Case("180 V", "undervoltage", *_circuit("undervoltage"), "UnderVoltage", "SUPPLY UNDERVOLTAGE", 4_200, STATES,
-         "auto", 12_000),
+         "supply", 12_000),
     Case("ADC of the pilot fails", "other", _driver_fails, _driver_works, "OtherError", "EVSE F2", 100, STATES, "auto",
          6_000),
     Case("exception in the control", "control_failed", _control_fails, _driver_works, "InternalError",

@@ -7,6 +7,7 @@ from tools.sim.bench import Bench
 
 _DETECTED_MS = const(13_000)  # the slowest is a lock: three tries
 _RECLOSE_MS = const(33_000)  # from the end of a fault to energy again
+_PAUSE_MS = const(50_000)  # before closing is tried again, and until that has proved itself
 _LONG_MS = const(60_000)  # beyond this the bench may take long strides
 
 _CARDS = ("04A1B2C3", "04D5E6F7")
@@ -38,6 +39,10 @@ class Cell:
         bench.run(4_000 if state == B2 else 3_000)
         assert self.word == _WORD_OF[state], self.word
         self.transaction = bench.station.transaction(n)
+
+    @property
+    def was_offered(self):
+        return self.state in (B2, CHARGING)
 
     @property
     def word(self):
@@ -143,8 +148,8 @@ def _reported(cell, case):
 def _recover(cell, case):
     bench = cell.bench
     case.undoes(cell)
-    if case.recovery == "auto":
-        cell.run_long(case.after_ms)
+    if case.recovery in ("auto", "again", "supply"):
+        cell.run_long(max(case.after_ms, _PAUSE_MS) if case.recovery != "auto" and cell.was_offered else case.after_ms)
         assert not cell.names, "%s is still there" % cell.names
         wanted = _WORD_OF[cell.state]
         assert bench.until(lambda: cell.word == wanted, _RECLOSE_MS) is not None, "%s after the repair" % cell.word

@@ -10,6 +10,8 @@ PAGE = ROOT / "docs" / "fault_matrix.md"
 
 _RECOVERY = {
     "auto": "by itself",
+    "supply": "by itself, proved by a closing",
+    "again": "after the pause; unplug at the 3rd time in 10 min",
     "unplug": "unplug",
     "retry": "unplug, or 3 x 15 min, then latched",
     "session": "no fault; the session is over",

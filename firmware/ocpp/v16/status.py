@@ -32,7 +32,7 @@ OverVoltage overvoltage
 UnderVoltage undervoltage phase_loss
 EVCommunicationError cp_short cp_open diode ventilation pp_invalid
 ConnectorLockFailure lock_failed
-PowerMeterFailure meter_lost meter_failed meter_reversed
+PowerMeterFailure meter_lost meter_failed meter_reversed meter_frozen
 ReaderFailure reader_lost
 InternalError control_failed brown_out flash_full watchdog_reset
 """
