@@ -82,10 +82,17 @@ class Sag:
 
 
 def _lowest(values):
-    known = [value for value in values or () if value is not None]
-    return min(known) if known else None
+    lowest = None
+    if values is not None:
+        for value in values:
+            if value is not None and (lowest is None or value < lowest):
+                lowest = value
+    return lowest
 
 
 def _highest(values):
-    known = [value for value in values or () if value is not None]
-    return max(known) if known else 0
+    highest = 0
+    for value in values:
+        if value is not None and value > highest:
+            highest = value
+    return highest

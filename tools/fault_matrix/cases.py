@@ -24,11 +24,11 @@ class Case:
               energy flowed; "unplug": not before the vehicle has gone; "retry": unplugging or 15 minutes;
               "session": there is no fault, but the session is over
     prompt    function (cell) that brings it to light where charging hides it, or None
-    warns     the status stays as it is
+    warns     the status stays as it is, or is `word`
     """
 
     def __init__(self, label, name, does, undoes, code, vendor, limit_ms=200, shows=PLUGGED, recovery="unplug",
-                 after_ms=2_000, prompt=None, warns=False):  # fmt: skip
+                 after_ms=2_000, prompt=None, warns=False, word=None):  # fmt: skip
         self.label = label
         self.name = name
         self.does = does
@@ -41,6 +41,7 @@ class Case:
         self.after_ms = after_ms
         self.prompt = prompt
         self.warns = warns
+        self.word = word
 
     @property
     def by_vehicle(self):
@@ -143,6 +144,15 @@ def _a_minute_later(cell):
     cell.bench.run(61_000)
 
 
+def _stands_still(cell):
+    cell.meter.repeats = True
+
+
+def _moves_again(cell):
+    cell.meter.repeats = False
+    _back(cell)
+
+
 def _unbalanced(cell):
     cell.evse.set_max_imbalance(20_000)
     cell.outlet.set_load((26_000, 5_000, 5_000), 230_000)
@@ -226,6 +236,8 @@ CASES = (
          "EVSE CONTROL_FAILED", 100, STATES, "auto", 20_000),
     Case("meter silent", "meter_lost", *_circuit("meter_fail"), "PowerMeterFailure", "METER TIMEOUT", None, STATES,
          "auto", warns=True),
+    Case("meter repeats its last values", "meter_frozen", _stands_still, _moves_again, "PowerMeterFailure",
+         "METER FROZEN", None, (CHARGING,), "auto", prompt=_s2_opens, warns=True, word="SuspendedEV"),
     Case("meter silent for a minute", "meter_failed", *_circuit("meter_fail"),
          "PowerMeterFailure", "METER TIMEOUT", 63_000, STATES, "auto"),
     Case("meter wired backwards", "meter_reversed", _wired_backwards(True), _wired_backwards(False),

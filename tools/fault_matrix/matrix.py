@@ -120,7 +120,7 @@ def _expected_word(case, state):
         # The plug is still in the socket; where nobody had begun there is nothing to finish.
         return "Available" if state == B1 else "Finishing"
     if case.warns:
-        return _WORD_OF[state]
+        return case.word or _WORD_OF[state]
     if case.by_vehicle and state != A:
         return "Preparing" if state == B1 else "SuspendedEVSE"
     return "Faulted"

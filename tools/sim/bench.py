@@ -43,16 +43,21 @@ class OutletMeter:
 
     measures_currents = True
     backwards = False
+    repeats = False  # what it read last
 
     def __init__(self, outlet):
         self._outlet = outlet
+        self._values = None
         self.lost_phase = None
 
     async def read(self):
         outlet = self._outlet
         if outlet.meter_silent:
             raise OSError("no answer")
-        currents, millivolts, uj = outlet.meter_values()
+        if not self.repeats:
+            self._values = outlet.meter_values()
+        currents, millivolts, uj = self._values
+        currents = currents[:1] + currents[1:]  # each reading is another object
         voltages = tuple(0 if phase == self.lost_phase else millivolts for phase in range(3))
         power_w = -sum(currents) * millivolts // 1_000_000 if self.backwards else None
         if not self.measures_currents:
