@@ -94,14 +94,16 @@ class History:
         fresh = count == _ROWS
         if fresh:
             last, count = last + 1, 0
-        with open(self._file(last), "wb" if fresh else "r+b") as f:
-            f.seek(count * ROW_BYTES)
+        # A file that this does not know of yet has what an interrupted call wrote.
+        with open(self._file(last), "ab" if fresh else "r+b") as f:
+            if not fresh:
+                f.seek(count * ROW_BYTES)
             f.write(_encode(row))
-        self.wear.wrote(ROW_BYTES, count * ROW_BYTES)
         if fresh:
             self._files.append(last)
-            if len(self._files) > _FILES:
-                os.remove(self._file(self._files.pop(0)))
+        self.wear.wrote(ROW_BYTES, count * ROW_BYTES)
+        if len(self._files) > _FILES:
+            os.remove(self._file(self._files.pop(0)))
         if row.connector in self.going_on and self.going_on[row.connector].number == row.number:
             self.forget(row)
 

@@ -65,6 +65,7 @@ class Journal:
         self._max_bytes = max_bytes
         self._grown = False  # a segment was begun: time to look at the size
         self._last_tx = 0
+        self._writing = {}  # connector -> (kind, transaction) of a begin or end whose writing has not come to its end
         self._batch_began_ms = None  # when the oldest waiting sample was taken
         self._released_to = 0  # segment up to which release() has done all it can
         self._deltas = {}  # boot -> seconds to add to times of that power-on
@@ -89,13 +90,17 @@ class Journal:
         return self._last_tx
 
     def begin(self, tx, connector, token, wh, reservation=None, parent=None):
-        """Records that transaction `tx` (of next_tx()) begins; durable on return. Raises OSError: it may not begin."""
+        """Records that transaction `tx` (of next_tx()) begins; durable on return. Raises OSError: it may not begin.
+
+        A call that did not return may be repeated, as that of end(): there is one record in the end.
+        """
         self._log.skip_to(tx)
         time = self._time()
         payload = records.begin_payload(time, tx, connector, token, wh, reservation, parent)
-        seq = self._append(BEGIN, payload, True)
+        seq = self._once(BEGIN, tx, connector, payload)
         self._open.add(tx)
         self._timelines.begin(tx, time)
+        self._writing.pop(connector, None)
         self.appended.emit(seq)
         return seq
 
@@ -104,10 +109,12 @@ class Journal:
 
         `token` is None when nobody presented one; `reason` is the field's word (OCPP 1.6 §7.36).
         """
-        seq = self._append(END, records.end_payload(self._time(0, tx), tx, connector, token, wh, reason), True)
+        payload = records.end_payload(self._time(0, tx), tx, connector, token, wh, reason)
+        seq = self._once(END, tx, connector, payload)
+        self.running.clear(connector)
         self._open.discard(tx)
         self._timelines.end(tx)
-        self.running.clear(connector)
+        self._writing.pop(connector, None)
         self.appended.emit(seq)
         return seq
 
@@ -246,6 +253,16 @@ class Journal:
 
     # -- inside
 
+    def _once(self, kind, tx, connector, payload):
+        """Appends a begin or end, unless an earlier call that was interrupted has done so; returns its number."""
+        if self._writing.get(connector) == (kind, tx):
+            for record in self.transaction(tx):
+                if record.kind == kind:
+                    self.flush()
+                    return record.seq
+        self._writing[connector] = (kind, tx)
+        return self._append(kind, payload, True)
+
     def _append(self, kind, payload, durable):
         if kind in _NEEDS_RESERVE and not self._reserve.whole and not (kind == BEGIN and self._restore_reserve()):
             raise OSError(ENOSPC)  # what is left is for ends and events
@@ -262,7 +279,7 @@ class Journal:
 
     def _on_full_flash(self, exc, write, needs_reserve=False):
         """Makes room and calls write(), which has failed with `exc`, again; raises OSError when there is none."""
-        if exc.args[0] != ENOSPC:
+        if exc.errno != ENOSPC:
             raise exc
         self._reserve.give()
         try:

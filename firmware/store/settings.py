@@ -59,6 +59,7 @@ class Settings:
         self._ignored = set()  # names whose stored value is not allowed, as the log knows
         self._typed = {}  # name -> value that runs, of some that were asked for
         self._judges = []  # (names, function), see judge()
+        self._untold = []  # names whose new values nobody has been told yet
         self.changed = Signal()
         self._stored = self._load()  # name -> text
         if self._stored is None:
@@ -66,7 +67,7 @@ class Settings:
             if provision:
                 self._stored = {self._canonical(name): str(value) for name, value in provision.items()}
                 self._verbatim = [row.name for row in self._registry if not self._is_allowed(row)]
-                self._save()
+                self._save(self._stored, self._verbatim)
 
     @property
     def recovered(self):
@@ -148,22 +149,20 @@ class Settings:
                 needs = max(needs, row.needs, key=_NEEDS.index)
         if new:
             self._replace(new)
+        while self._untold:
+            self.changed.emit(self._untold.pop(0))
         return needs
 
     def _replace(self, new):
-        stored, verbatim = self._stored, self._verbatim
-        self._stored = stored.copy()
-        self._stored.update(new)
-        self._verbatim = [name for name in verbatim if name not in new]
-        try:
-            self._save()
-        except OSError:
-            self._stored, self._verbatim = stored, verbatim
-            raise
+        """Writes first: a call that does not return has changed nothing that runs, and may be repeated."""
+        stored = self._stored.copy()
+        stored.update(new)
+        verbatim = [name for name in self._verbatim if name not in new]
         for name in new:
             self._typed.pop(name, None)
-        for name in new:
-            self.changed.emit(name)
+        self._save(stored, verbatim)
+        self._untold.extend(new)
+        self._stored, self._verbatim = stored, verbatim
         self._newest = None  # some 200 bytes that nobody wants again soon
 
     # -- what this station is
@@ -307,8 +306,8 @@ class Settings:
         self._verbatim = document.get("verbatim", ())
         return {self._canonical(name): value for name, value in document["values"].items()}
 
-    def _save(self):
-        document = {"version": _VERSION, "values": self._stored, "verbatim": self._verbatim}
+    def _save(self, stored, verbatim):
+        document = {"version": _VERSION, "values": stored, "verbatim": verbatim}
         self._slots.save(json.dumps(document, separators=(",", ":")))
 
 

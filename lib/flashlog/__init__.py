@@ -97,9 +97,9 @@ class FlashLog:
         try:
             with open(self._file(base), "wb" if fresh else "ab") as f:
                 f.write(data)
-        except OSError as exc:
+        except Exception as exc:
             self._after_failure(base, fresh)
-            if fresh or exc.args[0] == _ENOSPC:
+            if fresh or not isinstance(exc, OSError) or exc.errno == _ENOSPC:
                 raise
             # A file that cannot be written to, as on a bad block, must not end the log: the next one may be.
             self._tail = None
@@ -107,11 +107,12 @@ class FlashLog:
         if fresh:
             self._segments.append(base)
             self._tail = 0
-        if self._wrote:
-            self._wrote(len(data), self._tail)
+        before = self._tail
         self._tail += len(data)
         self._pending = []
         self._pending_bytes = 0
+        if self._wrote:
+            self._wrote(len(data), before)
 
     def skip_to(self, seq):
         """Makes the next record's sequence number at least `seq`."""

@@ -226,3 +226,17 @@ def test_a_head_that_is_no_bytes_stops_the_owner_and_loses_nothing():
         log.append(1, b"a")
     log.flush()
     assert contents(FlashLog(path)) == [(1, 1, b"a")]
+
+
+def test_a_record_that_its_writer_could_not_count_is_there_once():
+    path = fresh_folder()
+    wrote = [MemoryError("swept")]
+    log = FlashLog(path, wrote=lambda count, before: wrote and _raise(wrote.pop()))
+    with raises(MemoryError):
+        log.append(1, b"one")
+    log.append(1, b"two")
+    assert [item[2] for item in FlashLog(path).read()] == [b"one", b"two"]
+
+
+def _raise(exc):
+    raise exc

@@ -116,3 +116,11 @@ def test_a_row_that_the_journal_has_forgotten_stays_as_it_is():
     new(path).began(Charge(999))
     new(path).repair(station.start())
     assert [(row.number, row.end_t) for row in new(path).rows()] == [(999, None)]
+
+
+def test_a_file_that_was_begun_and_not_noted_is_continued():
+    history = new()
+    whole(history, 1)
+    history._files.clear()  # what an interrupted end() had not come to
+    whole(history, 2)
+    assert [row.number for row in new(history.path).rows()] == [1, 2]

@@ -298,3 +298,48 @@ def test_after_a_power_cut_no_time_runs_behind_samples_that_were_delivered():
     station.journal.end(tx, 1, None, 2000, "PowerLoss")
     station.start(FakeClock(synchronised=False))  # what has ended needs no margin
     assert station.clock.now() <= sampled_at + 120
+
+
+class _Once:
+    """A function that fails, once, after or before the real one."""
+
+    def __init__(self, real, after=True):
+        self._real = real
+        self._after = after
+        self.failed = False
+
+    def __call__(self, *args):
+        if self.failed:
+            return self._real(*args)
+        self.failed = True
+        if self._after:
+            self._real(*args)
+        raise MemoryError("swept")
+
+
+def test_a_begin_or_end_that_was_interrupted_is_written_once():
+    for after in (False, True):
+        station = Station()
+        journal = station.journal
+        tx = journal.next_tx()
+        append = journal._append
+        journal._append = _Once(append, after)
+        with raises(MemoryError):
+            journal.begin(tx, 1, "04A1B2C3", 1000)
+        journal.begin(tx, 1, "04A1B2C3", 1000)
+        journal._append = _Once(append, after)
+        with raises(MemoryError):
+            journal.end(tx, 1, None, 2000, "Local")
+        journal.end(tx, 1, None, 2000, "Local")
+        assert [r.kind for r in station.start().read() if r.kind != BOOT] == [BEGIN, END], after
+        assert station.journal.open_transactions() == []
+
+
+def test_an_end_whose_running_state_was_not_forgotten_is_repeated():
+    station = Station()
+    tx = station.session(end=False)
+    station.journal.running.clear = _Once(station.journal.running.clear)
+    with raises(MemoryError):
+        station.journal.end(tx, 1, None, 2000, "Local")
+    station.journal.end(tx, 1, None, 2000, "Local")
+    assert [r.kind for r in station.start().read() if r.kind in (BEGIN, END)] == [BEGIN, END]

@@ -293,3 +293,24 @@ def test_a_number_in_another_unit_is_refused_and_the_one_that_was_meant_is_named
             settings.set_text(name, text, "installer")
         assert "did you mean" not in str(caught.value)
     settings.set_text("MaxImbalance", "0", "installer")
+
+
+def test_a_change_that_was_interrupted_can_be_repeated_and_is_told():
+    settings = new()
+    told = []
+    settings.changed.connect(told.append)
+    save = settings._slots.save
+
+    def interrupted(text):
+        settings._slots.save = save
+        raise MemoryError("swept")
+
+    settings._slots.save = interrupted
+    with raises(MemoryError):
+        settings.set("HeartbeatInterval", 20)
+    assert settings.get("HeartbeatInterval") == 300 and told == []
+    settings._untold.append("HeartbeatInterval")  # a change whose observers were not reached
+    settings.set("HeartbeatInterval", 300)
+    assert told == ["HeartbeatInterval"]
+    settings.set("HeartbeatInterval", 20)
+    assert settings.get("HeartbeatInterval") == 20 and told == ["HeartbeatInterval"] * 2
