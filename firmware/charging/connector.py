@@ -82,6 +82,9 @@ class Connector:
         self._connected = False
         self._seen = True  # False: the pilot has not been looked at since the connector was out of service
         self._unplugged_ms = None  # when the plug of an authorised user lost contact again, just after it went in
+        self._starting = None  # the Transaction whose begin is being written
+        self._untold = []  # (event, Transaction) of which nobody has been told yet
+        self._told = None  # the Status of which everybody has been told
         self._free_until = 0  # ms; a plug that was let go of is not locked again before
         self._waiting_ms = None  # since when the status is Preparing
         self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
@@ -157,7 +160,7 @@ class Connector:
     def cancel(self):
         """The usage ends before a transaction has begun (OCPP 1.6 §4.9 B1, B6)."""
         self.grant = self._unplugged_ms = None
-        self.used_up = self._connected
+        self.used_up = self.evse.connected
         self.update()
 
     def set_reserved(self, on):
@@ -203,7 +206,7 @@ class Connector:
         transaction.stop_ms = self._clock.ms()
         self.used_up = True
         self.metering.request()
-        self._log.info(self._area, "transaction %d stops: %s", transaction.number, reason)
+        self._log.info(self.area, "transaction %d stops: %s", transaction.number, reason)
         self.update()
         return True
 
@@ -213,7 +216,7 @@ class Connector:
         allowance = self._settings.get("MaxEnergyOnInvalidId")
         transaction.parent = parent or transaction.parent
         transaction.allowance_wh = transaction.wh + allowance
-        self._log.warning(self._area, "transaction %d: token refused, %d Wh left", transaction.number, allowance)
+        self._log.warning(self.area, "transaction %d: token refused, %d Wh left", transaction.number, allowance)
         self._deny_when_used_up(transaction)
 
     def _deny_when_used_up(self, transaction):
@@ -236,11 +239,11 @@ class Connector:
     def _look(self):
         was_seen, self._seen = self._seen, self.evse.state != "F"
         if self.evse.connected != self._connected:
-            self._connected = self.evse.connected
-            if self._connected:
+            if self.evse.connected:
                 self._plugged(was_seen and self._seen)
             else:
                 self._unplugged()
+            self._connected = self.evse.connected  # the last of it, so that what broke off is done again
 
     def _plugged(self, newly):
         """A vehicle is there: `newly`, or it stood here already when the connector came back into service."""
@@ -298,8 +301,13 @@ class Connector:
         self.stop("Local")
         self.update()
 
+    def out_of_order(self, on):
+        """The session cannot be followed any more: no energy, until it can."""
+        (self.evse.raise_fault if on else self.evse.clear_fault)("control_failed")
+
     @property
-    def _area(self):
+    def area(self):
+        """The name of the connector in the log."""
         return "connector %d" % self.number
 
     def _option(self, name, default):
@@ -368,9 +376,10 @@ class Connector:
             elif settling and self.status.state == word:
                 info = self.status.info  # until the vehicle has answered: one status less to report
         new = Status(word, evse.faults[0] if evse.faults else None, info)
-        if new != self.status:
+        if new != self._told:
             self.status = new
             self._station.status_changed.emit(self.number, new)
+            self._told = new
 
     # -- what takes time
 
@@ -378,13 +387,16 @@ class Connector:
         """Does what is due: time-outs, samples, beginning and finishing a transaction."""
         now = self._clock.ms()
         self._look()
+        self._tell()
         if not self._cable_in():
             self._cable_out()
         if self._unplugged_ms is not None and now - self._unplugged_ms >= _PLUGGING_MS:
             self.cancel()
         self._watch_time_out(now)
         self.metering.step()
-        if self.transaction is None:
+        if self._starting:
+            self._begin()
+        elif self.transaction is None:
             self._offer_free_session()
             if self.grant and self._ready_to_begin(now):
                 self._begin()
@@ -420,7 +432,7 @@ class Connector:
         limit = self._settings.get("ReadinessTimeOut" if ready else "ConnectionTimeOut") * 1000
         if limit and now - (self.plugged_ms if ready else self._waiting_ms) >= limit:
             self._waiting_ms = None
-            self._log.info(self._area, "nothing happened for %d s", limit // 1000)
+            self._log.info(self.area, "nothing happened for %d s", limit // 1000)
             self.cancel()
 
     def _ready_to_begin(self, now):
@@ -436,24 +448,33 @@ class Connector:
         return self.metering.polled_at >= self._requested_ms or waited_ms >= _READ_MS
 
     def _begin(self):
-        grant = self.grant
-        wh = None if self.metering.unreadable else self.metering.register_wh
-        try:
+        """Writes the begin; what breaks off here goes on with the next step, with the same transaction."""
+        transaction = self._starting
+        if transaction is None:
             number = self._journal.next_tx()
-            self._journal.begin(number, self.number, grant.token, wh, grant.reservation, grant.parent)
+            wh = None if self.metering.unreadable else self.metering.register_wh
+            transaction = Transaction(number, self.number, self.grant, self._clock.now(), self._clock.ms(), wh)
+            self._starting = transaction
+        try:
+            self._journal.begin(*transaction.beginning())
         except OSError as exc:
             # What is not written did not happen: no energy either.
-            self._log.error(self._area, "transaction is not kept, none begins: %s", exc)
+            self._starting = None
+            self._log.error(self.area, "transaction is not kept, none begins: %s", exc)
             self.cancel()
             return
-        transaction = Transaction(number, self.number, grant, self._clock.now(), self._clock.ms(), wh)
-        self.grant = None
-        self.transaction = transaction
         self.metering.begin(transaction)
-        transaction.enter(self._station.history)
-        self._log.info(self._area, "transaction %d begins at %d Wh", number, transaction.begin_wh)
+        self._untold.append(("start", transaction))
+        self.transaction, self.grant, self._starting = transaction, None, None
+        self._log.info(self.area, "transaction %d begins at %d Wh", transaction.number, transaction.begin_wh)
+        if not self._connected:
+            self.stop("EVDisconnected")  # gone while the begin was tried again
         self.update()
-        self._station.transaction_changed.emit("start", transaction)
+        self._tell()
+
+    def _tell(self):
+        while self._untold:
+            self._station.transaction_changed.emit(*self._untold.pop(0))
 
     def _ready_to_finish(self, now):
         """True when no more energy flows and the meter was read after that, or waiting any longer makes no sense."""
@@ -473,12 +494,13 @@ class Connector:
         transaction.wh = max(transaction.wh, self.metering.register_wh)
         self.metering.end(transaction)
         try:
-            transaction.close(self._journal, self._station.history)
+            transaction.close(self._journal)
         except OSError as exc:
             # The next step tries again. Until then nobody else can begin here.
-            self._log.error(self._area, "end of transaction %d is not kept: %s", transaction.number, exc)
+            self._log.error(self.area, "end of transaction %d is not kept: %s", transaction.number, exc)
             return
+        self._untold.append(("stop", transaction))
         self.transaction = None
-        self._log.info(self._area, "transaction %d ended at %d Wh", transaction.number, transaction.wh)
+        self._log.info(self.area, "transaction %d ended at %d Wh", transaction.number, transaction.wh)
         self.update()
-        self._station.transaction_changed.emit("stop", transaction)
+        self._tell()

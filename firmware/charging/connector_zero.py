@@ -12,6 +12,7 @@ class ConnectorZero:
         self._transactions = transactions
         self._changed = changed
         self._faults = ()
+        self._told = None  # the Status of which everybody has been told
         self.status = Status(UNAVAILABLE, None, "")
         self.update()
 
@@ -35,6 +36,7 @@ class ConnectorZero:
             if fault.blocks:
                 state = FAULTED
         status = Status(state, self._faults[0] if self._faults else None, "")
-        if status != self.status:
+        if status != self._told:
             self.status = status
             self._changed.emit(0, status)
+            self._told = status

@@ -271,20 +271,26 @@ class Metering:
     # -- transaction
 
     def begin(self, transaction):
-        """A transaction begins, its begin record is written: sample it and count from here."""
+        """A transaction begins, its begin record is written: sample it and count from here.
+
+        Saying so again changes nothing.
+        """
+        if self._transaction is transaction:
+            return
         self._transaction = transaction
         begin_wh = None if self.unreadable else transaction.begin_wh
         self._register.assume(transaction.begin_wh)
         self._saved_wh = transaction.begin_wh
         self._saved_ms = self._clock.ms()
-        self._journal_sample("begin", self._at(begin_wh))
+        self._journal_sample(transaction, "begin", self._at(begin_wh))
 
     def end(self, transaction):
         """A transaction ends, its end record is not yet written. Saying so again changes nothing."""
         if self._transaction is transaction:
-            self._journal_sample("end", self._at(transaction.end_wh))
+            reading = self._at(transaction.end_wh)
             self._transaction = None
             self._register.close()
+            self._journal_sample(transaction, "end", reading)
 
     def _at(self, wh):
         """Returns the newest reading for a value `wh` that another record carries as well."""
@@ -354,14 +360,13 @@ class Metering:
             return
         if self._transaction:
             self.secure()
-            self._journal_sample(context, reading, ago_s)
+            self._journal_sample(self._transaction, context, reading, ago_s)
         else:
             self._sampled.emit(self._number, context, self._clock.now() - ago_s, reading)
 
-    def _journal_sample(self, context, reading, ago_s=0):
-        tx = self._transaction.number
+    def _journal_sample(self, transaction, context, reading, ago_s=0):
         try:
-            self._journal.sample(tx, self._number, context, reading, self._evse.offered_ma, ago_s)
+            self._journal.sample(transaction.number, self._number, context, reading, self._evse.offered_ma, ago_s)
         except OSError as exc:
             self._log.error(self._area, "sample is not kept: %s", exc)
 

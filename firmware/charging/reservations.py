@@ -78,6 +78,7 @@ class Reservations:
         if not self._all:
             return
         now = self._clock.now()
+        self._end_used()
         self._end([r for r in self._all if r.expiry <= now], "expired")
         self._end([r for r in self._all if self._is_broken(r.connector)], "connector out of order")
         self._mark()
@@ -121,8 +122,11 @@ class Reservations:
         return all(c.status.state in _BROKEN for c in self._connectors if n in (0, c.number))
 
     def _transaction_changed(self, event, transaction):
-        if event == "start" and transaction.reservation is not None:
-            self._end([r for r in self._all if r.number == transaction.reservation], "used")
+        self._end_used()
+
+    def _end_used(self):
+        numbers = [c.transaction.reservation for c in self._connectors if c.transaction]
+        self._end([r for r in self._all if r.number in numbers], "used")
 
     def _end(self, ended, why):
         if not ended:

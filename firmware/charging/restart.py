@@ -16,7 +16,7 @@ _UNSAVED_MS = const(10_000)  # of what the supply gives, beside Metering's SAVE_
 _PAUSE_AFTER = const(32)  # records
 
 
-async def close_transactions(begins, connectors, clock, log, journal, reason, history, closed):
+async def close_transactions(begins, connectors, clock, log, journal, reason, closed):
     """Ends the transactions of the begin records for `reason` ("PowerLoss", or that of the reset that was pending).
 
     The end value is what the meter shows now, if that is plausible, else the last known value; it is never below what
@@ -48,7 +48,7 @@ async def close_transactions(begins, connectors, clock, log, journal, reason, hi
         except OSError as exc:
             log.error("restart", "sample is not kept: %s", exc)  # the end record has the value, too
         try:
-            transaction.close(journal, history)
+            transaction.close(journal)
         except OSError as exc:
             log.error("restart", "end of transaction %d is not kept: %s", begin.tx, exc)
             continue

@@ -146,8 +146,9 @@ class Schedules:
         """Sets the limits of all connectors as the profiles say it for this moment."""
         now = self._clock.now()
         profiles = self.profiles
+        self._change = now  # what breaks off is done again with the next step
         station = station_limit(profiles, now)
-        self._change = None
+        next_ = None
         leasts = {}
         for connector in self._connectors:
             n = connector.number
@@ -157,14 +158,15 @@ class Schedules:
             leasts[n] = _least(profile)
             self._ask_phases(connector, [x[1] for x in (limit, station) if x and x[1]])
             change = next_change(profiles, n, now, begun)
-            if change is not None and (self._change is None or change < self._change):
-                self._change = change
+            if change is not None and (next_ is None or change < next_):
+                next_ = change
         total = station and to_ma(station[0])
         if self._sharing:
             supply = self._settings.get("MaxCurrent")  # one for all of them
             self._sharing.share(supply if total is None else min(total, supply), leasts)
         else:
             _set(self._connectors[0].evse.limits, "station", total)
+        self._change = next_
 
     def _ask_phases(self, connector, said):
         """One phase where a profile allows no more, and the station can switch; else all (§3.13.7)."""

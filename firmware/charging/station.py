@@ -10,6 +10,7 @@ from firmware.charging.availability import Availability
 from firmware.charging.connector import Connector
 from firmware.charging.connector_zero import ConnectorZero
 from firmware.charging.metering import Metering
+from firmware.charging.turns import Turn
 from firmware.kernel.signal import Signal
 from firmware.store.slots import Slots
 
@@ -83,10 +84,14 @@ class Station:
         for i, evse in enumerate(evses):
             metering = Metering(i + 1, meters[i], evse, clock, log, settings, journal, self.sampled)
             self.connectors.append(Connector(i + 1, evse, metering, self, clock, log, settings, journal))
+        self._turns = []
         for connector in self.connectors:
             if len(evses) > 1:
                 connector.twin = True
             connector.update()
+            self._turns.append(Turn(connector.area, connector.step, clock, log, connector.out_of_order))
+        for step in (self._step_main_meter, self._step_schedules, self._step_reservations, self._step_journal):
+            self._turns.append(Turn("station", step, clock, log))
         if storage:
             if self._stored("/profiles").load():
                 self._schedules = self.schedules
@@ -94,6 +99,7 @@ class Station:
                 self._reservations = self.reservations
 
     def _transaction_changed(self, event, transaction):
+        transaction.enter(self.history)
         self._zero.update()
 
     # -- looking
@@ -376,12 +382,15 @@ class Station:
         except OSError as exc:
             self._log.error("history", "not repaired: %s", exc)
         begins = self._journal.open_transactions()
+        for begin in begins:
+            if self.connector(begin.connector):
+                self.connector(begin.connector).interrupted()
         if begins:
             from firmware.charging.restart import close_transactions  # most restarts find nothing to close
 
             reason = self.availability.kept.get("reset") or "PowerLoss"
             await close_transactions(
-                begins, self.connectors, self._clock, self._log, self._journal, reason, self.history, self._closed
+                begins, self.connectors, self._clock, self._log, self._journal, reason, self._closed
             )
         self.availability.keep("reset", None)
         if self._schedules:
@@ -389,21 +398,26 @@ class Station:
         self._ready = True
 
     def _closed(self, transaction):
-        connector = self.connector(transaction.connector_id)
-        if connector:
-            connector.interrupted()
         self.transaction_changed.emit("stop", transaction)
 
     def step(self):
         """What is due now on all connectors; the charging task calls it ten times a second."""
-        for connector in self.connectors:
-            connector.step()
+        for turn in self._turns:
+            turn.take()
+
+    def _step_main_meter(self):
         if self._main_meter or self._settings.get("ClockAlignedDataInterval"):
             self.main_meter.step()
+
+    def _step_schedules(self):
         if self._schedules:
             self._schedules.step()
+
+    def _step_reservations(self):
         if self._reservations:
             self._reservations.step()
+
+    def _step_journal(self):
         try:
             self._journal.flush_due()
         except OSError as exc:

@@ -38,6 +38,11 @@ class Transaction:
         self.allowance_wh = None  # register at which MaxEnergyOnInvalidId is used up
         self.end_t = None
 
+    def beginning(self):
+        """Returns the arguments of Journal.begin()."""
+        wh = None if self._begun_blind else self.begin_wh
+        return self.number, self.connector_id, self.token, wh, self.reservation, self.parent
+
     @property
     def stopping(self):
         """True from the decision to stop until the end record is written."""
@@ -60,18 +65,15 @@ class Transaction:
         except OSError:
             pass  # the journal has it, from which the history is repaired
 
-    def close(self, journal, history=None):
-        """Writes the end record and then the rest of the row in the charge history.
-
-        Raises OSError when the end record could not be written, and only then: it must be there exactly once.
-        """
+    def close(self, journal):
+        """Writes the end record. Raises OSError when it could not be written; doing it again changes nothing."""
         end_t = journal.time_in(self.number)
+        if end_t is not None:  # once the end is written, no time runs
+            self.end_t = end_t
         journal.end(self.number, self.connector_id, self.stop_token, self.end_wh, self.reason)
-        self.end_t = end_t
         for begin in journal.transaction(self.number):
             self.begin_t = begin.t  # the clock may have been learned meanwhile
             break
-        self.enter(history)
 
 
 class Grant:

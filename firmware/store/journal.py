@@ -97,7 +97,7 @@ class Journal:
         self._log.skip_to(tx)
         time = self._time()
         payload = records.begin_payload(time, tx, connector, token, wh, reservation, parent)
-        seq = self._once(BEGIN, tx, connector, payload)
+        seq = self._once(BEGIN, tx, connector, payload, tx in self._open)
         self._open.add(tx)
         self._timelines.begin(tx, time)
         self._writing.pop(connector, None)
@@ -110,7 +110,7 @@ class Journal:
         `token` is None when nobody presented one; `reason` is the field's word (OCPP 1.6 §7.36).
         """
         payload = records.end_payload(self._time(0, tx), tx, connector, token, wh, reason)
-        seq = self._once(END, tx, connector, payload)
+        seq = self._once(END, tx, connector, payload, tx not in self._open)
         self.running.clear(connector)
         self._open.discard(tx)
         self._timelines.end(tx)
@@ -253,9 +253,9 @@ class Journal:
 
     # -- inside
 
-    def _once(self, kind, tx, connector, payload):
-        """Appends a begin or end, unless an earlier call that was interrupted has done so; returns its number."""
-        if self._writing.get(connector) == (kind, tx):
+    def _once(self, kind, tx, connector, payload, known):
+        """Appends a begin or end, unless it is `known` or an interrupted call has written it; returns its number."""
+        if known or self._writing.get(connector) == (kind, tx):
             for record in self.transaction(tx):
                 if record.kind == kind:
                     self.flush()
