@@ -188,7 +188,7 @@ class Connector:
 
     def interrupted(self):
         """The power cut has ended a transaction here: with UnlockAfterPowerLoss its plug is let go of."""
-        if self._option("UnlockAfterPowerLoss", False):
+        if self.grant is None and self._option("UnlockAfterPowerLoss", False):
             self._free_until = _NEXT_USE
             self.update()
 

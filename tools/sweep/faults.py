@@ -95,6 +95,8 @@ class Sweep:
                 with os.fdopen(writing, "w") as file:
                     json.dump(points, file)
                 code = 0
+            except SystemExit as exc:
+                print(exc, file=sys.stderr, flush=True)
             finally:
                 os._exit(code)
         os.close(writing)
