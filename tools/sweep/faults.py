@@ -142,7 +142,7 @@ class Sweep:
         lines = {}
 
         def local(frame, event, argument):
-            if event == "line":
+            if event == "line" and not self.site.looking:
                 number = frame.f_lineno
                 point = lines.get(number)
                 if point is None:

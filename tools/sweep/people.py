@@ -90,13 +90,13 @@ class Driver:
 
     def _transaction(self):
         app = self.site.app
-        return app and app.station.transaction(self.number)
+        return app and self.site.look(app.station.transaction, self.number)
 
     def _state(self):
         app = self.site.app
         if not app:
             return "no station"
-        status = app.station.status(self.number)
+        status = self.site.look(app.station.status, self.number)
         return "%s %s" % (status.state, [fault.name for fault in app.evses[self.number - 1].faults])
 
     async def _charge(self, seconds, name):
@@ -167,7 +167,7 @@ class Driver:
 
     def _free(self):
         app = self.site.app
-        return app and app.station.status(self.number).state == "Available"
+        return app and self.site.look(app.station.status, self.number).state == "Available"
 
     async def _until(self, condition, wait_ms):
         end = self.site.loop.ms + wait_ms
@@ -202,7 +202,7 @@ class Operator:
             {"idTag": "LISTED", "idTagInfo": {"status": "Accepted"}},
         ])  # fmt: skip
         await self._do("GetLocalListVersion")
-        await self._do("ClearChargingProfile")
+        await self._do("ClearChargingProfile", wanted=("Accepted", "Unknown"))  # it may have been done the first time
         await self._set("LocalPreAuthorize", "true")
         await self._do("GetConfiguration", key=["MeterValueSampleInterval"])
         await self._do("ClearCache")
