@@ -1,7 +1,12 @@
 """The simulated board: two sockets with everything fitted. The second connector's pins are 20 higher."""
 
 
+# Where a real S3 keeps the cause of its last reset; the simulated chip answers for the same address.
+_RESET_REGISTER = 0x6000_8038
+
+
 def _connector(pin, unit):
+    contact = 31 + 10 * unit
     return {
         # The divider turns -12..+12 V into 0.33..2.97 V.
         "pilot": {
@@ -17,6 +22,10 @@ def _connector(pin, unit):
         "thermistor": {"adc": pin + 13, "pull_up_ohm": 10_000},
         "stop": {"pin": pin + 15},
         "emergency": {"pin": pin + 16},
+        "rccb_tripped": {"pin": contact},
+        "mcb_tripped": {"pin": contact + 1},
+        "breaker_tripped": {"pin": contact + 2},
+        "spd_tripped": {"pin": contact + 3},
         "indicator": {"red": pin + 17, "green": pin + 18, "blue": pin + 19},
         "meter": {"model": "sdm630", "unit": unit},
     }
@@ -31,5 +40,6 @@ LAYOUT = {
     "fitted": 1,
     "meter_bus": {"uart": 1, "baudrate": 9600},
     "readers": ({"kind": "pn532", "uart": 2},),
+    "reset_register": _RESET_REGISTER,
     "watchdog_ms": None,
 }

@@ -96,4 +96,13 @@ def test_cable_resistor_at_the_proximity_pin():
 def test_thermistor():
     assert near(circuit.thermistor_uv(250), 1_650_000, 10)
     assert circuit.thermistor_uv(800) < circuit.thermistor_uv(250) < circuit.thermistor_uv(0)
-    assert circuit.thermistor_uv(None) == 3_300_000
+    assert circuit.thermistor_uv("open") == 3_300_000 and circuit.thermistor_uv("short") == 0
+
+
+def test_both_half_waves_can_be_held():
+    made = pilot("B")
+    made.diode_shorted = True
+    made.hold(9_000, -4_000)
+    assert (made.high_mv, made.low_mv) == (9_000, -4_000)
+    made.attach("B")
+    assert made.low_mv == -made.high_mv, "the diode is still shorted"

@@ -2,6 +2,8 @@
 
 import struct
 
+from tools.sim.world.em4100_emulator import Em4100
+from tools.sim.world.field import Field
 from tools.sim.world.meter_emulator import MeterBus, crc16
 from tools.sim.world.pn532_emulator import ACK, ERROR, NACK, Pn532
 from tools.sim.world.world import UART_METER, UART_READER, World
@@ -21,7 +23,9 @@ class Bench:
         self.meter = MeterBus(self.world.lines[UART_METER], self.world.timeline, self.world.outlets)
         self.line = self.world.lines[UART_READER]
         self.line.configure(115_200)
-        self.reader = Pn532(self.line, self.world.timeline)
+        self.field = Field(self.world.timeline)
+        self.reader = Pn532(self.line, self.world.timeline, self.field)
+        Em4100(self.line, self.world.timeline, self.field)
 
     def wait(self, ms):
         self.ms += ms
@@ -182,7 +186,7 @@ def test_nack_from_the_host_repeats_the_answer():
 def test_listing_waits_for_a_card():
     bench = awake()
     assert bench.ask_reader(LIST_TARGET, 5_000) == ACK
-    bench.reader.show(bytes.fromhex("04A1B2C3"))
+    bench.field.show(bytes.fromhex("04A1B2C3"))
     bench.wait(20)
     assert bench.line.read(100) == bytes.fromhex("0000ff0cf4d54b01010004080404a1b2c3b400")
 
@@ -199,7 +203,7 @@ def test_ack_from_the_host_aborts():
     bench = awake()
     bench.ask_reader(LIST_TARGET)
     bench.ask_reader(ACK)
-    bench.reader.show(bytes(range(7)))
+    bench.field.show(bytes(range(7)))
     bench.wait(50)
     assert not bench.line.any()
 
@@ -207,15 +211,15 @@ def test_ack_from_the_host_aborts():
 def test_long_ids():
     for length in (7, 10):
         bench = awake()
-        bench.reader.show(bytes(range(length)))
+        bench.field.show(bytes(range(length)))
         answer = bench.ask_reader(LIST_TARGET)[len(ACK) :]
         assert answer[12] == length and answer[13 : 13 + length] == bytes(range(length))
 
 
 def test_cards_come_one_after_the_other_with_a_gap():
     bench = awake()
-    bench.reader.show(b"\x04\x01\x01\x01")
-    bench.reader.show(b"\x04\x02\x02\x02")
+    bench.field.show(b"\x04\x01\x01\x01")
+    bench.field.show(b"\x04\x02\x02\x02")
     assert b"\x04\x01\x01\x01" in bench.ask_reader(LIST_TARGET)
     bench.wait(1_200)
     assert bench.ask_reader(LIST_TARGET) == ACK, "nobody in the gap"

@@ -47,22 +47,23 @@ class OutletMeter:
 
     def __init__(self, outlet):
         self._outlet = outlet
-        self._values = None
+        self._shown = None
         self.lost_phase = None
 
     async def read(self):
         outlet = self._outlet
-        if outlet.meter_silent:
+        if outlet.meter.silent:
             raise OSError("no answer")
         if not self.repeats:
-            self._values = outlet.meter_values()
-        currents, millivolts, uj = self._values
-        currents = currents[:1] + currents[1:]  # each reading is another object
-        voltages = tuple(0 if phase == self.lost_phase else millivolts for phase in range(3))
-        power_w = -sum(currents) * millivolts // 1_000_000 if self.backwards else None
-        if not self.measures_currents:
+            self._shown = outlet.meter_shows()
+        shown = self._shown
+        currents = shown.currents_ma[:1] + shown.currents_ma[1:]  # each reading is another object
+        voltages = tuple(0 if phase == self.lost_phase else mv for phase, mv in enumerate(shown.voltages_mv))
+        power_w = -sum(shown.powers_mw) // 1000 if self.backwards else None
+        if not self.measures_currents or outlet.meter.blind:
             currents = None
-        return Reading(energy_wh=uj // 3_600_000_000, power_w=power_w, currents_ma=currents, voltages_mv=voltages)
+        wh = shown.imported_uj // 3_600_000_000
+        return Reading(energy_wh=wh, power_w=power_w, currents_ma=currents, voltages_mv=voltages)
 
 
 class Bench:

@@ -5,7 +5,6 @@ Runs in the MicroPython unix port only, with the shadow modules of tools/sim/dev
 """
 
 import asyncio
-import json
 import os
 import select
 import socket
@@ -20,20 +19,22 @@ from micropython import const
 
 import tools.sim.config as configuration
 from firmware.version import VERSION
+from tools.sim.claim import claim
+from tools.sim.control import messages
 from tools.sim.control.bridge import Bridge
 from tools.sim.control.commands import Commands
 from tools.sim.control.server import Server
+from tools.sim.kept import CAUSES, Kept
 from tools.sim.signals import open_signals
 from tools.sim.world import eventloop, flash
+from tools.sim.world.em4100_emulator import Em4100
+from tools.sim.world.field import Field
 from tools.sim.world.meter_emulator import MeterBus
 from tools.sim.world.pn532_emulator import Pn532
-from tools.sim.world.record import Record
 from tools.sim.world.uart import TtyLine
-from tools.sim.world.vehicle import Register
 from tools.sim.world.world import UART_METER, UART_READER, World
 
 EXIT_CODES = {"exit": 0, "soft": 64, "hard": 65, "watchdog": 66}
-_CAUSES = {"soft": machine.SOFT_RESET, "hard": machine.HARD_RESET, "watchdog": machine.WDT_RESET}
 
 _WATCHDOG_CHECK_MS = const(500)
 _KEEP_CLOCK_MS = const(1000)
@@ -41,37 +42,43 @@ _FIRST_WORDS_MS = const(60)  # for a tester to connect and subscribe
 _LISTEN_MS = const(20)
 _GOODBYE_MS = const(50)  # so that the last events are on their way
 _MAX_LOG_LINE = const(1000)
+_EADDRINUSE = const(98)
+_EACCES = const(13)
 
 
 class Charger:
-    """The simulated charger as the control socket sees it. Raises OSError when it cannot be built."""
+    """The simulated charger as the control socket sees it. Raises OSError or claim.Claimed when it cannot be built.
 
-    def __init__(self, config, directory, host, port, mount_point="/flash"):
+    collector   the collector.Collections that counts garbage collections
+    tied        stdin is a pipe of the process that started this one: the power goes when it ends
+    """
+
+    def __init__(self, config, directory, host, port, mount_point="/flash", collector=None, tied=False):
         self.server = None  # until it can be heard
         self._config = config
-        self._directory = directory
-        self._make_directory()
+        self._tied = tied
+        self.kept = Kept(directory, config["sim"]["keep_vehicle"])
+        self._claim = claim(directory)
         self.clock = time.board_clock
         eventloop.install(self.clock)
-        self._restore_clock()
+        self.kept.clock(self.clock)
         self.clock.set_speed(config["sim"]["time_rate"])
         hw = config["hw"]
-        self.registers = self._restore_registers(config["sim"]["meter_wh"])
-        self.world = World(
-            self.clock.ms, self.emit, hw["connectors"], hw["cable"] == "socket", hw["phases"], self.registers
-        )
+        registers = self.kept.registers(config["sim"]["meter_wh"])
+        self.world = World(self.clock.ms, self.emit, hw["connectors"], hw["cable"] == "socket", hw["phases"], registers)
         self.world.timeline.arrange = self._arrange
-        self._restore_vehicles()
-        self.reader = None
+        self.field = Field(self.world.timeline)
+        self.readers = ()  # the built-in ones: a Pn532 and an Em4100
         self._connect_lines(config["uart"])
-        self.bridge = Bridge(self.world, self.clock, self.emit)
-        self.server = Server(host, port, Commands(self).handle, self.clock.ms)
-        self._tell_flash = False
+        self.kept.attach(self.world.outlets, self.readers)
+        self.version = config["identity"]["firmware"] or VERSION
+        self.bridge = Bridge(self.world, self.clock, self.emit, self.version, collector)
+        self.server = _listen(host, port, Commands(self).handle, self.clock.ms)
+        self._tell_flash = self._tell_log = self._time_told = False
         self.flash = flash.mount(directory, config["sim"]["flash_kib"], vfs, mount_point, self.kill, self._flash_used)
-        machine.attach(self.world, self._reset_now, self._reset_cause(), config["sim"]["adc_noise_mv"] * 110)
+        machine.attach(self.world, self._reset_now, self.kept.take_cause(), config["sim"]["adc_noise_mv"] * 110)
         network.attach(self.world)
         self.pid = _own_pid()
-        self.version = config["identity"]["firmware"] or VERSION
         self._ending = asyncio.Event()
         self._end = None
         self._console = select.poll()
@@ -87,6 +94,8 @@ class Charger:
         signals = open_signals()
         if signals:
             asyncio.create_task(self._watch_signals(signals))
+        if self._tied:
+            asyncio.create_task(self._watch_parent())
         # The firmware first: who can connect is answered at once, and building it takes longer than that.
         self._firmware = asyncio.create_task(self._run_firmware())
         for task in self.background():
@@ -111,6 +120,8 @@ class Charger:
     async def _run_firmware(self):
         try:
             app = self._build()
+            messages.watch(lambda: self.server.wants_messages, self._message)
+            self._ignore_backend_time(app.clock)
             self.bridge.attach(app)
             await self._leave_time_to_subscribe()
             kind = await app.run()
@@ -174,27 +185,30 @@ class Charger:
         sys.exit(self._leave(kind))
 
     def _leave(self, kind):
-        self._save_registers()
-        if kind in _CAUSES:
-            with open(self._directory + "/reset_cause", "w") as file:
-                file.write(kind)
+        try:
+            self.kept.save()
+            if kind in CAUSES:
+                self.kept.set_cause(kind)
+        except OSError as exc:
+            self.console("the state of the hardware is not kept: %s" % exc)
         return EXIT_CODES[kind]
 
     def kill(self):
         """The power goes: no handler, no flush, no farewell."""
-        self._save_registers()
-        self._clock_record.save(*self.clock.keep())
+        try:
+            self.kept.save()
+            self.kept.save_clock()
+        except OSError:
+            pass  # a full disk, say: the power goes nevertheless
         os.system("kill -9 $PPID")
 
-    def _reset_cause(self):
-        path = self._directory + "/reset_cause"
-        try:
-            with open(path) as file:
-                kind = file.read()
-            os.remove(path)
-        except OSError:
-            return machine.PWRON_RESET
-        return _CAUSES.get(kind, machine.PWRON_RESET)
+    async def _watch_parent(self):
+        """A process that has ended, however, takes its charger with it."""
+        come = select.poll()
+        come.register(sys.stdin, select.POLLIN)
+        while not come.poll(0):
+            yield core._io_queue.queue_read(sys.stdin)
+        self.kill()
 
     async def _watch_signals(self, signals):
         come = select.poll()
@@ -208,25 +222,22 @@ class Charger:
             await asyncio.sleep_ms(_WATCHDOG_CHECK_MS)
             if machine.WDT.active:
                 machine.WDT.active.check()
+            self.bridge.look_at_collections()
 
     # Hardware.
 
-    def _make_directory(self):
-        try:
-            os.mkdir(self._directory)
-        except OSError:
-            os.listdir(self._directory)  # raises if it is not a directory
-
     def _connect_lines(self, paths):
-        lines = self.world.lines
+        lines, timeline = self.world.lines, self.world.timeline
         if paths["meter"]:
             lines[UART_METER] = _tty(paths["meter"], "meter")
         else:
-            MeterBus(lines[UART_METER], self.world.timeline, self.world.outlets, self._save_registers)
+            MeterBus(lines[UART_METER], timeline, self.world.outlets, self.kept.save_registers)
         if paths["rfid"]:
             lines[UART_READER] = _tty(paths["rfid"], "rfid")
         else:
-            self.reader = Pn532(lines[UART_READER], self.world.timeline)
+            line = lines[UART_READER]
+            self.readers = Pn532(line, timeline, self.field), Em4100(line, timeline, self.field)
+            _share(line, *self.readers)
 
     def _arrange(self, delay_ms):
         asyncio.create_task(self._look_again(delay_ms))
@@ -235,52 +246,37 @@ class Charger:
         await asyncio.sleep_ms(delay_ms)
         self.world.timeline.look()
 
-    def _restore_registers(self, delivered_wh):
-        """Returns a Register for each connector: what a meter has shown never becomes less."""
-        self._register_record = Record(self._directory + "/meters.bin", len(delivered_wh))
-        kept = self._register_record.values or (0,) * len(delivered_wh)
-        registers = [Register(wh) for wh in delivered_wh]
-        for index, register in enumerate(registers):
-            register.uj = max(register.uj, kept[index])
-        return registers
-
-    def _save_registers(self, _=None):
-        self._register_record.save(*[register.uj for register in self.registers])
-
-    def keep_vehicles(self):
-        """Remembers what is plugged in, for a configuration in which it stays while the power is off."""
-        if self._vehicle_file:
-            with open(self._vehicle_file + ".new", "w") as file:
-                json.dump([outlet.vehicle_state() for outlet in self.world.outlets], file)
-            os.rename(self._vehicle_file + ".new", self._vehicle_file)
-
-    def _restore_vehicles(self):
-        self._vehicle_file = self._directory + "/vehicles.json" if self._config["sim"]["keep_vehicle"] else None
-        if self._vehicle_file:
-            try:
-                with open(self._vehicle_file) as file:
-                    states = json.load(file)
-            except OSError:
-                return  # nothing was ever plugged in
-            for outlet, state in zip(self.world.outlets, states):  # noqa: B905
-                outlet.restore_vehicle(*state)
-
-    def _restore_clock(self):
-        self._clock_record = Record(self._directory + "/rtc.bin", 3)
-        if self._clock_record.values:
-            self.clock.restore(*self._clock_record.values)
-
     async def _keep_clock(self):
         # Its battery lets the real-time clock go on; in fast time it must not fall back to the host's.
         while True:
-            self._clock_record.save(*self.clock.keep())
+            try:
+                self.kept.save_clock()
+            except OSError as exc:
+                self.console("the time is not kept: %s" % exc)
             await asyncio.sleep_ms(_KEEP_CLOCK_MS)
+
+    def _ignore_backend_time(self, clock):
+        """In a time of its own the board has no use for what a central system in real time says."""
+        set_unix = clock.set_unix
+
+        def take(unix, source, ms=0):
+            own = self.clock.rate != 1 or self._config["sim"]["keep_clock"]
+            if source == "ocpp" and own and clock.synchronised:
+                if not self._time_told:
+                    self._time_told = True
+                    why = "runs at rate %s" % self.clock.rate if self.clock.rate != 1 else "was told to keep its clock"
+                    self.app.log.warning("sim", "the board %s: the back-end's time is ignored", why)
+                return
+            self._time_told = False
+            set_unix(unix, source, ms)
+
+        clock.set_unix = take
 
     def set_time(self, unix):
         """Sets the real-time clock, and the firmware takes the time from it as at power-on."""
         self.clock.set_unix(unix)
         self.clock.lost = False
-        self._clock_record.save(*self.clock.keep())
+        self.kept.save_clock()
         if self.app:
             self.app.clock.source = "none"
             self.app.clock.set_unix(unix, "rtc")
@@ -290,7 +286,7 @@ class Charger:
     def lose_time(self):
         """The battery of the real-time clock is gone, and the firmware has had no time since power-on."""
         self.clock.lose()
-        self._clock_record.save(*self.clock.keep())
+        self.kept.save_clock()
         if self.app:
             self.app.clock.source = "none"
 
@@ -314,13 +310,18 @@ class Charger:
         if self.server and self.server.has_subscribers:
             self.server.emit(name, fields)
 
+    def _message(self, direction, text):
+        self.emit("message", {"direction": direction, "text": text})
+
     def snapshot(self):
         return self.bridge.snapshot()
 
     def set_log_level(self, name):
+        """From now on lines of this level and above are told as events, too."""
         from firmware.kernel.log import level_of
 
         self._tell_flash = name == "debug"
+        self._tell_log = True
         if self.app:
             self.app.log.level = level_of(name)
 
@@ -330,12 +331,37 @@ class Charger:
 
     def _log(self, line):
         unix, level, area, text = line
+        self.bridge.logged(line, self._tell_log)
         self.console("%d %s %s" % (unix, area, text))
 
     def console(self, text):
         """Writes a line to stderr, unless whoever holds the other end of the pipe does not read."""
         if self._console.poll(0):
-            sys.stderr.write(text[:_MAX_LOG_LINE] + "\n")
+            try:
+                sys.stderr.write(text[:_MAX_LOG_LINE] + "\n")
+            except OSError:
+                pass  # a full disk, or a reader that has gone: no reason for the firmware to stumble
+
+
+def _listen(host, port, handle, ms):
+    """Returns the Server. Raises OSError with a text for a person."""
+    try:
+        return Server(host, port, handle, ms)
+    except (OSError, IndexError) as exc:
+        reasons = {_EADDRINUSE: "the port is in use", _EACCES: "that port is not allowed"}
+        why = reasons.get(getattr(exc, "errno", None), "there is no such address here")
+        raise OSError("%s:%d: %s; choose another address with --control" % (host, port, why))
+
+
+def _share(line, pn532, em4100):
+    """Two readers on one line: the board hears the one whose speed it has."""
+    heard = line.on_write
+
+    def written(data):
+        if not em4100.listened_to:
+            heard(data)
+
+    line.on_write = written
 
 
 def _tty(path, name):

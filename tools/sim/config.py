@@ -31,6 +31,7 @@ _FIELDS = (
     ("sim", "time_rate", _NUMBER, 0.01, 1000, 1),
     ("sim", "flash_kib", int, 64, 16384, 2048),
     ("sim", "keep_vehicle", bool, None, None, False),
+    ("sim", "keep_clock", bool, None, None, False),
     ("sim", "adc_noise_mv", int, 0, 500, 10),
 )
 _RECONNECT = (("min_s", "ReconnectMin"), ("max_s", "ReconnectMax"), ("jitter_s", "ReconnectJitter"))
@@ -113,9 +114,25 @@ def check(raw):
         config["keys"][key] = value
     config["sim"]["meter_wh"] = _meter_wh(_section(raw, "sim").get("meter_wh", 0), config["hw"]["connectors"])
     url = config["ocpp"]["url"]
-    if url is not None and not (url.startswith("ws://") or url.startswith("wss://")):
-        raise ConfigError("ocpp.url begins with ws:// or wss://")
+    if url is not None:
+        check_url(url)
     return config
+
+
+def check_url(url):
+    """Raises ConfigError for what cannot be the address of a central system."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("ws", "wss"):
+        raise ConfigError("ocpp.url begins with ws:// or wss://, not %s" % url)
+    authority = rest.split("/")[0].split("?")[0]
+    authority = authority.rpartition("@")[2]
+    host, colon, port = authority.rpartition(":")
+    if not colon or "]" in port:  # the address of IPv6 has colons of its own
+        host, port = authority, "80"
+    if not host or any(char <= " " for char in url):
+        raise ConfigError("ocpp.url names no host: %s; it is like ws://192.168.1.10:9000" % url)
+    if not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ConfigError("ocpp.url has no port from 1 to 65535: %s" % url)
 
 
 def _meter_wh(value, connectors):

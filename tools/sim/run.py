@@ -1,10 +1,13 @@
 # Entry of the simulated charger. MIT license.
 """Runs the firmware above a simulated board on the MicroPython unix port:
 
-    micropython tools/sim/run.py --config FILE.json --state DIR --control HOST:PORT
+    micropython tools/sim/run.py --config FILE.json --state DIR --control HOST:PORT [--tied]
+
+`--tied`: stdin is a pipe of the process that has started this one, and its end is a power cut.
 
 Exit codes: 0 orderly stop, 64 soft reset, 65 hard reset, 66 watchdog or update, 2 wrong configuration or arguments,
-1 damaged flash image. Whoever started it starts it again after 64 to 66.
+1 it cannot run here (directory or port in use, disk full, damaged flash image). Whoever started it starts it again
+after 64 to 66.
 """
 
 import gc
@@ -18,12 +21,23 @@ _ROOT = sys.argv[0].rpartition("tools/sim/")[0].rstrip("/") or "."
 # The board's modules come before those of the unix port.
 sys.path[:0] = [_ROOT + "/tools/sim/device", _ROOT, _ROOT + "/lib"]
 
-_USAGE = "usage: micropython tools/sim/run.py --config FILE.json --state DIR [--control HOST:PORT]"
+_USAGE = "usage: micropython tools/sim/run.py --config FILE.json --state DIR [--control HOST:PORT] [--tied]"
+
+
+_REASONS = {
+    2: "there is no such directory",
+    13: "it may not be written to",
+    20: "it is no directory",
+    27: "the file would be too large",
+    28: "no space is left on the disk",
+    30: "it may not be written to",
+}
 
 
 def _arguments(argv):
-    """Returns {"config", "state", "control"}; ends the process when they make no sense."""
-    values = {}
+    """Returns {"config", "state", "control", "tied"}; ends the process when they make no sense."""
+    values = {"tied": "--tied" in argv}
+    argv = [word for word in argv if word != "--tied"]
     names = ("--config", "--state", "--control")
     for index in range(0, len(argv), 2):
         if argv[index] not in names or index + 1 >= len(argv):
@@ -41,13 +55,16 @@ def _refuse(reason, code=2):
 
 def _address(text):
     host, _, port = (text or "").rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        _refuse("the control address is HOST:PORT, not %s" % text)
+    if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+        _refuse("the control address is HOST:PORT with a port from 1 to 65535, not %s" % text)
     return host, int(port)
 
 
 def main(argv):
     arguments = _arguments(argv)
+    from tools.sim.collector import Collections
+
+    collector = Collections().install()
     import tools.sim.config as configuration
 
     try:
@@ -57,15 +74,22 @@ def main(argv):
     host, port = _address(arguments.get("control") or config["sim"]["control"])
 
     from tools.sim.charger_process import Charger
+    from tools.sim.claim import Claimed
     from tools.sim.world.flash import ImageError
 
     try:
-        charger = Charger(config, arguments["state"], host, port)
+        charger = Charger(config, arguments["state"], host, port, collector=collector, tied=arguments["tied"])
     except configuration.ConfigError as exc:
         _refuse(str(exc))
-    except (OSError, ImageError) as exc:
-        _refuse("cannot start: %s" % exc, 1)
+    except (Claimed, ImageError) as exc:
+        _refuse(str(exc), 1)
+    except OSError as exc:
+        _refuse("cannot start on %s: %s" % (arguments["state"], _reason(exc)), 1)
     sys.exit(charger.run())
+
+
+def _reason(exc):
+    return _REASONS.get(exc.errno, str(exc)) if isinstance(exc.errno, int) else str(exc.errno)
 
 
 if __name__ == "__main__":

@@ -200,12 +200,12 @@ class _Meter:
         from firmware.kernel.reading import Reading
 
         await asyncio.sleep(0.03)
-        currents, mv, uj = self._outlet.meter_values()
+        shown = self._outlet.meter_shows()
         return Reading(
-            energy_wh=uj // 3_600_000_000,
-            power_w=sum(currents) * mv // 1_000_000,
-            currents_ma=tuple(currents),
-            voltages_mv=(mv, mv, mv),
+            energy_wh=shown.imported_uj // 3_600_000_000,
+            power_w=sum(shown.powers_mw) // 1000,
+            currents_ma=shown.currents_ma,
+            voltages_mv=shown.voltages_mv,
             frequency_mhz=50_000,
         )
 

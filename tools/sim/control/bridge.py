@@ -3,16 +3,29 @@
 
 import gc
 
+from micropython import const
+
+from firmware.kernel.clock import iso8601
+from firmware.kernel.log import format_line
 from firmware.ocpp.v16.status import error_code
+
+_LOG_LINES = const(20)  # of the snapshot
+_LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error"}
 
 
 class Bridge:
-    """`emit(name, fields)` sends an event. `app` is None until the firmware has been built."""
+    """`emit(name, fields)` sends an event. `app` is None until the firmware has been built. `collector` counts garbage
+    collections, None: nothing does."""
 
-    def __init__(self, world, clock, emit):
+    def __init__(self, world, clock, emit, version="", collector=None):
         self._world = world
         self._clock = clock
         self._emit = emit
+        self._version = version
+        self._collector = collector
+        if collector:
+            collector.closed = lambda: any(outlet.contactor.coil for outlet in world.outlets)
+        self._lines = []  # the newest of the log
         self.app = None
 
     def attach(self, app):
@@ -69,7 +82,32 @@ class Bridge:
     def _queue_changed(self, *_):
         self._emit("queue", {"len": self.app.link.queue_length})
 
+    def logged(self, line, tell):
+        """Takes a line of the log; `tell`: as an event, too."""
+        self._lines.append(line)
+        if len(self._lines) > _LOG_LINES:
+            self._lines.pop(0)
+        if tell:
+            _, level, area, text = line
+            self._emit("log", {"level": _LEVELS[level], "area": area, "text": text})
+
+    def look_at_collections(self):
+        if self._collector:
+            self._collector.look()
+
     # Snapshot.
+
+    def _collections(self):
+        """Returns the figures of garbage collection. A firmware that counts by itself is to be asked here."""
+        if not self._collector:
+            return None
+        self._collector.look()
+        return self._collector.figures()
+
+    def _holds(self):
+        """Returns how late the control task was: 99.9 % of its periods, and the worst."""
+        gaps = self.app.supervisor.gaps
+        return {"p999_ms": gaps.p999_ms, "max_ms": gaps.max_ms}
 
     def snapshot(self):
         """Returns the whole state; before the firmware runs, that of the hardware alone."""
@@ -80,6 +118,14 @@ class Bridge:
             "queue": app.link.queue_length if app else 0,
             "time": app.clock.now() if app else self._clock.unix(),
             "heap_free": gc.mem_free(),
+            "version": self._version,
+            "gc": self._collections(),
+            "holds": self._holds() if app else None,
+            "log": [format_line(line, iso8601) for line in self._lines],
+            "net": None,
+            "portal": None,
+            "portal_dns": None,
+            "slot": None,
             "connectors": [self._connector(outlet) for outlet in self._world.outlets],
         }
 
@@ -89,7 +135,7 @@ class Bridge:
         fields = {
             "status": None,
             "cp": pilot.state,
-            "cable_a": outlet.vehicle.cable_a,
+            "cable_a": outlet.cable_a,
             "duty": pilot.duty / 100,
             "amps": outlet.offered_a(),
             "drawn_a": [milliamps / 1000 for milliamps in outlet.currents_ma()],

@@ -32,6 +32,7 @@ class _Client:
         self._out = bytearray()
         self._flushing = False
         self.subscribed = False
+        self.messages = False  # it wants to see the OCPP messages, too
         self.closed = False
 
     def send(self, line):
@@ -96,6 +97,10 @@ class Server:
     def has_subscribers(self):
         return any(client.subscribed for client in self._clients)
 
+    @property
+    def wants_messages(self):
+        return any(client.subscribed and client.messages for client in self._clients)
+
     def mute(self):
         """Sends no event any more: the last one has been told."""
         for client in self._clients:
@@ -105,7 +110,7 @@ class Server:
         """Sends an event to every subscriber."""
         line = None
         for client in self._clients:
-            if client.subscribed:
+            if client.subscribed and (client.messages or name != "message"):
                 if line is None:
                     event = {"ev": name, "t": self._ms()}
                     event.update(fields)

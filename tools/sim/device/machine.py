@@ -11,6 +11,7 @@ HARD_RESET = const(2)
 WDT_RESET = const(3)
 DEEPSLEEP_RESET = const(4)
 SOFT_RESET = const(5)
+BROWN_OUT = const(15)  # what the chip's register says; reset_cause() calls it a power-on
 
 # Sampling: one conversion with its Python overhead. Not a divisor of the pilot's period of 1000 us, so that a burst
 # meets every part of it.
@@ -234,7 +235,17 @@ def soft_reset():
 
 
 def reset_cause():
-    return _Board.reset_cause
+    return PWRON_RESET if _Board.reset_cause == BROWN_OUT else _Board.reset_cause
+
+
+class _Memory:
+    """The registers of the chip; of those only the one with the cause of the last reset is ever looked at."""
+
+    def __getitem__(self, address):
+        return BROWN_OUT if _Board.reset_cause == BROWN_OUT else 1
+
+
+mem32 = _Memory()
 
 
 def unique_id():

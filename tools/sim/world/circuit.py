@@ -67,6 +67,7 @@ class Pilot:
         self._u16 = -1
         self._vehicle = (_GENERATOR_MV, -_GENERATOR_MV)  # what the vehicle makes of the two half-waves
         self._resistor = None
+        self._held = False  # both half-waves, by force
         self.diode_shorted = False
         self.shorted = False  # CP to PE
         self.broken = False  # CP or PE wire open
@@ -86,6 +87,7 @@ class Pilot:
     def attach(self, state):
         """Connects a vehicle in pilot state "A" (nothing) to "F" (CP pulled to -12 V)."""
         self._resistor = VEHICLE_OHM.get(state)
+        self._held = False
         if state == "E":
             self._vehicle = (0, 0)
         elif state == "F":
@@ -97,7 +99,15 @@ class Pilot:
     def force(self, high_mv, diode):
         """Holds the positive half-wave at a voltage; without diode the negative one is its mirror image."""
         self._resistor = None
+        self._held = False
         self._vehicle = (high_mv, -_GENERATOR_MV if diode else -high_mv)
+        self.update()
+
+    def hold(self, high_mv, low_mv):
+        """Holds both half-waves at the terminal, whatever could cause such voltages."""
+        self._resistor = None
+        self._held = True
+        self._vehicle = (high_mv, low_mv)
         self.update()
 
     @property
@@ -114,7 +124,7 @@ class Pilot:
             high, low = divide(self._resistor, not self.diode_shorted)
         else:
             high, low = self._vehicle
-            if self.diode_shorted and high > 0:
+            if self.diode_shorted and high > 0 and not self._held:
                 low = -high
         self.high_mv, self.low_mv = high, low
         self.high_uv = _OFFSET_UV + high * _UV_PER_MV
@@ -133,13 +143,16 @@ class Pilot:
 
 def proximity_uv(ohm):
     """Returns the voltage at the PP pin for a cable resistor, or None for no cable."""
-    return _SUPPLY_UV if ohm is None else _SUPPLY_UV * ohm // (ohm + _PULL_UP_OHM)
+    return _SUPPLY_UV if ohm is None else int(_SUPPLY_UV * ohm // (ohm + _PULL_UP_OHM))
 
 
 def thermistor_uv(tenths):
-    """Returns the voltage at the thermistor's pin for a temperature in tenths of a degree; None: sensor torn off."""
-    if tenths is None:
+    """Returns the voltage at the thermistor's pin for a temperature in tenths of a degree, for "open" (a wire that is
+    torn off) or for "short"."""
+    if tenths == "open":
         return _SUPPLY_UV
+    if tenths == "short":
+        return 0
     kelvin = tenths / 10 + 273.15
     ohm = _NTC_OHM * math.exp(_NTC_BETA * (1 / kelvin - 1 / 298.15))
     return int(_SUPPLY_UV * ohm / (ohm + _NTC_OHM))

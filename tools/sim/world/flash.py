@@ -96,9 +96,13 @@ def mount(directory, kib, vfs, mount_point, on_cut=None, on_operation=None):
         os.stat(path)
     except OSError:
         # A new image gets its name when it is complete, so that a power cut leaves none or a good one.
-        Flash.create(path + ".new", kib)
-        vfs.VfsLfs2.mkfs(Flash(path + ".new"))
-        os.rename(path + ".new", path)
+        try:
+            Flash.create(path + ".new", kib)
+            vfs.VfsLfs2.mkfs(Flash(path + ".new"))
+            os.rename(path + ".new", path)
+        except OSError:
+            os.remove(path + ".new")  # half an image on a full disk
+            raise
     flash = Flash(path, on_cut, on_operation)
     try:
         file_system = vfs.VfsLfs2(flash)

@@ -1,5 +1,5 @@
 # One connector of the simulated station with everything behind it. MIT license.
-"""An outlet: pilot, cable, contactor, lock, residual current device, temperature, supply, meter register and vehicle.
+"""An outlet: pilot, cable, contactor, lock, residual current device, temperature, supply, meter and vehicle.
 
 `emit(name, fields)` is told what happens physically. What is called a fault here is done to the circuit, so that the
 firmware has to find it.
@@ -8,15 +8,18 @@ firmware has to find it.
 from micropython import const
 
 from tools.sim.world import circuit
-from tools.sim.world.circuit import Pilot
+from tools.sim.world.circuit import CABLE_OHM, Pilot
+from tools.sim.world.light import Light
+from tools.sim.world.meter import Meter
 from tools.sim.world.switchgear import Contactor, Lock, Rcd
-from tools.sim.world.vehicle import OVERVOLTAGE_MV, UNDERVOLTAGE_MV, VOLTS_MV, Register, Vehicle
+from tools.sim.world.vehicle import OVERVOLTAGE_MV, UNDERVOLTAGE_MV, VOLTS_MV, Vehicle
 
 _AMBIENT_DC = const(250)  # tenths of a degree
 _OVERTEMPERATURE_DC = const(950)
 _PRESS_MS = const(300)  # how long a person holds a button
-_LED_WINDOW_MS = const(1000)  # a light that blinks or breathes within it has one colour
 
+# Protective devices whose tripping a contact tells.
+CONTACTS = ("rccb", "mcb", "breaker", "spd")
 FAULTS = (
     "rcd",
     "relay_weld",
@@ -30,46 +33,52 @@ FAULTS = (
     "undervoltage",
     "overvoltage",
     "overcurrent",
-)
+    "overcurrent_sensor",
+    "imbalance",
+) + CONTACTS
 
 
 class Outlet:
+    """`temperature` is in tenths of a degree, or "open" or "short"; `supply` the mV of the three phases."""
+
     def __init__(self, number, timeline, emit, socket=True, phases=3, register=None):
         self.number = number
         self._timeline = timeline
         self._emit = emit
         self.vehicle = Vehicle()
-        self.register = register or Register()
+        self.meter = Meter(register)
         self._counted_to = timeline.time
         self._told = None  # the last pilot event
         self.pilot = Pilot(self._pilot_changed)
         self.contactor = Contactor(timeline, self.count_energy, self._contactor_driven)
         self.lock = Lock(timeline, self._lock_moved) if socket else None
         self.rcd = Rcd(timeline)
+        self.light = Light(timeline, lambda rgb: emit("led", {"connector": number, "rgb": rgb}))
         self.phases = phases
+        self.supply = None  # as it was set, phase by phase; else what the load came with
         self.volts_mv = VOLTS_MV
-        self.temperature_dc = _AMBIENT_DC
-        self.meter_silent = False
-        self.meter_frozen = None  # (currents, volts, uj) that the meter is stuck at
+        self.temperature = _AMBIENT_DC
         self.pressed = {"stop": 0, "emergency": 0}
+        self._emergency_latched = False
         self.faults = set()
-        self._leds = [0, 0, 0]
-        self._brightest = [0, 0, 0]  # since the window began
-        self._led_window = False
-        self._led_told = None
+        self.changed = lambda: None  # called when a part has moved that stays where it is without power
+
+    @property
+    def register(self):
+        return self.meter.register
 
     # The vehicle's side.
 
-    def plug(self, cable_a):
+    def plug(self, cable_a, vehicle=True):
+        """Puts a cable in, with or without a vehicle at its other end."""
         self.count_energy()
-        self.vehicle.plugged = True
+        self.vehicle.plugged = vehicle
         self.vehicle.cable_a = cable_a
-        self.set_vehicle("B")
+        self.vehicle.pp = "cable"
+        self.set_vehicle("B" if vehicle else "A")
 
     def unplug(self):
-        self.vehicle.plugged = False
-        self.vehicle.cable_a = None
-        self.set_vehicle("A")
+        self.plug(None, False)
 
     def set_vehicle(self, state):
         """The vehicle presents pilot state "A" to "F"."""
@@ -79,49 +88,71 @@ class Outlet:
         self.pilot.attach(state)
 
     def force_pilot(self, millivolts, diode):
+        self._force(millivolts)
+        self.pilot.force(millivolts, diode)
+
+    def hold_pilot(self, high_mv, low_mv):
+        self._force(high_mv)
+        self.pilot.hold(high_mv, low_mv)
+
+    def _force(self, millivolts):
         self.count_energy()
         self.vehicle.state = "custom"
         self.vehicle.wants = 1500 <= millivolts < 7500
-        self.pilot.force(millivolts, diode)
 
-    def set_load(self, load_ma, volts_mv):
+    def set_load(self, load_ma, volts_mv=None):
+        """What the vehicle draws; the voltage of all phases with it, unless the supply was set by itself."""
         self.count_energy()
         self.vehicle.load_ma = load_ma
-        self.volts_mv = volts_mv
+        self.volts_mv = volts_mv or VOLTS_MV
+        if volts_mv is not None:
+            self.supply = None
 
-    def vehicle_state(self):
-        """Returns what is plugged in, for a later restore_vehicle(); JSON can carry it."""
-        vehicle = self.vehicle
-        return [vehicle.plugged, vehicle.cable_a, vehicle.state, list(vehicle.load_ma), self.volts_mv]
-
-    def restore_vehicle(self, plugged, cable_a, state, load_ma, volts_mv):
-        """Puts a vehicle back as it was. A voltage held by force is not remembered."""
-        if plugged:
-            self.plug(cable_a)
-        self.set_vehicle("B" if state == "custom" else state)
-        self.set_load(tuple(load_ma), volts_mv)
+    def set_supply(self, voltages_mv):
+        self.count_energy()
+        self.supply = voltages_mv
 
     @property
-    def supply_mv(self):
+    def proximity_ohm(self):
+        """What lies between PP and PE, or None."""
+        return self.vehicle.proximity_ohm(CABLE_OHM)
+
+    @property
+    def cable_a(self):
+        """The current that the proximity resistor codes, None for none."""
+        ohm = self.proximity_ohm
+        for amps, coding in CABLE_OHM.items():
+            if ohm == coding:
+                return amps
+        return None
+
+    @property
+    def voltages_mv(self):
+        """The voltages of the three phases; those that are not installed have none."""
         if "undervoltage" in self.faults:
-            return UNDERVOLTAGE_MV
-        if "overvoltage" in self.faults:
-            return OVERVOLTAGE_MV
-        return self.volts_mv
+            voltages = (UNDERVOLTAGE_MV,) * 3
+        elif "overvoltage" in self.faults:
+            voltages = (OVERVOLTAGE_MV,) * 3
+        else:
+            voltages = self.supply or (self.volts_mv,) * 3
+        return voltages[: self.phases] + (0,) * (3 - self.phases)
 
     def currents_ma(self):
-        excess_ma = 0
-        if "overcurrent" in self.faults:
-            offered = circuit.offered_ma(self.pilot.duty)
-            excess_ma = offered + offered // 4 + 5000
-        contactor = self.contactor
-        return self.vehicle.draws(self.pilot, contactor.closed(0), self.phases == 3 and contactor.closed(1), excess_ma)
+        contactor, vehicle = self.contactor, self.vehicle
+        offered = circuit.offered_ma(self.pilot.duty)
+        excess_ma = offered + offered // 4 + 5000 if "overcurrent" in self.faults else 0
+        three = self.phases == 3 and contactor.closed(1)
+        drawn = vehicle.draws(self.pilot, contactor.closed(0), three, excess_ma, self.voltages_mv)
+        if "imbalance" in self.faults and any(drawn):
+            return max(drawn[0], offered), 0, 0
+        return drawn
 
     def count_energy(self):
         """Counts what flowed since the last time; to be called before anything changes that decides on power."""
         now = self._timeline.time
         if now != self._counted_to:
-            self.register.count(sum(self.currents_ma()) * self.supply_mv // 1000, now - self._counted_to)
+            microwatts = sum(ma * mv for ma, mv in zip(self.currents_ma(), self.voltages_mv))  # noqa: B905
+            self.meter.count(microwatts // 1000, now - self._counted_to)
             self._counted_to = now
 
     # The person's side.
@@ -131,11 +162,18 @@ class Outlet:
         self.pressed[button] += 1
         if on is None:
             self._timeline.after(_PRESS_MS, self._release, button)
-        elif not on:
+            return
+        if not on:
             self.pressed[button] = 0
+        if button == "emergency":
+            self._emergency_latched = on
 
     def _release(self, button):
         self.pressed[button] = max(0, self.pressed[button] - 1)
+
+    def set_temperature(self, temperature):
+        self.faults.discard("overtemp")
+        self.temperature = temperature
 
     def set_fault(self, name, on):
         self.count_energy()
@@ -149,12 +187,12 @@ class Outlet:
             self.contactor.fault("welded", on)
         elif name == "relay_open":
             self.contactor.fault("stuck_open", on)
-        elif name == "overtemp":
-            self.temperature_dc = _OVERTEMPERATURE_DC if on else _AMBIENT_DC
         elif name == "lock_fail" and self.lock:
             self.lock.jammed = on
         elif name == "meter_fail":
-            self.meter_silent = on
+            self.meter.silent = on
+        elif name == "overcurrent_sensor":
+            self.meter.blind = on
         elif name in ("cp_short", "diode", "pe_open"):
             self.pilot.shorted = "cp_short" in self.faults
             self.pilot.diode_shorted = "diode" in self.faults
@@ -162,15 +200,58 @@ class Outlet:
             self.pilot.update()
 
     def freeze_meter(self, on):
-        self.count_energy()
-        self.meter_frozen = (self.currents_ma(), self.supply_mv, self.register.uj) if on else None
+        self.meter.frozen = None
+        if on:
+            self.meter.frozen = self.meter_shows()
 
-    def meter_values(self):
-        """Returns (currents in mA, voltage in mV, energy in microjoules) that the meter shows."""
-        if self.meter_frozen:
-            return self.meter_frozen
+    def meter_shows(self):
+        """Returns what the meter shows, a meter.Shown."""
         self.count_energy()
-        return self.currents_ma(), self.supply_mv, self.register.uj
+        return self.meter.show(self.currents_ma(), self.voltages_mv)
+
+    # What is there without power, too.
+
+    def condition(self):
+        """Returns in what condition everything but vehicle and registers is, for restore(); JSON can carry it."""
+        return {
+            "faults": sorted(self.faults),
+            "temperature": self.temperature,
+            "supply": self.supply,
+            "emergency": self._emergency_latched,
+            "aux": self.contactor.aux,
+            "bolt": self.lock and self.lock.bolt,
+            "locked": self.lock and self.lock.locked,
+            "selftest": self.rcd.selftest,
+            "meter": self.meter.condition(),
+        }
+
+    def restore(self, kept):
+        if self.lock and kept["bolt"]:
+            self.lock.bolt, self.lock.locked = kept["bolt"], kept["locked"]
+        for name in kept["faults"]:
+            self.set_fault(name, True)
+        self.temperature = kept["temperature"]
+        self.supply = kept["supply"] and tuple(kept["supply"])
+        if kept["emergency"]:
+            self.press("emergency", True)
+        self.contactor.aux = kept["aux"]
+        self.rcd.selftest = kept["selftest"]
+        self.meter.restore(kept["meter"])
+
+    def vehicle_state(self):
+        """Returns what is plugged in, for a later restore_vehicle(); JSON can carry it."""
+        vehicle = self.vehicle
+        return [vehicle.plugged, vehicle.cable_a, vehicle.pp, vehicle.state, list(vehicle.load_ma), self.volts_mv]
+
+    def restore_vehicle(self, plugged, cable_a, pp, state, load_ma, volts_mv):
+        """Puts a vehicle back as it was. A voltage held by force is not remembered."""
+        self.plug(cable_a, plugged)
+        self.vehicle.pp = pp
+        if state != "custom":
+            self.set_vehicle(state)
+        supply = self.supply
+        self.set_load(tuple(load_ma), volts_mv)
+        self.supply = supply
 
     # The board's side.
 
@@ -184,29 +265,12 @@ class Outlet:
         return pilot.high_uv if phase_us < pilot.high_us else pilot.low_uv
 
     def proximity_uv(self, _):
-        cable = self.vehicle.cable_a
-        return circuit.proximity_uv(circuit.CABLE_OHM[cable] if cable else None)
+        return circuit.proximity_uv(self.proximity_ohm)
 
     def temperature_uv(self, _):
-        return circuit.thermistor_uv(self.temperature_dc)
-
-    def light(self, colour, level):
-        if self._leds[colour] != level:
-            self._leds[colour] = level
-            self._brightest[colour] = max(self._brightest[colour], level)
-            if not self._led_window:
-                self._led_window = True
-                self._timeline.after(_LED_WINDOW_MS, self._tell_led)
+        return circuit.thermistor_uv(_OVERTEMPERATURE_DC if "overtemp" in self.faults else self.temperature)
 
     # What is told.
-
-    def _tell_led(self, _):
-        self._led_window = False
-        rgb = "".join("%x" % (level >> 12) for level in self._brightest)
-        self._brightest[:] = self._leds
-        if rgb != self._led_told:
-            self._led_told = rgb
-            self._emit("led", {"connector": self.number, "rgb": rgb})
 
     def offered_a(self):
         """Returns the current that the pilot offers, in A with one decimal."""
@@ -232,3 +296,4 @@ class Outlet:
 
     def _lock_moved(self):
         self._emit("lock", {"connector": self.number, "on": self.lock.locked})
+        self.changed()

@@ -20,9 +20,8 @@ _ENDLESS = const(0xFF)
 _MAX_BUFFER = const(300)
 _PROCESSING_MS = const(2)
 _ATTEMPT_MS = const(6)  # one activation attempt in the field
-_CARD_STAYS_MS = const(1200)
-_CARD_AWAY_MS = const(1200)  # a reader must see that a card was away before it takes it again
-_MAX_CARDS = const(16)
+_CHIP = b"\x32\x01\x06\x07"  # IC, version, revision, support: a PN532
+_OTHER_CHIP = b"\x33\x02\x07\x07"
 
 # SENS_RES and SEL_RES of MIFARE Classic, Ultralight and a card with a triple-size id.
 _CARD_KIND = {4: b"\x00\x04\x08", 7: b"\x00\x44\x00", 10: b"\x00\x84\x20"}
@@ -36,51 +35,40 @@ def frame(data):
 
 
 class Pn532:
-    """The chip; `show(uid)` brings a card near for a while. A dead chip hears and says nothing."""
+    """The chip; `field` (field.Field) has the card in front of it. A dead chip hears and says nothing.
 
-    def __init__(self, line, timeline):
+    `state` is one of meter.STATES: "incompatible" is another chip, one that is "faulted" acknowledges nothing, and one
+    that is "misconfigured" talks at another speed.
+    """
+
+    def __init__(self, line, timeline, field):
         self._line = line
         self._timeline = timeline
         self._buffer = bytearray()
         self._awake = False
         self._retries = _ENDLESS
-        self._cards = []  # waiting for their turn
-        self._field = None  # uid of the card in the field
-        self._busy = False  # a card is there or has just left
+        self._field = field
+        field.arrived.append(self._card_arrived)
         self._listing = 0  # number of the InListPassiveTarget that waits, or 0
         self._commands = 0
         self._last = ACK
         self.dead = False
+        self.state = "ok"
         line.on_write = self._written
 
-    def show(self, uid):
-        """Brings a card with a 4, 7 or 10 byte id near, after those that were announced before. Raises ValueError."""
-        if len(uid) not in _CARD_KIND:
-            raise ValueError("a card has an id of 4, 7 or 10 bytes")
-        if len(self._cards) >= _MAX_CARDS:
-            raise ValueError("too many cards at once")
-        self._cards.append(uid)
-        self._next_card()
+    @property
+    def _silent(self):
+        return self.dead or self.state in ("not_present", "timeout")
 
-    def _next_card(self, _=None):
-        if self._busy or not self._cards:
-            return
-        self._busy = True
-        self._field = self._cards.pop(0)
-        self._timeline.after(_CARD_STAYS_MS, self._card_leaves)
+    def _card_arrived(self):
         if self._listing:
             self._timeline.after(_ATTEMPT_MS, self._found, self._listing)
 
-    def _card_leaves(self, _):
-        self._field = None
-        self._timeline.after(_CARD_AWAY_MS, self._field_free)
-
-    def _field_free(self, _):
-        self._busy = False
-        self._next_card()
-
     def _written(self, data):
-        if self.dead:
+        if self._silent:
+            return
+        if self.state == "misconfigured":
+            self._line.send(bytes((byte * 5 + 0x81 & 0xFF for byte in data)))
             return
         if b"\x55" in data:
             self._awake = True
@@ -120,12 +108,15 @@ class Pn532:
         return True
 
     def _command(self, code, data):
+        if self.state == "faulted":
+            self._send(NACK)
+            return
         self._send(ACK)
         self._listing = 0
         self._commands += 1
         answer = ERROR
         if code == _GET_FIRMWARE_VERSION:
-            answer = frame(b"\x03\x32\x01\x06\x07")
+            answer = frame(b"\x03" + (_OTHER_CHIP if self.state == "incompatible" else _CHIP))
         elif code == _SAM_CONFIGURATION and data[:1] == b"\x01":
             answer = frame(b"\x15")
         elif code == _RF_CONFIGURATION and data:
@@ -141,14 +132,14 @@ class Pn532:
 
     def _list(self):
         self._listing = self._commands
-        if self._field:
+        if self._field.uid:
             self._timeline.after(_ATTEMPT_MS, self._found, self._listing)
         elif self._retries != _ENDLESS:
             self._timeline.after((self._retries + 1) * _ATTEMPT_MS, self._not_found, self._listing)
 
     def _found(self, listing):
-        uid = self._field
-        if listing != self._listing or not uid:
+        uid = self._field.uid
+        if listing != self._listing or not uid or len(uid) not in _CARD_KIND:
             return
         self._listing = 0
         target = b"\x4b\x01\x01" + _CARD_KIND[len(uid)] + bytes((len(uid),)) + uid
@@ -164,5 +155,5 @@ class Pn532:
         self._timeline.after(_PROCESSING_MS + self._line.duration_ms(len(answer)), self._send, answer)
 
     def _send(self, data):
-        if not self.dead and data:
+        if not self._silent and data:
             self._line.send(data)

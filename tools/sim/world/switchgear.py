@@ -6,11 +6,18 @@ from micropython import const
 _CLOSE_MS = const(20)  # from coil to main and auxiliary contacts
 _OPEN_MS = const(12)
 _LOCK_TRAVEL_MS = const(250)
-_RCD_TEST_MS = const(30)
+_BOUNCE_MS = const(300)  # of a worn auxiliary contact, after each movement
+_BOUNCE_PERIOD_MS = const(10)
+
+AUX = ("follow", "open", "closed", "bounce")
+BOLT = ("follow", "stuck_open", "stuck_closed", "half", "no_feedback")
+# From a change of the test line to the answer; later than any device may (IEC 62955: some 740 ms) is "slow".
+SELFTEST_MS = {"ok": 30, "fail": None, "slow": 1500, "stuck": 30}
 
 
 class Contactor:
-    """Two coils: L1 with neutral, and L2 with L3. The auxiliary contacts follow the main contacts exactly."""
+    """Two coils: L1 with neutral, and L2 with L3. The auxiliary contacts follow the main contacts exactly, unless `aux`
+    (one of AUX) says otherwise: "bounce" chatters for 300 ms after each movement."""
 
     def __init__(self, timeline, before, driven):
         self._timeline = timeline
@@ -19,8 +26,10 @@ class Contactor:
         self._coils = [False, False]
         self._told = (False, 1)
         self._contacts = [False, False]
+        self._moved_at = timeline.time
         self.welded = False
         self.stuck_open = False
+        self.aux = "follow"
 
     def drive(self, pole, on):
         on = bool(on)
@@ -41,6 +50,21 @@ class Contactor:
         if contacts != self._contacts:
             self._before()
             self._contacts = contacts
+            self._moved_at = self._timeline.time
+
+    def set_aux(self, aux):
+        self.aux = aux
+        self._moved_at = self._timeline.time
+
+    def auxiliary(self, pole):
+        """Returns what an auxiliary contact says of its pole."""
+        if self.aux == "bounce":
+            since = self._timeline.time - self._moved_at
+            if since < _BOUNCE_MS and since // _BOUNCE_PERIOD_MS & 1:
+                return not self._contacts[pole]
+        elif self.aux != "follow":
+            return self.aux == "closed"
+        return self._contacts[pole]
 
     def fault(self, name, on):
         """`welded`: the contacts stay closed whatever the coils do; `stuck_open`: they never close."""
@@ -61,7 +85,11 @@ class Contactor:
 
 
 class Lock:
-    """A bolt moved by a motor: it is where it was told to be once the motor has run for its travel time."""
+    """A bolt moved by a motor: it is where it was told to be once the motor has run for its travel time.
+
+    `bolt` is one of BOLT; what is stuck has been put there. `locked` is where the bolt is, `feedback` what its contact
+    says. A bolt that stops half-way reads as open.
+    """
 
     def __init__(self, timeline, moved):
         self._timeline = timeline
@@ -70,6 +98,7 @@ class Lock:
         self._run = 0  # counts starts, so that an interrupted travel ends nowhere
         self.locked = False
         self.jammed = False
+        self.bolt = "follow"
 
     def drive_lock(self, on):
         self._lock = bool(on)
@@ -79,6 +108,15 @@ class Lock:
         self._unlock = bool(on)
         self._start()
 
+    def set_bolt(self, bolt):
+        self.bolt = bolt
+        if bolt.startswith("stuck_"):
+            self._arrive_at(bolt == "stuck_closed")
+
+    @property
+    def feedback(self):
+        return self.locked and self.bolt != "no_feedback"
+
     def _start(self):
         self._run += 1
         # Both poles on the same side of the supply: the motor stands.
@@ -86,27 +124,36 @@ class Lock:
             self._timeline.after(_LOCK_TRAVEL_MS, self._arrive, self._run)
 
     def _arrive(self, run):
-        if run == self._run and not self.jammed:
-            self.locked = self._lock
+        if run == self._run and not self.jammed and not self.bolt.startswith("stuck_"):
+            self._arrive_at(self._lock and self.bolt != "half")
+
+    def _arrive_at(self, locked):
+        if locked != self.locked:
+            self.locked = locked
             self._moved()
 
 
 class Rcd:
-    """Residual current monitor: trips on a real fault, and while its self-test input is high."""
+    """Residual current monitor: trips on a real fault, and answers its test line as `selftest` (of SELFTEST_MS) says:
+    "stuck" stays tripped after a test."""
 
     def __init__(self, timeline):
         self._timeline = timeline
-        self._test = False
         self._answered = False
         self.fault = False
-        self.dead = False  # its self-test has no effect any more
+        self.selftest = "ok"
+
+    def set_selftest(self, selftest):
+        self.selftest = selftest
+        self._answered = False
 
     def test(self, on):
-        self._test = bool(on)
-        self._timeline.after(_RCD_TEST_MS, self._answer)
+        delay_ms = SELFTEST_MS[self.selftest]
+        if delay_ms is not None:
+            self._timeline.after(delay_ms, self._answer, bool(on))
 
-    def _answer(self, _):
-        self._answered = self._test and not self.dead
+    def _answer(self, on):
+        self._answered = on or (self._answered and self.selftest == "stuck")
 
     @property
     def tripped(self):

@@ -8,6 +8,7 @@ _UJ_PER_WH = const(3_600_000_000)
 VOLTS_MV = const(230_000)
 UNDERVOLTAGE_MV = const(180_000)
 OVERVOLTAGE_MV = const(280_000)
+_DEAD_MV = const(50_000)  # a phase on which nothing can be drawn
 
 
 class Vehicle:
@@ -16,11 +17,18 @@ class Vehicle:
     def __init__(self):
         self.plugged = False
         self.cable_a = None
+        self.pp = "cable"  # or the ohm between PP and PE, "open" or "short", whatever the cable has
         self.state = "A"  # or "custom": a voltage held by force
         self.wants = False
         self.load_ma = (0, 0, 0)
 
-    def draws(self, pilot, closed, closed_23, excess_ma=0):
+    def proximity_ohm(self, coding):
+        """Returns the resistance between PP and PE, None for none; `coding` has the ohm of the cables."""
+        if self.pp == "cable":
+            return coding[self.cable_a] if self.cable_a else None
+        return {"open": None, "short": 0}.get(self.pp, self.pp)
+
+    def draws(self, pilot, closed, closed_23, excess_ma=0, voltages_mv=(VOLTS_MV,) * 3):
         """Returns the currents in mA on L1, L2, L3; `excess_ma` is the least that a vehicle out of control takes."""
         if not (self.wants and closed and pilot.seen):
             return (0, 0, 0)
@@ -31,7 +39,8 @@ class Vehicle:
             l1 = max(l1, excess_ma)
             l2 = max(l2, excess_ma) if l2 else 0
             l3 = max(l3, excess_ma) if l3 else 0
-        return l1, l2, l3
+        v1, v2, v3 = voltages_mv
+        return l1 if v1 >= _DEAD_MV else 0, l2 if v2 >= _DEAD_MV else 0, l3 if v3 >= _DEAD_MV else 0
 
 
 class Register:

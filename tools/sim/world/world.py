@@ -5,16 +5,19 @@ Wiring of the simulated board; the second connector's pins are 20 higher:
 
 1 CP PWM, 2 CP ADC, 3 PP ADC, 4/5 contactor coils L1/L2+L3, 6/7 their auxiliary contacts, 8/9 lock motor to lock and
 to unlock, 10 lock feedback, 11 RCD trip, 12 RCD test, 13 thermistor ADC, 14 CP disconnect, 15 stop button and
-16 emergency stop (0 = pressed), 17/18/19 LED red/green/blue.
+16 emergency stop (0 = pressed), 17/18/19 LED red/green/blue. From 41 (the second connector: 51) the contacts of RCCB,
+MCB, general breaker and surge protection (0 = tripped).
 """
 
 from micropython import const
 
-from tools.sim.world.outlet import Outlet
+from tools.sim.world.outlet import CONTACTS, Outlet
 from tools.sim.world.timeline import Timeline
 from tools.sim.world.uart import Line
 
 _PINS_PER_CONNECTOR = const(20)
+_FIRST_CONTACT = const(41)
+_CONTACT_PINS = const(10)  # per connector
 UART_METER = const(1)
 UART_READER = const(2)
 
@@ -44,15 +47,18 @@ class World:
         self._outputs[base + 5] = lambda on: contactor.drive(1, on)
         self._outputs[base + 12] = rcd.test
         self._outputs[base + 14] = outlet.disconnect_pilot
-        self._inputs[base + 6] = lambda: contactor.closed(0)
-        self._inputs[base + 7] = lambda: contactor.closed(1)
+        self._inputs[base + 6] = lambda: contactor.auxiliary(0)
+        self._inputs[base + 7] = lambda: contactor.auxiliary(1)
         self._inputs[base + 11] = lambda: rcd.tripped
         self._inputs[base + 15] = lambda: not pressed["stop"]
         self._inputs[base + 16] = lambda: not pressed["emergency"]
         if lock:
             self._outputs[base + 8] = lock.drive_lock
             self._outputs[base + 9] = lock.drive_unlock
-            self._inputs[base + 10] = lambda: lock.locked
+            self._inputs[base + 10] = lambda: lock.feedback
+        for index, name in enumerate(CONTACTS):
+            pin = _FIRST_CONTACT + (outlet.number - 1) * _CONTACT_PINS + index
+            self._inputs[pin] = lambda name=name: name not in outlet.faults
         self._analog[base + 2] = outlet.pilot_uv
         self._analog[base + 3] = outlet.proximity_uv
         self._analog[base + 13] = outlet.temperature_uv
@@ -77,7 +83,7 @@ class World:
         if outlet and role == 1:
             return outlet.pilot.drive
         if outlet and 17 <= role <= 19:
-            return lambda u16: outlet.light(role - 17, u16)
+            return lambda u16: outlet.light.drive(role - 17, u16)
         return lambda u16: self.write_pin(number, u16 > 32767)
 
     def analog_input(self, number):

@@ -1,0 +1,51 @@
+# Reader of 125 kHz tags on a UART. MIT license.
+"""A byte-exact reader of EM4100 tags (RDM6300 and its kin): ASCII frames at 9600 8N1, repeated while the tag stays.
+
+It hangs on the same line as the PN532, which talks at another speed: what the board does not listen for is not sent.
+"""
+
+from micropython import const
+
+BAUD = const(9600)
+ID_BYTES = const(5)
+_REPEAT_MS = const(100)
+
+
+def frame(uid):
+    """Returns the frame for a tag's five bytes: STX, ten hexadecimal digits, two of checksum, ETX."""
+    check = 0
+    for byte in uid:
+        check ^= byte
+    return b"\x02" + (uid + bytes((check,))).hex().upper().encode() + b"\x03"
+
+
+class Em4100:
+    """`field` (field.Field) has the tag in front of it. `state` as that of the Pn532."""
+
+    def __init__(self, line, timeline, field):
+        self._line = line
+        self._timeline = timeline
+        self._field = field
+        self._sending = False
+        self.dead = False
+        self.state = "ok"
+        field.arrived.append(self._tag_arrived)
+
+    @property
+    def listened_to(self):
+        """Whether the board listens at this reader's speed."""
+        return self._line.baud == BAUD
+
+    def _tag_arrived(self):
+        if not self._sending:
+            self._sending = True
+            self._repeat()
+
+    def _repeat(self, _=None):
+        uid = self._field.uid
+        self._sending = bool(uid) and self.listened_to
+        if not self._sending:
+            return
+        if len(uid) == ID_BYTES and not self.dead and self.state == "ok":
+            self._line.send(frame(uid))
+        self._timeline.after(_REPEAT_MS, self._repeat)

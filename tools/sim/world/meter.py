@@ -1,0 +1,82 @@
+# The energy meter of an outlet. MIT license.
+"""What a meter has counted and what it says, right or wrong; how it says it on the wire is in meter_emulator.py."""
+
+from tools.sim.world.vehicle import Register
+
+STATES = ("ok", "not_present", "incompatible", "misconfigured", "faulted", "timeout")
+
+
+class Shown:
+    """What a meter shows: currents (mA) and voltages (mV) of three phases, powers (mW, negative: exported), and the
+    import and export registers in microjoules."""
+
+    def __init__(self, currents_ma, voltages_mv, powers_mw, imported_uj, exported_uj):
+        self.currents_ma = currents_ma
+        self.voltages_mv = voltages_mv
+        self.powers_mw = powers_mw
+        self.imported_uj = imported_uj
+        self.exported_uj = exported_uj
+
+    def fields(self):
+        """Returns the arguments of the same Shown, as JSON can carry them."""
+        return [
+            list(self.currents_ma),
+            list(self.voltages_mv),
+            list(self.powers_mw),
+            self.imported_uj,
+            self.exported_uj,
+        ]
+
+
+class Meter:
+    """`register` counts what is imported, `exported` what is exported: all of it when the meter is wired backwards.
+
+    silent      it does not answer
+    frozen      the Shown that it repeats, or None
+    currents_ma   what it says instead of the currents, or None
+    reverse     wired backwards: powers are negative, energy counts as exported
+    blind       it has no value for the currents
+    delay_ms    that an answer comes later
+    exception   Modbus exception code that it answers to everything, 0: none
+    garble      every so many-th answer is damaged, 0: none
+    model       name of its register map
+    state       one of STATES: how it does as a device on the bus
+    """
+
+    def __init__(self, register=None):
+        self.register = register or Register()
+        self.exported = Register()
+        self.silent = False
+        self.frozen = None
+        self.currents_ma = None
+        self.reverse = False
+        self.blind = False
+        self.delay_ms = self.exception = self.garble = 0
+        self.model = "sdm630"
+        self.state = "ok"
+
+    def count(self, milliwatts, ms):
+        (self.exported if self.reverse else self.register).count(milliwatts, ms)
+
+    def show(self, currents_ma, voltages_mv):
+        """Returns the Shown for what really flows."""
+        if self.frozen:
+            return self.frozen
+        if self.currents_ma is not None:
+            currents_ma = self.currents_ma
+        sign = -1 if self.reverse else 1
+        powers = tuple(sign * ma * mv // 1000 for ma, mv in zip(currents_ma, voltages_mv))  # noqa: B905
+        return Shown(tuple(abs(ma) for ma in currents_ma), voltages_mv, powers, self.register.uj, self.exported.uj)
+
+    _KEPT = ("silent", "currents_ma", "reverse", "delay_ms", "exception", "garble", "model", "state")
+
+    def condition(self):
+        """Returns everything but the registers, for a later restore(); JSON can carry it."""
+        kept = {name: getattr(self, name) for name in self._KEPT}
+        kept["frozen"] = self.frozen.fields() if self.frozen else None
+        return kept
+
+    def restore(self, kept):
+        for name in self._KEPT:
+            setattr(self, name, kept[name])
+        self.frozen = Shown(*kept["frozen"]) if kept["frozen"] else None
