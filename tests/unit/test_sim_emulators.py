@@ -2,9 +2,14 @@
 
 import struct
 
-from tools.sim.world.em4100_emulator import Em4100
+from harness import raises
+from modbus_rtu import ModbusError
+
+from firmware.drivers.meter import Meter
+from firmware.drivers.meter_models import model, models
+from tools.sim.world.em4100_emulator import Em4100, frame
 from tools.sim.world.field import Field
-from tools.sim.world.meter_emulator import MeterBus, crc16
+from tools.sim.world.meter_emulator import MeterBus, crc16, load_map
 from tools.sim.world.pn532_emulator import ACK, ERROR, NACK, Pn532
 from tools.sim.world.world import UART_METER, UART_READER, World
 
@@ -144,6 +149,101 @@ def test_frozen_meter_repeats_itself():
     assert floats(bench.meter.answer(request(1, 4, 0x48, 2))) == (5.0,)
 
 
+class Wire:
+    """Stands for an RtuMaster whose line ends in the emulator."""
+
+    def __init__(self, bus):
+        self._bus = bus
+
+    async def read_input(self, unit, address, count):
+        return self._read(4, unit, address, count)
+
+    async def read_holding(self, unit, address, count):
+        return self._read(3, unit, address, count)
+
+    def _read(self, function, unit, address, count):
+        answer = self._bus.answer(request(unit, function, address, count))
+        assert crc16(answer) == 0
+        if answer[1] & 0x80:
+            raise ModbusError(answer[2], "exception")
+        return answer[3:-2]
+
+
+async def test_every_model_is_read_by_its_driver():
+    bench = Bench()
+    outlet = bench.outlet
+    outlet.register.wh, outlet.meter.exported.wh = 12_345_670, 4_320
+    outlet.set_supply((229_000, 230_000, 231_000))
+    outlet.meter.currents_ma = (16_000, 10_000, 6_000)
+    for names, _ in models():
+        outlet.meter.model = names[-1]
+        reading = await Meter(Wire(bench.meter), 1, model(names[-1])).read()
+        # The SDM630's single holds 24 bits: 1 Wh of 12 MWh is its last one.
+        assert abs(reading.energy_wh - 12_345_670) <= 1_000, (names, reading.energy_wh)
+        if reading.currents_ma and len(reading.currents_ma) == 3:
+            assert reading.currents_ma == (16_000, 10_000, 6_000), names
+            assert reading.voltages_mv == (229_000, 230_000, 231_000), names
+            assert abs(reading.power_w - 7_350) <= 1, (names, reading.power_w)
+
+
+async def test_a_meter_without_currents_and_one_that_counts_backwards():
+    bench = Bench()
+    outlet = bench.outlet
+    outlet.meter.currents_ma = (10_000,) * 3
+    outlet.set_fault("overcurrent_sensor", True)
+    outlet.meter.reverse = True
+    outlet.meter.exported.wh = 70
+    reading = await Meter(Wire(bench.meter), 1, model("sdm630")).read()
+    assert reading.currents_ma is None and reading.voltages_mv == (230_000,) * 3
+    assert (reading.power_w, reading.export_wh) == (-6_900, 70)
+
+
+def test_a_meter_of_another_kind_lacks_what_is_asked_for():
+    bench = Bench()
+    bench.outlet.meter.model = "abb-b23"
+    assert bench.meter.answer(request(1, 4, 0, 18))[:3] == b"\x01\x84\x02"
+    assert bench.meter.answer(request(1, 3, 0x5B00, 2))[:3] == b"\x01\x03\x04"
+    with raises(ValueError):
+        load_map("abacus")
+
+
+def test_a_meter_that_answers_late_or_with_exceptions_or_garbled():
+    bench = Bench()
+    meter, line, frame = bench.outlet.meter, bench.world.lines[UART_METER], request(1, 4, 0, 2)
+    meter.exception = 6
+    assert bench.meter.answer(frame)[:3] == b"\x01\x84\x06"
+    meter.exception = 0
+    meter.garble = 2
+    good = []
+    for _ in range(4):
+        line.write(frame)
+        bench.wait(100)
+        good.append(crc16(line.read(100)) == 0)
+    assert good == [True, False, True, False]
+    meter.garble = 0
+    meter.delay_ms = 350
+    line.write(frame)
+    bench.wait(350)
+    assert not line.any()
+    bench.wait(50)
+    assert crc16(line.read(100)) == 0
+
+
+def test_states_of_a_meter_on_the_bus():
+    bench = Bench()
+    frame = request(1, 4, 0, 2)
+    for state, head in (
+        ("not_present", None), ("timeout", None), ("incompatible", b"\x01\x84\x02"), ("faulted", b"\x01\x84\x04"),
+    ):  # fmt: skip
+        bench.outlet.meter.state = state
+        answer = bench.meter.answer(frame)
+        assert (answer and answer[:3]) == head, state
+    bench.outlet.meter.state = "misconfigured"
+    assert crc16(bench.meter.answer(frame)) != 0
+    bench.outlet.meter.state = "ok"
+    assert crc16(bench.meter.answer(frame)) == 0
+
+
 # -- reader
 
 
@@ -238,3 +338,43 @@ def test_dead_chip_is_silent():
     bench = awake()
     bench.reader.dead = True
     assert bench.ask_reader(GET_FIRMWARE_VERSION) == b""
+
+
+def test_states_of_a_reader_on_its_line():
+    bench = awake()
+    bench.reader.state = "incompatible"
+    assert bench.ask_reader(GET_FIRMWARE_VERSION)[len(ACK) + 6 : len(ACK) + 8] == b"\x03\x33"
+    bench.reader.state = "faulted"
+    assert bench.ask_reader(GET_FIRMWARE_VERSION) == NACK
+    bench.reader.state = "misconfigured"
+    assert bench.ask_reader(GET_FIRMWARE_VERSION)[: len(ACK)] != ACK
+    for state in ("timeout", "not_present"):
+        bench.reader.state = state
+        assert bench.ask_reader(GET_FIRMWARE_VERSION) == b""
+    bench.reader.state = "ok"
+    assert bench.ask_reader(GET_FIRMWARE_VERSION).startswith(ACK)
+
+
+def test_a_card_leaves_at_once_and_the_next_may_come():
+    bench = awake()
+    bench.field.show(b"\x04\x01\x01\x01", 300, 0)
+    bench.field.show(b"\x04\x01\x01\x01", 300, 0)
+    assert bench.field.uid
+    bench.wait(300)
+    assert bench.field.uid, "the second time"
+    bench.wait(300)
+    assert not bench.field.uid
+
+
+def test_frames_of_a_125_khz_tag():
+    assert frame(bytes.fromhex("0400D50A4B")) == b"\x020400D50A4B90\x03"
+    bench = Bench()
+    bench.field.show(bytes.fromhex("0400D50A4B"), 350, 0)
+    assert not bench.line.any(), "the board listens for a PN532"
+    bench.wait(1000)
+    bench.line.configure(9600)
+    bench.field.show(bytes.fromhex("0400D50A4B"), 350, 0)
+    bench.wait(350)
+    assert bench.line.read(200) == frame(bytes.fromhex("0400D50A4B")) * 4, "repeated while the tag stays"
+    bench.wait(1000)
+    assert not bench.line.any()

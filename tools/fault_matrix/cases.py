@@ -54,10 +54,10 @@ def _circuit(name):
 
 def _temperature(tenths):
     def does(cell):
-        cell.outlet.temperature = tenths
+        cell.outlet.temperature_dc = tenths
 
     def undoes(cell):
-        cell.outlet.temperature = 250
+        cell.outlet.temperature_dc = 250
 
     return does, undoes
 
@@ -205,8 +205,8 @@ CASES = (
          "EVSE F3", None, STATES, "retry", prompt=_test_is_due),
     Case("above 80 C", "overtemperature", *_temperature(950), "HighTemperature", "EVSE F10", 1_200,
          STATES, "auto", 604_000),
-    Case("temperature sensor torn off", "temperature_sensor", *_temperature("open"), "HighTemperature", "EVSE F10", 1_300,
-         STATES, "auto", 604_000),
+    Case("temperature sensor torn off", "temperature_sensor", *_temperature("open"), "HighTemperature", "EVSE F10",
+         1_300, STATES, "auto", 604_000),
     Case("warm outlet, 70 C", "derated", *_temperature(700), "HighTemperature", "EVSE F17", None, STATES, "auto",
          warns=True),
     Case("more current than offered", "overcurrent", *_circuit("overcurrent"), "OverCurrentFailure", "EVSE F9", 8_200,

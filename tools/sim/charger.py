@@ -1,5 +1,6 @@
 """A simulated charger as a Python object: the process, its flash and its world."""
 
+import importlib.util
 import json
 import shutil
 import socket
@@ -34,6 +35,17 @@ def micropython():
     if not found:
         raise FileNotFoundError("micropython is not installed: see requirements.txt")
     return str(found)
+
+
+def interpreter():
+    """Returns the beginning of a command line that runs the unix port.
+
+    The script in .venv/bin begins with the path at which the checkout was when .venv was made; a checkout that was
+    moved or copied since then has only this Python to rely on.
+    """
+    if importlib.util.find_spec("micropython_unix"):
+        return [sys.executable, "-c", "import sys; from micropython_unix import main; sys.exit(main())"]
+    return [micropython()]
 
 
 def merged(base, changes):
@@ -99,11 +111,13 @@ class Charger:
         """Switches the power on and waits for the control socket. Raises RuntimeError with what the process said."""
         config = self.directory / "config.json"
         config.write_text(json.dumps(self.config))
-        command = [micropython(), self.program, "--config", str(config), "--state", str(self.state_directory)]
-        command += ["--control", f"127.0.0.1:{self.port}"]
+        command = [*interpreter(), self.program, "--config", str(config), "--state", str(self.state_directory)]
+        command += ["--control", f"127.0.0.1:{self.port}", "--tied"]
         with open(self.directory / "output.log", "ab") as log:
-            # Not a session of its own: its leader would take a UART's tty for its terminal, and die with it.
-            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            began = log.tell()
+            # Its stdin is a pipe that ends with this process, however it ends. Not a session of its own: its leader
+            # would take a UART's tty for its terminal, and die with it.
+            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_S
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
@@ -113,7 +127,8 @@ class Charger:
             except OSError:
                 time.sleep(0.01)
         self._bury()
-        raise RuntimeError("the charger did not start:\n" + self.output())
+        said = self.output()[began:].strip()
+        raise RuntimeError(f"the charger did not start: {said or 'it said nothing'}")
 
     def stop(self):
         """Stops the charger in an orderly way; returns the exit code."""
@@ -170,6 +185,7 @@ class Charger:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.process.stdin.close()
         if self.client:
             self.client.close()
             self._past += self.client.events

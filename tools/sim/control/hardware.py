@@ -189,7 +189,7 @@ def device(commands, request):
         raise CommandError("the reader is not the built-in one")
     else:
         for reader in commands.charger.readers:
-            reader.state = state
+            reader.exchange(state)
 
 
 def fault(commands, request):

@@ -39,7 +39,7 @@ FAULTS = (
 
 
 class Outlet:
-    """`temperature` is in tenths of a degree, or "open" or "short"; `supply` the mV of the three phases."""
+    """`temperature_dc` is in tenths of a degree, or "open" or "short"; `supply` the mV of the three phases."""
 
     def __init__(self, number, timeline, emit, socket=True, phases=3, register=None):
         self.number = number
@@ -57,7 +57,7 @@ class Outlet:
         self.phases = phases
         self.supply = None  # as it was set, phase by phase; else what the load came with
         self.volts_mv = VOLTS_MV
-        self.temperature = _AMBIENT_DC
+        self.temperature_dc = _AMBIENT_DC
         self.pressed = {"stop": 0, "emergency": 0}
         self._emergency_latched = False
         self.faults = set()
@@ -173,7 +173,7 @@ class Outlet:
 
     def set_temperature(self, temperature):
         self.faults.discard("overtemp")
-        self.temperature = temperature
+        self.temperature_dc = temperature
 
     def set_fault(self, name, on):
         self.count_energy()
@@ -215,7 +215,7 @@ class Outlet:
         """Returns in what condition everything but vehicle and registers is, for restore(); JSON can carry it."""
         return {
             "faults": sorted(self.faults),
-            "temperature": self.temperature,
+            "temperature": self.temperature_dc,
             "supply": self.supply,
             "emergency": self._emergency_latched,
             "aux": self.contactor.aux,
@@ -230,7 +230,7 @@ class Outlet:
             self.lock.bolt, self.lock.locked = kept["bolt"], kept["locked"]
         for name in kept["faults"]:
             self.set_fault(name, True)
-        self.temperature = kept["temperature"]
+        self.temperature_dc = kept["temperature"]
         self.supply = kept["supply"] and tuple(kept["supply"])
         if kept["emergency"]:
             self.press("emergency", True)
@@ -268,7 +268,7 @@ class Outlet:
         return circuit.proximity_uv(self.proximity_ohm)
 
     def temperature_uv(self, _):
-        return circuit.thermistor_uv(_OVERTEMPERATURE_DC if "overtemp" in self.faults else self.temperature)
+        return circuit.thermistor_uv(_OVERTEMPERATURE_DC if "overtemp" in self.faults else self.temperature_dc)
 
     # What is told.
 

@@ -56,6 +56,11 @@ class Pn532:
         self.state = "ok"
         line.on_write = self._written
 
+    def exchange(self, state):
+        """Puts a chip in this state in its place; nobody has woken it yet."""
+        self.state = state
+        self._awake = False
+
     @property
     def _silent(self):
         return self.dead or self.state in ("not_present", "timeout")
