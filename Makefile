@@ -6,6 +6,8 @@ TOOLS := $(VENV)/.tools-ready
 DEVELOPMENT := $(VENV)/.development-ready
 TYPINGS := build/typings
 WORKERS ?= 2
+# Everything is run by python itself: the scripts in .venv/bin hold the path that the checkout had when .venv was made.
+MICROPYTHON := import sys, micropython_unix; sys.exit(micropython_unix.main())
 
 .PHONY: run test coverage mutants soak sweep lint bench image port flash clean
 
@@ -13,14 +15,14 @@ run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
 
 test: lint  ## lint, then the whole suite on CPython and on MicroPython (WORKERS=N: tests at a time)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 coverage: $(DEVELOPMENT)  ## which lines the tests on CPython reach; three times as slow as without
-	$(BIN)/coverage run -m pytest tests/unit tests/property -k "not micropython"
-	@$(BIN)/coverage report
+	$(BIN)/python -m coverage run -m pytest tests/unit tests/property -k "not micropython"
+	@$(BIN)/python -m coverage report
 
 soak: $(TOOLS)  ## 30 days of sessions with 200 power cuts, in virtual time (SOAK="DAYS CUTS SEED")
-	MICROPYPATH=.frozen:.:lib:tests/unit $(BIN)/micropython -X heapsize=16M tests/soak.py $(or $(SOAK),30 230 1)
+	MICROPYPATH=.frozen:.:lib:tests/unit $(BIN)/python -c "$(MICROPYTHON)" -X heapsize=16M tests/soak.py $(or $(SOAK),30 230 1)
 
 sweep: $(TOOLS)  ## raise an exception at every line of control, session and store (SWEEP="--scenario socket --seed 2")
 	$(BIN)/python -m tools.sweep $(SWEEP)
@@ -29,9 +31,9 @@ mutants: $(DEVELOPMENT)  ## which small mistakes in the firmware the tests would
 	$(BIN)/python -m tools.mutants --seed $(or $(SEED),1) --count $(or $(COUNT),300)
 
 lint: $(DEVELOPMENT) $(TYPINGS)
-	$(BIN)/ruff check .
-	$(BIN)/codespell
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m codespell_lib
+	$(BIN)/python -m mypy
 
 bench: $(DEVELOPMENT)  ## measure, compare with the budgets, write docs/performance.md
 	$(BIN)/python -m tools.bench

@@ -2,11 +2,10 @@
 
 import argparse
 import json
-import signal
 import sys
-import threading
 import time
 
+from tools import terminal
 from tools.csms import CentralSystem, Policy
 from tools.csms.console import Console
 from tools.csms.narrator import Narrator
@@ -18,8 +17,7 @@ from tools.sim import CommandFailed, console
 RATE = 10
 KEYS = {"MeterValueSampleInterval": "60"}
 HELP = f"""{console.HELP}
-csms COMMAND             what the central system can ask for (csms help)
-help, quit (or Ctrl-C)"""
+csms COMMAND           what the central system can ask for (csms help); help, quit"""
 
 
 def play(station, csms, view):
@@ -37,9 +35,9 @@ def play(station, csms, view):
 
 def obey(station, csms, view):
     """Carries out typed commands until "quit"; without anybody who types, until Ctrl-C."""
-    view.line(f"\nCommands:\n{HELP}")
+    view.line(f"Commands:\n{HELP}")
     back_end = Console(csms)
-    for line in sys.stdin:
+    for line in view.typed():
         words = line.split(maxsplit=1)
         if not words:
             continue
@@ -53,8 +51,6 @@ def obey(station, csms, view):
                 view.line(answer)
         else:
             view.line(command(station, line))
-    if not sys.stdin.isatty():
-        threading.Event().wait()
 
 
 def command(station, line):
@@ -68,21 +64,15 @@ def command(station, line):
     return json.dumps(rest, indent=2) if rest else "done"
 
 
-def interrupted(*_):
-    raise KeyboardInterrupt
-
-
 def main():
     parser = argparse.ArgumentParser(prog="python -m tools.demo", description="A charging session on this computer.")
     parser.add_argument("--demo", action="store_true", help="end after the session; exit code 0 if all was right")
     demo = parser.parse_args().demo
-    # Also for those who start this in the background, where SIGINT is ignored, and stop it with SIGTERM.
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, interrupted)
+    terminal.heed_signals()
 
     view, narrator = View(), Narrator()
     try:
-        # Both sides live in the same fast time: the station takes it from the central system when it boots.
+        # Both sides live in the same fast time, the station's is its own.
         began = time.time()
         policy = Policy(now=lambda: began + (time.time() - began) * RATE)
         with view, CentralSystem(policy=policy) as csms:
@@ -98,8 +88,8 @@ def main():
                 obey(station, csms, view)
     except KeyboardInterrupt:
         return 130 if demo else 0
-    except RuntimeError as exc:
-        sys.exit(str(exc))
+    except (OSError, RuntimeError) as exc:
+        sys.exit(f"python -m tools.demo: {terminal.reason(exc)}")
     return 0
 
 

@@ -3,6 +3,7 @@
 import threading
 
 from tools.sim import Charger, CommandFailed
+from tools.terminal import reason
 
 _LOOK_S = 0.1
 _AGAIN_S = 1  # after a power cut, and when a start failed
@@ -57,8 +58,8 @@ class Station:
                 self._leaving.wait(_AGAIN_S)
                 try:
                     self.charger.start()
-                except RuntimeError as exc:
-                    self._view.line(str(exc))
+                except (OSError, RuntimeError) as exc:
+                    self._view.line(reason(exc))
 
     def _watch(self):
         while not self._leaving.wait(_LOOK_S):

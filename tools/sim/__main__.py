@@ -1,6 +1,6 @@
 """`python -m tools.sim`: a simulated charger for people.
 
-python -m tools.sim --url ws://127.0.0.1:9000 [--rate 10]     start one, see its events, type commands
+python -m tools.sim --url ws://127.0.0.1:9000 [--rate 10]     start one, see what happens, type commands
 python -m tools.sim ctl HOST:PORT COMMAND [NAME=VALUE...]     one command to one that runs
 python -m tools.sim run --config F --state D --control H:P    only the process, restarted and stopped as it should be
 """
@@ -13,14 +13,17 @@ import subprocess
 import sys
 import threading
 
+from tools import terminal
+from tools.csms.narrator import Narrator
+from tools.csms.records import Frame
 from tools.sim import console
-from tools.sim.charger import RESTART_CODES, ROOT, Charger, CommandFailed, ControlClient, micropython
+from tools.sim.charger import RESTART_CODES, ROOT, Charger, CommandFailed, ControlClient, interpreter
+
+_CTL_USAGE = "usage: python -m tools.sim ctl HOST:PORT COMMAND [NAME=VALUE...]"
+_MAX_RATE = 1000
 
 
 def main(argv):
-    if argv[:1] in (["ctl"], ["run"]) and argv[1:2] in (["-h"], ["--help"]):
-        print(__doc__)
-        return 0
     if argv[:1] == ["ctl"]:
         return control(argv[1:])
     if argv[:1] == ["run"]:
@@ -30,15 +33,21 @@ def main(argv):
 
 def control(argv):
     """Sends one command; prints the reply."""
+    if argv[:1] in (["-h"], ["--help"]):
+        print(f"{_CTL_USAGE}\n\n{console.HELP}")
+        return 0
     if len(argv) < 2 or ":" not in argv[0]:
-        sys.exit("usage: python -m tools.sim ctl HOST:PORT COMMAND [NAME=VALUE...]")
+        sys.exit(_CTL_USAGE)
     host, _, port = argv[0].rpartition(":")
     try:
+        port = terminal.port(port)
         command, arguments = console.parse(argv[1:])
-        client = ControlClient(host, int(port))
+        client = ControlClient(host, port)
         print(json.dumps(client.command(command, **arguments), indent=2))
         client.close()
-    except (OSError, ValueError, CommandFailed) as exc:
+    except ConnectionRefusedError:
+        sys.exit(f"{argv[0]}: no charger listens there")
+    except (OSError, ValueError, CommandFailed, argparse.ArgumentTypeError) as exc:
         sys.exit(f"{argv[0]}: {exc}")
     return 0
 
@@ -52,7 +61,9 @@ def run(argv):
         process.terminate()
 
     while True:
-        process = subprocess.Popen([micropython(), "tools/sim/run.py", *argv], cwd=ROOT)
+        # The pipe ends with this process, and the charger with the pipe.
+        command = [*interpreter(), "tools/sim/run.py", *argv, "--tied"]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         code = process.wait()
@@ -62,60 +73,120 @@ def run(argv):
             return code
 
 
+def rate(text):
+    """Returns how many times faster time runs. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0.01 <= value <= _MAX_RATE:
+        raise argparse.ArgumentTypeError(f"a rate is from 0.01 to {_MAX_RATE}, not {text!r}")
+    return value
+
+
 def interactive(argv):
-    parser = argparse.ArgumentParser(prog="python -m tools.sim", description="A simulated charger.")
-    parser.add_argument("--url", default="ws://127.0.0.1:9000", help="central system, without the identity")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.sim",
+        description="A simulated charger.",
+        epilog="Also: python -m tools.sim ctl --help, a command to one that runs; docs/simulator.md has all of it.",
+    )
+    parser.add_argument(
+        "--url", type=terminal.url, default="ws://127.0.0.1:9000", help="central system, without the identity"
+    )
     parser.add_argument("--id", default="cp001", help="identity at the central system")
-    parser.add_argument("--rate", type=float, default=1, help="how many times faster time runs")
+    parser.add_argument(
+        "--rate", type=rate, default=1, help="how many times faster time runs; unless it is 1, the board keeps its own"
+    )
     parser.add_argument("--state", help="directory of what survives a power cut (default: a temporary one)")
     parser.add_argument("--connectors", type=int, choices=(1, 2), default=1)
     parser.add_argument("--cable", choices=("socket", "fixed"), default="socket")
-    parser.add_argument("--key", action="append", default=[], metavar="NAME=VALUE", help="configuration at delivery")
-    options = parser.parse_args(argv)
-    charger = Charger(
-        options.url,
-        options.id,
-        options.rate,
-        keys=dict(key.split("=", 1) for key in options.key if "=" in key),
-        directory=options.state,
-        config={"hw": {"connectors": options.connectors, "cable": options.cable}},
-        on_event=lambda event: print(console.line(event), flush=True),
+    parser.add_argument(
+        "--key", action="append", type=terminal.setting, default=[], metavar="NAME=VALUE", help="setting at delivery"
     )
+    parser.add_argument("--all", action="store_true", help="show the lamps and the length of the queue, too")
+    options = parser.parse_args(argv)
+    terminal.heed_signals()
+    screen = terminal.Terminal()
+    show = Events(screen, options.id, options.all)
     try:
+        charger = Charger(
+            options.url,
+            options.id,
+            options.rate,
+            keys=dict(options.key),
+            directory=options.state,
+            config={"hw": {"connectors": options.connectors, "cable": options.cable}},
+            on_event=show,
+        )
+        charger.wants_messages = True
         with charger:
-            print(f"Control socket 127.0.0.1:{charger.port}, output in {charger.directory}/output.log\n{console.HELP}")
-            threading.Thread(target=_keep_running, args=(charger,), daemon=True).start()
-            for line in sys.stdin:
-                if line.strip() in ("quit", "exit", "q"):
-                    break
-                if line.strip():
-                    _obey(charger, line)
+            screen.say(f"Control socket 127.0.0.1:{charger.port}, log in {charger.directory}/output.log")
+            screen.say(f"Central system {options.url}/{options.id}. Commands:\n{console.HELP}")
+            keeper = threading.Thread(target=_keep_running, args=(charger, screen), daemon=True)
+            keeper.start()
+            try:
+                for line in screen.lines():
+                    if line.strip() in ("quit", "exit", "q"):
+                        break
+                    if line.strip():
+                        _obey(charger, line, screen)
+            except KeyboardInterrupt:
+                print()
             charger.stop()
     except KeyboardInterrupt:
         print()
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as exc:
+        sys.exit(f"python -m tools.sim: {terminal.reason(exc)}")
     return 0
 
 
-def _obey(charger, line):
+class Events:
+    """Shows the events of a charger as lines; messages as the central system's console does."""
+
+    def __init__(self, screen, identity, everything):
+        self._screen = screen
+        self._identity = identity
+        self._everything = everything
+        self._narrator = Narrator()
+
+    def __call__(self, event):
+        if event["ev"] == "message":
+            # Seen from the station: what comes in is what the central system has sent.
+            direction = "in" if event["direction"] == "out" else "out"
+            said = self._narrator.line(Frame(0, self._identity, direction, event["text"]))
+            arrow = "→" if direction == "in" else "←"
+            self._screen.say(f"{event['t'] / 1000:9.2f} s  {arrow}{said[1:]}")
+        elif self._everything or event["ev"] not in console.QUIET:
+            self._screen.say(console.line(event))
+
+
+def _obey(charger, line, screen):
     try:
+        if line.strip() in ("help", "?"):
+            screen.say(console.HELP)
+            return
         command, arguments = console.parse(line)
         reply = charger.command(command, **arguments)
         rest = {key: value for key, value in reply.items() if key not in ("id", "ok", "t")}
         if rest:
-            print(json.dumps(rest, indent=2))
+            screen.say(json.dumps(rest, indent=2))
     except (CommandFailed, ConnectionError, TimeoutError, ValueError) as exc:
-        print(exc)
+        screen.say(str(exc))
 
 
-def _keep_running(charger):
+def _keep_running(charger, screen):
     """Starts the charger again after each reset and each power cut, as its power supply would."""
     while True:
         code = charger.process.wait()
-        if code == 0 or not charger.directory.exists():
+        if code in (0, 1, 2) or not charger.directory.exists():
             return
         charger.wait_exit()
-        print(f"-- the charger has ended ({code}) and starts again", flush=True)
-        charger.start()
+        screen.say(f"-- the charger has ended ({code}) and starts again")
+        try:
+            charger.start()
+        except (OSError, RuntimeError) as exc:
+            screen.say(f"-- {terminal.reason(exc)}")
+            return
 
 
 if __name__ == "__main__":

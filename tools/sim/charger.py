@@ -91,6 +91,7 @@ class Charger:
         self.port = free_port()
         self.process = None
         self.client = None
+        self.wants_messages = False  # among the events: `message`, what goes over the WebSocket
         self._on_event = on_event
         self._past = []  # events of earlier lives
         self._seen = {}  # event name -> how many events expect() has passed by
@@ -122,7 +123,7 @@ class Charger:
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
                 self.client = ControlClient("127.0.0.1", self.port, on_event=self._on_event)
-                self.client.command("subscribe")
+                self.client.command("subscribe", messages=self.wants_messages)
                 return self
             except OSError:
                 time.sleep(0.01)

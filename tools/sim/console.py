@@ -4,14 +4,20 @@ import json
 import shlex
 
 HELP = """\
-plug [CABLE_A]           vehicle and cable in (13, 20, 32 or 63 A)    unplug
-cp A..F                  what the vehicle shows; C: wants current     load AMPS [PHASES] [VOLTS]
-swipe TOKEN              a card at the reader                         button stop|emergency
-fault NAME [off]         rcd, relay_weld, overtemp, cp_short, ...     meter wh=N | add_wh=N | frozen=true | fail=true
-net up|down              the network                                  ws connect|close
-clock rate=N | unix=N    time                                         set_key KEY VALUE
-cut [next_flash_write|N] the power                                    state, reset, exit
-Any command takes NAME=VALUE too, for example: plug connector=2"""
+plug [CABLE_A]         vehicle and cable in (13, 20, 32, 63 A)     unplug
+cp A..F                what the vehicle shows; C: wants current
+load AMPS [PHASES] [VOLTS]      what it draws then
+swipe TOKEN            a card at the reader; card UID held_ms=N flicker=true
+button stop|emergency           fault NAME [off]: rcd, relay_weld, diode, ...
+meter wh=N | frozen=true | fail=true | reverse=true | exception=N
+temp DC|open|short     pp OHM|open|short       volts [230,230,0]
+contact AUX            bolt HOW                rcd selftest=fail
+net up|down            ws connect|close        device meter|reader STATE
+clock rate=N | unix=N  set_key KEY VALUE       cut [next_flash_write|N]
+state, reset, exit     Any command takes NAME=VALUE too: plug connector=2"""
+
+# Events that say little to a person.
+QUIET = ("led", "queue", "flash")
 
 # Names of the arguments that may be given without a name, in order.
 _POSITIONS = {
@@ -20,6 +26,15 @@ _POSITIONS = {
     "cp": ("state", "connector"),
     "load": ("amps", "phases", "volts"),
     "rfid": ("token",),
+    "card": ("uid", "held_ms"),
+    "temp": ("dc", "connector"),
+    "pp": ("ohm", "connector"),
+    "volts": ("volts", "connector"),
+    "contact": ("aux", "connector"),
+    "bolt": ("bolt", "connector"),
+    "rcd": ("selftest", "connector"),
+    "device": ("name", "state"),
+    "power": ("cause",),
     "button": ("name", "connector"),
     "fault": ("name", "on"),
     "net": ("up",),
@@ -30,7 +45,7 @@ _POSITIONS = {
     "log": ("level",),
 }
 _SYNONYMS = {"swipe": "rfid"}
-_TEXTS = ("token", "key", "value", "parent", "vendor_code")  # never a number, whatever they look like
+_TEXTS = ("token", "uid", "key", "value", "parent", "vendor_code")  # never a number, whatever they look like
 _WORDS = {"on": True, "off": False, "up": True, "down": False, "true": True, "false": False}
 
 
