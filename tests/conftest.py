@@ -12,14 +12,14 @@ import linecache
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tools.sim.charger import interpreter
+
 ROOT = Path(__file__).resolve().parent.parent
 UNIT = ROOT / "tests" / "unit"
-MICROPYTHON = Path(sys.executable).with_name("micropython")
 HEAP = "heapsize=16M"
 TIMEOUT_S = 300  # of one file's process: 25 s of computing, on a machine that others use as well
 
@@ -106,7 +106,7 @@ class MicroPythonError(Exception):
 def run_file(path, names):
     """Runs tests of a file in one process; returns {name: (failure text or None, what it printed)}."""
     search = [".frozen", str(ROOT), str(ROOT / "lib"), str(UNIT)]
-    command = [MICROPYTHON, "-X", HEAP, ROOT / "tests" / "micropython_runner.py", path.stem, *names]
+    command = [*interpreter(), "-X", HEAP, ROOT / "tests" / "micropython_runner.py", path.stem, *names]
     try:
         done = subprocess.run(
             command,

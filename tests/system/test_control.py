@@ -17,7 +17,7 @@ import pytest
 from host import timed
 
 from tools.sim import Charger, CommandFailed, ControlClient, free_port
-from tools.sim.charger import ROOT, micropython
+from tools.sim.charger import ROOT, interpreter
 from tools.sim.world.meter_emulator import MeterBus, crc16
 from tools.sim.world.world import UART_METER, World
 
@@ -431,7 +431,7 @@ def test_a_wrong_configuration_is_explained(tmp_path, config, words):
     path = tmp_path / "config.json"
     if config is not None:
         path.write_text(config)
-    command = [micropython(), "tools/sim/run.py", "--config", str(path), "--state", str(tmp_path / "s")]
+    command = [*interpreter(), "tools/sim/run.py", "--config", str(path), "--state", str(tmp_path / "s")]
     done = subprocess.run(
         command + ["--control", f"127.0.0.1:{free_port()}"], cwd=ROOT, capture_output=True, timeout=10
     )
@@ -452,7 +452,7 @@ def test_firmware_that_cannot_start_leaves_the_hardware_to_be_asked(tmp_path):
     (tmp_path / "firmware" / "app.py").write_text("raise RuntimeError('no firmware today')\n")
     (tmp_path / "config.json").write_text("{}")
     port = free_port()
-    command = [micropython(), "tools/sim/run.py", "--config", "config.json", "--state", "state"]
+    command = [*interpreter(), "tools/sim/run.py", "--config", "config.json", "--state", "state"]
     process = subprocess.Popen(
         command + ["--control", f"127.0.0.1:{port}"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )

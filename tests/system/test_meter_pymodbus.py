@@ -5,7 +5,6 @@ import json
 import os
 import select
 import subprocess
-import sys
 import threading
 import time
 import tty
@@ -18,9 +17,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from waiting import until
 
 from tools.sim import Charger
+from tools.sim.charger import interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
-MICROPYTHON = Path(sys.executable).with_name("micropython")
 
 
 def floats(address, *values):
@@ -132,7 +131,7 @@ def server(line):
 
 def read(line, model="sdm630", unit=1, count=1, retries=1):
     """Returns what the driver makes of `count` looks at the meter."""
-    command = [MICROPYTHON, ROOT / "tests/system/meter_reader.py", line.charger_tty, model, unit, count, retries]
+    command = [*interpreter(), ROOT / "tests/system/meter_reader.py", line.charger_tty, model, unit, count, retries]
     done = subprocess.run(
         [str(word) for word in command],
         env={**os.environ, "MICROPYPATH": f".frozen:{ROOT}:{ROOT / 'lib'}"},

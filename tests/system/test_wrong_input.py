@@ -15,7 +15,7 @@ from websocket_peer import frame
 
 from tools.csms import CentralSystem
 from tools.sim import Charger, ControlClient, free_port
-from tools.sim.charger import ROOT, micropython
+from tools.sim.charger import ROOT, interpreter
 
 TAG = "04A1B2C3"
 REPLY_S = 0.1
@@ -266,7 +266,7 @@ def test_garbage_on_both_serial_lines_stops_nothing():
 
 
 def tamper(image, *arguments):
-    command = [micropython(), "tests/system/damage.py", str(image), *arguments]
+    command = [*interpreter(), "tests/system/damage.py", str(image), *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
@@ -434,7 +434,7 @@ def refusal(tmp_path, text):
     """Returns what the simulator says to a configuration that it must refuse."""
     path = tmp_path / "config.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    command = [micropython(), "tools/sim/run.py", "--config", str(path), "--state", str(tmp_path / "state")]
+    command = [*interpreter(), "tools/sim/run.py", "--config", str(path), "--state", str(tmp_path / "state")]
     command += ["--control", f"127.0.0.1:{free_port()}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10)
     assert done.returncode == 2 and "Traceback" not in done.stderr, done

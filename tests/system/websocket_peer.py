@@ -16,6 +16,8 @@ import threading
 import time
 from pathlib import Path
 
+from tools.sim.charger import interpreter
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("websocket_client.py")
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -23,7 +25,7 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 COMMAND = {
     "cpython": [sys.executable, str(SCRIPT), str(ROOT / "lib"), str(ROOT / "tests" / "cpython")],
     "micropython": [
-        str(Path(sys.executable).with_name("micropython")),
+        *interpreter(),
         "-X",
         "heapsize=16M",
         str(SCRIPT),

@@ -12,6 +12,7 @@ from test_journal import Station
 
 from firmware.store.history import History
 from firmware.store.tags import TagEntry, TagList
+from tools.sim.charger import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -72,9 +73,8 @@ def test_damage_is_found_and_nothing_is_repaired():
 
 def test_a_flash_image_is_read():
     image = fresh_folder() + "/flash.img"
-    micropython = Path(sys.executable).with_name("micropython")
     search = ":".join((".frozen", str(ROOT), str(ROOT / "lib"), str(ROOT / "tests" / "unit")))
-    subprocess.run([micropython, "-c", _IMAGE % image], env={"MICROPYPATH": search}, check=True, timeout=60)
+    subprocess.run([*interpreter(), "-c", _IMAGE % image], env={"MICROPYPATH": search}, check=True, timeout=60)
     code, output = tool(image)
     assert code == 0 and "event   Test" in output
     Path(image).write_bytes(bytes(8192))

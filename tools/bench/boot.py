@@ -11,7 +11,7 @@ from tools.bench.report import Row, Section, seconds
 from tools.csms import CentralSystem
 from tools.image import ROOT
 from tools.sim import Charger, free_port
-from tools.sim.charger import micropython
+from tools.sim.charger import interpreter
 
 COMMAND = "python -m tools.bench boot"
 _ROUNDS = 7
@@ -54,7 +54,7 @@ def power_on(csms, scratch):
     stamp.unlink(missing_ok=True)
     config = scratch / "boot.json"
     config.write_text(json.dumps(Charger(csms.url, directory=scratch).config))
-    command = [micropython(), str(probes.HERE / "cold_boot.py"), str(stamp), "--config", str(config)]
+    command = [*interpreter(), str(probes.HERE / "cold_boot.py"), str(stamp), "--config", str(config)]
     command += ["--state", str(scratch / "boot"), "--control", f"127.0.0.1:{free_port()}"]
     begun = time.time()
     with open(os.devnull, "w") as nowhere:

@@ -30,6 +30,7 @@ from firmware.store.packing import unpack  # noqa: E402
 from firmware.store.registry import SETTINGS  # noqa: E402
 from firmware.store.slots import Slots  # noqa: E402
 from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, decode, is_removal  # noqa: E402
+from tools.sim.charger import interpreter  # noqa: E402
 
 # The end of a file of sorted records, see sortedfile.pages.
 SORTED_MAGIC = b"SRT2"
@@ -100,8 +101,7 @@ def copy_store(store, target):
 def extract(image, target):
     """Copies the files of a LittleFS2 image into the new directory `target`."""
     target.mkdir()
-    micropython = Path(sys.executable).with_name("micropython")
-    done = subprocess.run([micropython, Path(__file__).with_name("extract.py"), image, target], capture_output=True)
+    done = subprocess.run([*interpreter(), Path(__file__).with_name("extract.py"), image, target], capture_output=True)
     if done.returncode:
         sys.exit(f"{image}: no LittleFS2 image: {done.stdout.decode(errors='replace').strip().splitlines()[-1:]}")
 

@@ -28,24 +28,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def micropython():
-    """Returns the path of the unix port beside this Python, or the one on the PATH."""
-    beside = Path(sys.executable).with_name("micropython")
-    found = beside if beside.exists() else shutil.which("micropython")
-    if not found:
-        raise FileNotFoundError("micropython is not installed: see requirements.txt")
-    return str(found)
-
-
 def interpreter():
-    """Returns the beginning of a command line that runs the unix port.
+    """Returns the beginning of a command line that runs MicroPython's unix port.
 
-    The script in .venv/bin begins with the path at which the checkout was when .venv was made; a checkout that was
-    moved or copied since then has only this Python to rely on.
+    Not the script in .venv/bin: it begins with the path that the checkout had when .venv was made, and a checkout may
+    be moved or copied.
     """
     if importlib.util.find_spec("micropython_unix"):
         return [sys.executable, "-c", "import sys; from micropython_unix import main; sys.exit(main())"]
-    return [micropython()]
+    found = shutil.which("micropython")
+    if not found:
+        raise FileNotFoundError("micropython is not installed: see requirements.txt")
+    return [found]
 
 
 def merged(base, changes):

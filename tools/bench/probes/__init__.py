@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tools.image import ROOT
-from tools.sim.charger import micropython
+from tools.sim.charger import interpreter
 
 HERE = Path(__file__).resolve().parent
 _HEAP = "64M"
@@ -24,7 +24,7 @@ def run(name):
 def start(name):
     """Starts a probe beside something else; result() ends it if it runs until then."""
     return subprocess.Popen(
-        [micropython(), "-X", f"heapsize={_HEAP}", str(HERE / f"{name}.py")],
+        [*interpreter(), "-X", f"heapsize={_HEAP}", str(HERE / f"{name}.py")],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.PIPE,
