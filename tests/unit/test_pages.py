@@ -10,8 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tools.sim.charger import interpreter
+
 ROOT = Path(__file__).resolve().parents[2]
-MICROPYTHON = Path(sys.executable).with_name("micropython")
 _STEP = re.compile(r"<!-- (file|append|prepend|run): (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
 _SECTION = re.compile(r"^## (\w+)(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
@@ -56,7 +57,7 @@ def packages():
 
 def micropython(code, folder, *search):
     environment = {**os.environ, "MICROPYPATH": ":".join((".frozen", *map(str, search)))}
-    return run([MICROPYTHON, "-X", "heapsize=16M", "-c", code], folder, environment)
+    return run([*interpreter(), "-X", "heapsize=16M", "-c", code], folder, environment)
 
 
 def cpython(code, folder, *search):
