@@ -1,11 +1,12 @@
 """The running station: its parts, what they tell each other, and its end. How they are built is in assembly.py."""
 
 import asyncio
+import sys
 
 from micropython import const
 
+from firmware import fitting, maintenance
 from firmware.evse.control import make_safe
-from firmware.kernel.borrow import borrowed, unload
 from firmware.kernel.log import level_of
 from firmware.version import VERSION
 
@@ -14,15 +15,8 @@ _CAUSE_SHOWN_MS = const(60_000)  # how long the report of an unwanted restart st
 # A reset waits that long for the back-end to acknowledge what it ought to know; the rest is sent after the restart.
 _DRAIN_MS = const(10_000)
 
-# What only builds a station: 20 KB of heap.
-_SCAFFOLDING = (
-    "firmware.assembly",
-    "firmware.boards",
-    "firmware.drivers.meter_models",
-    "firmware.drivers.reset_cause",
-    "firmware.factory",
-    "firmware.maintenance.restored",
-)
+# What only builds a station, 20 KB of heap. It is dropped once the station is there; no other code ever is.
+_SCAFFOLDING = ("firmware.assembly", "firmware.boards", "firmware.drivers.reset_cause", "firmware.factory")
 
 # Settings about the parts of the board that count at once when they change.
 _FITTING = (
@@ -68,15 +62,13 @@ class App:
         self.readers = board.readers
         assembly.wire(self, board)
         self.settings.drop_cache()
-        unload(*_SCAFFOLDING)
+        _drop_scaffolding()
 
     @property
     def backup(self):
         """The maintenance.backup.Backup of this station."""
         if self._backup is None:
-            from firmware.maintenance.backup import Backup  # some 6 KB of heap that few stations ever need
-
-            self._backup = Backup(self.settings, self.tags, VERSION)
+            self._backup = maintenance.Backup(self.settings, self.tags, VERSION)
         return self._backup
 
     # -- running
@@ -129,8 +121,7 @@ class App:
         elif name == "LogLevel":
             self.log.level = level_of(self.settings.get(name))
         elif name in _FITTING.split():
-            apply = borrowed("firmware.boards.fitting", "apply")
-            apply(self.evses, self.connectors, self.readers, self.settings, self.log)
+            fitting.apply(self.evses, self.connectors, self.readers, self.settings, self.log)
 
     def network_changed(self, address):
         """The network is there, with this address, or gone (None)."""
@@ -186,3 +177,12 @@ class App:
     def observer_failed(self, exc):
         """What a signal called has raised."""
         self.log.exception("signal", exc)
+
+
+def _drop_scaffolding():
+    """Forgets the modules that only build a station; what they have made lives on."""
+    for name in [name for name in sys.modules if name.startswith(_SCAFFOLDING)]:
+        del sys.modules[name]
+        package, _, part = name.rpartition(".")
+        if package in sys.modules:
+            delattr(sys.modules[package], part)

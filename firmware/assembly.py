@@ -1,6 +1,6 @@
 """The composition root: builds every part of the station once, from the bottom layer to the top, and wires them.
 
-This is the half of app.App that works once: App loads it and unloads it again, with all that only builds.
+This is the half of app.App that works once: App drops it afterwards, with all that only builds.
 """
 
 import os
@@ -10,7 +10,7 @@ import time
 import network
 from micropython import const
 
-from firmware.boards import fitting
+from firmware import fitting
 from firmware.charging.station import Station
 from firmware.drivers import reset_cause, rtc
 from firmware.drivers.uplink import Wifi
@@ -20,7 +20,6 @@ from firmware.kernel.log import Log, level_of
 from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
-from firmware.maintenance.restored import carry_on
 from firmware.ocpp.connection import Connection
 from firmware.ocpp.outbox import sequence_floor
 from firmware.ocpp.spool import Spool
@@ -138,7 +137,7 @@ def _stores(storage, settings, clock, log):
     journal = Journal(storage + "/journal", clock, log, settings, sequence_floor(outbox_state(storage, log)))
     tags = TagList(storage + "/tags", settings.get("LocalAuthListMaxLength"))
     try:
-        carry_on(settings, tags)
+        tags.settle(settings.get("RestoredList"))
     except OSError as exc:
         log.error("app", "restore not finished: %s", exc)
     return journal, tags, AuthCache(storage + "/cache", clock), History(storage + "/history")

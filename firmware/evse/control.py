@@ -9,6 +9,7 @@ contactors are open.
 from micropython import const
 
 from firmware.evse.faults import Faults
+from firmware.evse.hold_reason import hold_reason
 from firmware.evse.light import Light
 from firmware.evse.limits import STATE_F, Limits
 from firmware.evse.machine import Inputs, Machine
@@ -16,7 +17,6 @@ from firmware.evse.ports import Ports
 from firmware.evse.recovery import RESTS, TRIES, WORKS, Recovery
 from firmware.evse.telling import Telling
 from firmware.evse.wakeup import NOTHING
-from firmware.kernel.borrow import borrowed
 
 PERIOD_MS = const(20)
 # A meter is read about once a second. Currents older than this say nothing about now.
@@ -238,7 +238,7 @@ class Evse:
     @property
     def suspended_reason(self):
         """Why no energy flows, in one or two words; None while it does."""
-        return borrowed("firmware.evse.hold_reason", "hold_reason")(self.machine, self._clock.ms())
+        return hold_reason(self.machine, self._clock.ms())
 
     # The 20 ms ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,11 @@
+"""Maintenance. What is large and seldom used is loaded when it is first asked for: name -> module of this package."""
+
+_FEATURES = {"Backup": "backup"}
+
+
+def __getattr__(name):
+    if name not in _FEATURES:
+        raise AttributeError(name)
+    module = __import__(__name__ + "." + _FEATURES[name], None, None, (name,))
+    globals()[name] = feature = getattr(module, name)
+    return feature

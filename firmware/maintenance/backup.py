@@ -18,7 +18,6 @@ from jsonstream import JsonError, Reader
 from micropython import const
 from pbkdf2 import deriving, equal, hmac_sha256
 
-from firmware.maintenance.restored import carry_on, staging_path
 from firmware.store.room import ENOSPC, free_bytes
 from firmware.store.settings import InvalidValue
 from firmware.store.tags import TagEntry, TagList
@@ -110,7 +109,7 @@ class Backup:
             raise BackupError("the document is damaged: %s" % exc)
         finally:
             self._restoring = False
-            carry_on(self._settings, self._tags)
+            self._tags.settle(self._settings.get("RestoredList"))
 
     async def _restore(self, path, passphrase):
         document = await _read(path)
@@ -131,7 +130,7 @@ class Backup:
 
     async def _stage(self, path, name, version, count):
         """Writes the list of the document to a file of its own."""
-        staged = TagList(staging_path(self._tags, name), self._tags.most)
+        staged = TagList(self._tags.staging_path(name), self._tags.most)
         try:
             try:
                 await _write(staged, path, version, count, True)  # as a station has saved it

@@ -1,8 +1,10 @@
 """How the station itself is doing: looked at on demand, logged once a day; what wears its flash is kept."""
 
+import gc
+import os
+
 from micropython import const
 
-from firmware.kernel.borrow import borrowed
 from firmware.store.statefile import StateFile
 from firmware.store.wear import Wear
 
@@ -10,7 +12,8 @@ _FIRST_MS = const(60_000)  # when everything has settled after the start
 _HOUR_MS = const(3_600_000)
 _DAY = const(24)  # hours
 
-_FIGURES = "firmware.maintenance.figures"
+# What a block of NOR flash bears; LittleFS spreads the erases over all of them.
+_BLOCK_ERASES = const(100_000)
 
 
 class Health:
@@ -28,8 +31,29 @@ class Health:
         self._before = self._file().load() or (0, 0)  # what earlier power-ons wrote
 
     def snapshot(self):
-        """Returns the figures, see there; raises OSError when the flash cannot be looked at."""
-        return borrowed(_FIGURES, "figures")(*self._station())
+        """Returns {name: value}; raises OSError when the flash cannot be looked at.
+
+        flash_used, flash_free in bytes (LittleFS looks through all its blocks for them: not more than now and then);
+        erases and bytes programmed of all power-ons, by estimate (store.wear.Wear), and the share of the flash's life
+        that they have taken, in millionths; gap_ms: lateness of the control task, 99.9 % and worst; restarts
+        {task: count} of those that had any; heap_used, heap_free in bytes; uptime in s; started: why.
+        """
+        _, block, total, free = os.statvfs(self._storage)[:4]
+        wear = self._wear()
+        gaps = self._supervisor.gaps
+        return {
+            "flash_used": (total - free) * block,
+            "flash_free": free * block,
+            "erases": wear.erases,
+            "programmed": wear.programmed,
+            "worn_ppm": wear.erases * 1_000_000 // (total * _BLOCK_ERASES),
+            "gap_ms": (gaps.p999_ms, gaps.max_ms),
+            "restarts": {name: restarts for name, _, restarts in self._supervisor.tasks() if restarts},
+            "heap_used": gc.mem_alloc(),
+            "heap_free": gc.mem_free(),
+            "uptime": self._clock.ms() // 1000,
+            "started": self._cause,
+        }
 
     async def run(self, beat):
         """Logs the figures a minute after the start and then once a day; keeps those of the flash every hour."""
@@ -37,7 +61,7 @@ class Health:
         hours = 0
         while True:
             if hours % _DAY == 0:
-                borrowed(_FIGURES, "tell")(self._log, *self._station())
+                self._log_figures()
             hours += 1
             try:
                 wear = self._wear()
@@ -49,8 +73,20 @@ class Health:
     def _file(self):
         return StateFile(self._storage + "/wear", self._log)
 
-    def _station(self):
-        return self._storage, self._clock, self._supervisor, self._wear(), self._cause
+    def _log_figures(self):
+        try:
+            figures = self.snapshot()
+        except OSError as exc:
+            self._log.error("health", "%s", exc)
+            return
+        for group in (
+            ("flash_used", "flash_free", "erases", "programmed", "worn_ppm"),
+            ("heap_used", "heap_free", "gap_ms"),
+        ):
+            self._log.info("health", "%s", ", ".join(["%s %s" % (name, figures[name]) for name in group]))
+        self._log.info("health", "up %d s, started by %s", figures["uptime"], figures["started"] or "power-on")
+        if figures["restarts"]:
+            self._log.warning("health", "tasks restarted: %s", figures["restarts"])
 
     def _wear(self):
         """Returns the Wear of all power-ons."""

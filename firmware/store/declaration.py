@@ -16,7 +16,7 @@ FIELDS = (
     "needs",  # what a change needs to take effect: "", "reconnect" or "reboot"
     "policy",  # value outside low..high: "reject", or "clamp" (accept, report as written, run with the limit)
     "part",  # hardware or function without which the setting does not exist; "" for none
-    "check",  # name of the function of value_checks.py that a new value must pass, or None
+    "check",  # name of the function of values.py that a new value must pass, or None
 )
 
 Setting = namedtuple("Setting", FIELDS)

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from micropython import const
 
-from firmware.kernel.borrow import borrowed
+from firmware.store.records import BEGIN, END
 from firmware.store.wear import Wear
 
 ROW_BYTES = const(64)
@@ -66,7 +66,22 @@ class History:
         To be called after a start, before a transaction begins or ends. However long the journal is, this reads a few
         rows and transactions. Raises OSError.
         """
-        borrowed("firmware.store.history_repair", "repair")(self, journal)
+        newest = self.newest()
+        begins = {begin.tx: begin for begin in journal.open_transactions()}
+        for row in list(self.going_on.values()):
+            if row.number == newest:
+                self.forget(row)  # the power went between the two
+            elif row.number not in begins:
+                self.end(_from_journal(journal, row.number) or row)
+                newest = row.number
+        # Rows are written in the order of the ends.
+        if journal.last_end and journal.last_end.tx not in (newest, self.newest()):
+            row = _from_journal(journal, journal.last_end.tx)
+            if row:
+                self.end(row)
+        for number in sorted(begins):
+            if number not in [row.number for row in self.going_on.values()]:
+                self.begin(_joined(begins[number], None))
 
     # -- reading
 
@@ -154,6 +169,22 @@ def _row_of(transaction):
         transaction.wh if ended else None,
         transaction.reason if ended else None,
     )
+
+
+def _from_journal(journal, number):
+    """Returns the Row of a transaction that has ended, None when the journal has not all of it any more."""
+    begin = None
+    for record in journal.transaction(number):
+        if record.kind == BEGIN:
+            begin = record
+        elif record.kind == END and begin:
+            return _joined(begin, record)
+    return None
+
+
+def _joined(begin, end):
+    t, wh, reason = (end.t, end.wh, end.reason) if end else (None, None, None)
+    return Row(begin.tx, begin.connector, begin.token, begin.t, t, begin.wh, wh, reason)
 
 
 def _encode(row):

@@ -9,13 +9,13 @@ their own on flash, and the records of a transaction are found from its number.
 
 from flashlog import FlashLog
 
-from firmware.kernel.borrow import borrowed, unload
 from firmware.kernel.signal import Signal
 from firmware.store import records
 from firmware.store.packing import pack, unpack
 from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
 from firmware.store.room import ENOSPC, Reserve
 from firmware.store.running import RunningState
+from firmware.store.thinning import thin
 from firmware.store.timeline import Timelines
 from firmware.store.wear import Wear
 
@@ -48,10 +48,6 @@ class Journal:
     that are not durable yet makes the place they have reached durable there, or they would be delivered twice.
     """
 
-    # Of a flash that was full: no attributes of a journal that never had to know.
-    _thinned = 0  # segment that was thinned last
-    _exhaustion_told = False
-
     def __init__(self, path, clock, log, settings, next_seq_floor=0, max_bytes=_MAX_BYTES):
         self._clock = clock
         self._settings = settings
@@ -64,6 +60,8 @@ class Journal:
         self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self.wear)
         self._max_bytes = max_bytes
         self._grown = False  # a segment was begun: time to look at the size
+        self._thinned = 0  # segment that was thinned last
+        self._exhaustion_told = False
         self._last_tx = 0
         self._writing = {}  # connector -> (kind, transaction) of a begin or end whose writing has not come to its end
         self._batch_began_ms = None  # when the oldest waiting sample was taken
@@ -71,10 +69,8 @@ class Journal:
         self._deltas = {}  # boot -> seconds to add to times of that power-on
         self.running = RunningState(path + "/running", log, self.wear)
         self._timelines = Timelines(clock)
-        recover = borrowed("firmware.store.recovery", "recover")
         # Numbers of the transactions that have begun and not ended, and the newest END so far.
-        self._open, self._last_end, newest = recover(self._log, self.running.load(), settings, log)
-        unload("flashlog.opening")
+        self._open, self._last_end, newest = _recover(self._log, self.running.load(), settings, log)
         clock.set_floor(newest)
         self._boot_synchronised = clock.synchronised
         self._rebase_needed = False  # something was written in this power-on before the clock was known
@@ -246,7 +242,7 @@ class Journal:
         if base == self._released_to:
             return
         self._released_to = base
-        numbers = open_in(payload)
+        numbers = _open_in(payload)
         if numbers is not None:
             self._log.release(min(numbers + [seq]))
             self._fill_reserve()
@@ -321,8 +317,6 @@ class Journal:
         size = self._log.size()
         if size <= target:
             return 0
-        from firmware.store.thinning import thin  # 1 KB of heap that few stations ever need
-
         won = 0
         try:
             for _ in range(_MAX_THINNINGS):
@@ -385,10 +379,45 @@ class Journal:
         return 0  # that power-on never learned the time
 
 
-def open_in(header):
+def _open_in(header):
     """Returns the transaction numbers in the head of a segment, None when it is damaged or of another format."""
     try:
         version, numbers = unpack(header)[:2]
     except (ValueError, TypeError):
         return None
     return numbers if version == _FORMAT else None
+
+
+def _recover(log, running, settings, report):
+    """Reads the last segment of a FlashLog, or all when its head is damaged; `running` is that of RunningState.load().
+
+    Returns (numbers of the open transactions as a set, the newest END as it is in the log or None, the newest time).
+    """
+    numbers, last_end, newest = set(), None, 0
+    segments = log.segments()
+    if not segments:
+        return numbers, last_end, newest
+    start, payload = log.header(segments[-1])
+    opened = _open_in(payload)
+    if opened is None:
+        start = 0
+    else:
+        numbers.update(opened)
+    for seq, kind, payload in log.read(start):
+        try:
+            if kind == BEGIN:
+                numbers.add(records.transaction_number(kind, payload))
+            elif kind == END:
+                numbers.discard(records.transaction_number(kind, payload))
+                last_end = (seq, kind, payload)
+            newest = max(newest, records.time_of(payload)[1])
+        except ValueError:
+            report.error("journal", "record %d makes no sense", seq)
+    if log.damaged:
+        report.error("journal", "damaged segments: %s", sorted(log.damaged))
+    # A time not before the newest sample of the open transactions, which may have been delivered and lost: between two
+    # savings of the running state, RunningStateInterval passes at most.
+    saved = [t for tx, _, t in running.values() if tx in numbers]
+    if saved:
+        newest = max(newest, max(saved) + settings.get("RunningStateInterval"))
+    return numbers, last_end, newest

@@ -13,16 +13,15 @@ from micropython import const
 from firmware.kernel.signal import Signal
 from firmware.store.declaration import redeclared
 from firmware.store.slots import Slots
+from firmware.store.values import CHECKS, InvalidValue, SettingError, check_range, check_text, parse, to_text
 from firmware.store.wear import Wear
+
+__all__ = ("InvalidValue", "ReadOnlySetting", "SettingError", "Settings", "UnknownSetting", "to_text")
 
 _VERSION = 1
 _LONGEST = 500  # characters, OCPP 1.6 §6.7 (ChangeConfiguration.req)
 _MOST_TYPED = const(32)  # a station that charges asks for 20 again and again, one that starts for 50 once
-_BOOLS = {"true": True, "false": False}
-
-
-class SettingError(ValueError):
-    """A setting cannot be read or changed as asked."""
+_NEEDS = ("", "reconnect", "reboot")
 
 
 class UnknownSetting(SettingError):
@@ -31,10 +30,6 @@ class UnknownSetting(SettingError):
 
 class ReadOnlySetting(SettingError):
     """Whoever asked may not change this setting."""
-
-
-class InvalidValue(SettingError):
-    """The value has the wrong type or is out of range."""
 
 
 class Settings:
@@ -260,8 +255,6 @@ class Settings:
         value = self._declared_value(row, text)
         try:
             if row.check:
-                from firmware.store.value_checks import CHECKS  # seldom needed: 1.5 KB of heap
-
                 CHECKS[row.check](value)
             for names, function in self._judges:
                 if row.name in names.split():
@@ -276,11 +269,11 @@ class Settings:
             raise InvalidValue("%s: not a text of up to %d characters" % (row.name, _LONGEST))
         value = parse(row, text)
         if row.kind == "int":
-            _check_range(row, value)
+            check_range(row, value)
         elif row.kind == "csl":
             value = self._checked_items(row, value)
         else:
-            _check_text(row, value)
+            check_text(row, value)
         return value
 
     def _checked_items(self, row, items):
@@ -309,82 +302,3 @@ class Settings:
     def _save(self, stored, verbatim):
         document = {"version": _VERSION, "values": stored, "verbatim": verbatim}
         self._slots.save(json.dumps(document, separators=(",", ":")))
-
-
-_NEEDS = ("", "reconnect", "reboot")
-
-# Units that people write behind a number, and those with a thousandfold that they think in.
-_UNITS = ("mA", "mV", "ms", "Wh", "A", "V", "s")
-_SMALL_UNITS = ("mA", "mV", "ms")
-
-
-def to_text(value):
-    """Returns a typed value as the text that OCPP and the store use."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ",".join(value)
-    return str(value)
-
-
-def parse(row, text):
-    """Returns the typed value of `text` by the kind of the Setting, ranges not looked at; raises InvalidValue."""
-    if row.kind == "bool":
-        value = _BOOLS.get(text.strip().lower())
-        if value is None:
-            raise InvalidValue("%s: neither true nor false" % row.name)
-        return value
-    if row.kind == "int":
-        digits = text.strip()
-        # int() alone would also take underscores and blanks after the sign.
-        if not (digits[1:] if digits[:1] == "-" else digits).isdigit():
-            raise InvalidValue("%s: not a whole number%s" % (row.name, _meant(row, digits)))
-        return int(digits)
-    if row.kind == "csl":
-        items = [item.strip() for item in text.split(",")] if text.strip() else []
-        if "" in items:
-            raise InvalidValue("%s: empty item" % row.name)
-        return items
-    return text
-
-
-def _check_range(row, value):
-    if value in (row.choices or ()):
-        return
-    if row.policy == "clamp" and value >= 0:
-        return
-    if not row.low <= value <= row.high:
-        allowed = "%d..%d" % (row.low, row.high)
-        if row.choices:
-            allowed = ", ".join([str(choice) for choice in row.choices]) + " or " + allowed
-        if row.unit:
-            allowed += " " + row.unit
-        raise InvalidValue("%s: %d is not within %s%s" % (row.name, value, allowed, _meant(row, str(value))))
-
-
-def _meant(row, text):
-    """Returns ", did you mean ...?" for a number in another unit, such as 16 (A) or "16 A" for 16000 mA, or ""."""
-    digits = text
-    for unit in _UNITS:
-        if text.endswith(unit):
-            digits = text[: -len(unit)].strip()
-            break
-    if not digits.isdigit() or len(digits) > 9:
-        return ""
-    value = int(digits)
-    for candidate in (value, value * 1000, 0 if value % 1000 else value // 1000):
-        # A second is not taken for 1000 of them: only small units have a large one that people think in.
-        if candidate > value and row.unit not in _SMALL_UNITS:
-            continue
-        if candidate and row.low <= candidate <= row.high:
-            return ", did you mean %d?" % candidate
-    return ""
-
-
-def _check_text(row, value):
-    if row.kind == "bool":
-        return
-    if row.high is not None and len(value) > row.high:
-        raise InvalidValue("%s: longer than %d" % (row.name, row.high))
-    if row.choices is not None and value not in row.choices:
-        raise InvalidValue("%s: not one of %s" % (row.name, ",".join(row.choices)))

@@ -4,6 +4,7 @@ import binascii
 import os
 import struct
 
+import sortedfile
 from micropython import const
 
 from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry, decode, encode, is_removal, key_of
@@ -12,6 +13,7 @@ from firmware.store.wear import Wear
 __all__ = ("AuthCache", "TagEntry", "TagList")
 
 _NEW = ".new"
+_STAGED = "restored."  # begins the name of a list that waits to take the place of another one
 _STORED_BYTES = const(54)  # of a record in a page or a run, with its share of what is around it
 
 
@@ -88,6 +90,24 @@ class TagList:
         """True while replacing() or updating() is being worked on."""
         return self._file is not None and self._file.busy
 
+    def staging_path(self, name):
+        """Returns where a new list waits as `name` until settle() adopts it."""
+        return self.path.rpartition("/")[0] + "/" + _STAGED + name
+
+    def settle(self, name):
+        """Adopts the list that waits as `name`, if there is one, and removes any other that waits.
+
+        A restore writes its list under a new name, then all settings, this name among them, in one write: from that
+        moment on it has happened. A list of another name is what is left of a restore that has not. To be called at
+        start before anybody asks this list, and after a restore. Raises OSError; the next start then tries again.
+        """
+        folder = self.path.rpartition("/")[0] + "/"
+        for file in os.listdir(folder[:-1]):
+            if file == _STAGED + name:
+                self.adopt(folder + file)
+            elif file.startswith(_STAGED):
+                os.remove(folder + file)
+
     def adopt(self, path):
         """Takes over the closed TagList at `path`, which was written by one replace(); all or nothing.
 
@@ -110,9 +130,7 @@ class TagList:
 
     def _open(self):
         if self._file is None:
-            from sortedfile import SortedFile  # 5 KB of heap that a station without a list does not need
-
-            self._file = SortedFile(self.path, KEY_BYTES, RECORD_BYTES, is_removal)
+            self._file = sortedfile.SortedFile(self.path, KEY_BYTES, RECORD_BYTES, is_removal)
         return self._file
 
 

@@ -7,12 +7,12 @@ segment begins with a header record whose payload the owner gives (`opening`), s
 
 import os
 
-from flashlog.segment import HEADER, MAX_PAYLOAD, OVERHEAD, checked, encode, read_chunk
+from flashlog.segment import HEADER, MAX_PAYLOAD, NEW, OVERHEAD, checked, encode, read_chunk, rewrite, scan
 
 __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 
-SUFFIX = ".log"
-NEW = ".new"  # a segment that is being rewritten
+_SUFFIX = ".log"
+_EEXIST = 17
 _ENOSPC = 28
 
 # What was read last: segment, its records as long as they may be wanted, the last one's number, the offset behind it.
@@ -42,10 +42,8 @@ class FlashLog:
         self._pending = []  # records not on flash yet
         self._pending_bytes = 0
         self._chunk = _NOTHING_READ
-        from flashlog.opening import opened  # which may be given back: 0.8 KB of heap
-
         # First sequence number of each segment, ascending, also its file name; and bytes in the last one.
-        self._segments, next_seq, self._tail, damaged = opened(path)
+        self._segments, next_seq, self._tail, damaged = _opened(path)
         self.next_seq = max(next_seq, next_seq_floor)
         self.damaged = set()
         if damaged:
@@ -192,8 +190,6 @@ class FlashLog:
         limit = self._after(base)
         if limit is None:
             raise ValueError("segment in use")
-        from flashlog.rewriting import rewrite  # seldom needed
-
         before, after = rewrite(self._file(base), limit, keep)
         if self._wrote:
             self._wrote(after, 0)
@@ -207,12 +203,10 @@ class FlashLog:
         return encode(base, HEADER, self._opening() if self._opening else b"")
 
     def _file(self, base):
-        return "%s/%08x%s" % (self._path, base, SUFFIX)
+        return "%s/%08x%s" % (self._path, base, _SUFFIX)
 
     def _after_failure(self, base, fresh):
         """Finds out how much of a failed flush() reached the flash, and leaves the files consistent."""
-        from flashlog.opening import scan
-
         try:
             last, size, garbage = scan(self._file(base), base)
         except OSError:
@@ -280,3 +274,40 @@ class FlashLog:
             if following > base:
                 return following
         return None
+
+
+def _opened(path):
+    """Makes the directory `path` or reads it; removes empty segments and what an interrupted rewrite() left.
+
+    Returns (first sequence numbers of all segments, first unused number, bytes in the last one, True when something
+    in that is no record).
+    """
+    segments = _list(path)
+    next_seq, tail, damaged = 1, None, False
+    while segments and not tail:
+        last, tail, garbage = scan("%s/%08x%s" % (path, segments[-1], _SUFFIX), segments[-1])
+        # Whatever the garbage was, the numbers that it may have held are not given out again.
+        next_seq = max(next_seq, last + 1 + -(-garbage // OVERHEAD))
+        damaged = garbage > 0
+        if not tail:
+            os.remove("%s/%08x%s" % (path, segments.pop(), _SUFFIX))
+    return segments, next_seq, tail or None, damaged
+
+
+def _list(path):
+    try:
+        os.mkdir(path)
+    except OSError as exc:
+        if exc.args[0] != _EEXIST:
+            raise
+    segments = []
+    for name in os.listdir(path):
+        if name.endswith(NEW):
+            os.remove(path + "/" + name)
+        elif len(name) == 8 + len(_SUFFIX) and name.endswith(_SUFFIX):
+            try:
+                segments.append(int(name[:8], 16))
+            except ValueError:
+                pass  # not ours
+    segments.sort()
+    return segments

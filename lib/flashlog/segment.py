@@ -1,4 +1,4 @@
-# Records of an append-only log, and how to find them in a file. MIT license.
+# Segment files of an append-only log: their records, and how to find them. MIT license.
 """A record is a magic byte, kind, payload length, sequence number, payload and CRC-32, all little-endian.
 
     offset  size  field
@@ -13,6 +13,7 @@ Whatever is not a record is skipped byte by byte, so that damage costs the recor
 """
 
 import binascii
+import os
 import struct
 
 from micropython import const
@@ -25,6 +26,7 @@ _CRC_BYTES = const(4)
 OVERHEAD = 12
 MAX_PAYLOAD = 512
 HEADER = 0  # kind of a segment's first record
+NEW = ".new"  # ends the name of a segment that is being rewritten
 
 # A chunk holds at least one whole record of any length. Half of it saves 0.5 KB of RAM and takes twice the time.
 _CHUNK = const(1024)
@@ -77,6 +79,46 @@ def read_chunk(path, offset):
             skipped += following - at
             at = following
     return records, offset + at, skipped, end
+
+
+def scan(path, base):
+    """Returns (last sequence number or base - 1, file size, bytes of garbage) of a segment. Raises OSError."""
+    last = base - 1
+    offset = garbage = 0
+    end = False
+    while not end:
+        records, offset, skipped, end = read_chunk(path, offset)
+        garbage += skipped
+        for seq, kind, _ in records:
+            if kind != HEADER:
+                last = max(last, seq)
+    return last, offset, garbage
+
+
+def rewrite(path, limit, keep):
+    """Drops the records of a segment from the number `limit` on, and those for which keep(seq, kind, payload) is false.
+
+    Returns (bytes before, bytes afterwards). All or nothing; raises OSError when there is no room for the copy.
+    """
+    before = os.stat(path)[6]
+    after = 0
+    try:
+        with open(path + NEW, "wb") as f:
+            offset = 0
+            end = False
+            while not end:
+                records, offset, _, end = read_chunk(path, offset)
+                for record in records:
+                    if record[0] < limit and (record[1] == HEADER or keep(*record)):
+                        after += f.write(encode(*record))
+    except OSError:
+        try:
+            os.remove(path + NEW)
+        except OSError:
+            pass  # it was never made
+        raise
+    os.rename(path + NEW, path)
+    return before, after
 
 
 def _size(data, at):

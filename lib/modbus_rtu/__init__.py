@@ -4,8 +4,6 @@
 >>> uart = machine.UART(1, 9600, tx=17, rx=18, timeout=0)
 >>> master = modbus_rtu.RtuMaster(asyncio.StreamReader(uart), baudrate=9600)
 >>> registers = await master.read_input(unit=1, address=0x48, count=2)
-
-What writes is in modbus_rtu.writing, which is loaded only by those who import it.
 """
 
 from modbus_rtu.frame import ReplyFinder, crc16, seal

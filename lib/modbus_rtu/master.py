@@ -10,9 +10,12 @@ from modbus_rtu.frame import EXCEPTION, ReplyFinder, seal
 
 _READ_HOLDING = const(3)
 _READ_INPUT = const(4)
+_WRITE_SINGLE = const(6)
+_WRITE_MULTIPLE = const(16)
 
 _MAX_UNIT = const(247)
 _MAX_READ = const(125)  # registers in one request (Modbus Application Protocol V1.1b3 §6.3)
+_MAX_WRITE = const(123)  # §6.12
 
 _BITS = const(11)  # of a character on the wire: start, 8 data, parity or second stop, stop
 _CHUNK = const(64)
@@ -62,6 +65,21 @@ class RtuMaster:
     async def read_input(self, unit, address, count):
         """Returns `count` (1..125) input registers from `address` (0-based) as 2 * count bytes."""
         return await self._read(unit, _READ_INPUT, address, count)
+
+    async def write_single(self, unit, address, value):
+        """Writes one holding register, value 0..65535."""
+        body = begin(unit, _WRITE_SINGLE, address, value)
+        await self.request(body, body, len(body) + 2)
+
+    async def write_multiple(self, unit, address, data):
+        """Writes the holding registers from `address` on with `data`, two bytes a register."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError("registers are written as bytes, not " + type(data).__name__)
+        count = len(data) // 2
+        if not 1 <= count <= _MAX_WRITE or len(data) % 2:
+            raise ValueError(f"{len(data)} bytes to write")
+        head = begin(unit, _WRITE_MULTIPLE, address, count)
+        await self.request(head + bytes((len(data),)) + data, head, len(head) + 2)
 
     async def _read(self, unit, function, address, count):
         if not 1 <= count <= _MAX_READ:

@@ -6,10 +6,15 @@ import struct
 
 from micropython import const
 
-from sortedfile import COUNT, NAME_BYTES, RUNS
 from sortedfile.pages import HASH_BYTES, check_bytes, stored_form
 from sortedfile.sorting import Sorter
 from sortedfile.writing import stored, writing
+
+RUNS = ".runs"
+
+# The owner's data of PATH.changes comes behind the name of PATH and the number of records.
+NAME_BYTES = const(4)
+COUNT = "<I"
 
 _MAX_META = const(30)
 

@@ -9,7 +9,6 @@ from harness import raises
 from pbkdf2 import derive, hmac_sha256
 
 from firmware.maintenance.backup import Backup, BackupError
-from firmware.maintenance.restored import carry_on
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import SettingError, Settings
 from firmware.store.tags import TagEntry, TagList
@@ -24,7 +23,7 @@ class Station:
         for name, text in settings.items():
             self.settings.set_text(name, text, "system")
         self.tags = TagList(folder + "/tags")
-        carry_on(self.settings, self.tags)
+        self.tags.settle(self.settings.get("RestoredList"))
         self.backup = Backup(self.settings, self.tags, "1.0")
 
     async def save(self, passphrase=None, local_list=False):

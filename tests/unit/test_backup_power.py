@@ -8,7 +8,6 @@ import json
 from flash import files, format_flash, mounted, sweep
 
 from firmware.maintenance.backup import Backup
-from firmware.maintenance.restored import carry_on
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
 from firmware.store.tags import TagEntry, TagList
@@ -20,7 +19,7 @@ NEW = ["NEW%04d" % i for i in range(30)]
 def power_on(path):
     settings = Settings(path + "/settings", SETTINGS)
     tags = TagList(path + "/tags")
-    carry_on(settings, tags)
+    tags.settle(settings.get("RestoredList"))
     return settings, tags
 
 

@@ -3,8 +3,8 @@
 from folder import fresh_folder
 from harness import raises
 
-from firmware.boards.fitting import apply, fit
 from firmware.evse.missing import NoLock, NoProximity
+from firmware.fitting import apply, fit
 from firmware.store.settings import InvalidValue
 from tools.sim.bench import Bench
 

@@ -120,7 +120,7 @@ def test_every_room_has_its_place():
 
 
 def test_what_lives_on_refers_to_nothing_that_only_builds_the_station():
-    """App unloads it; a module that imports it when it is loaded itself would keep all of it in the heap."""
+    """App drops it; a module that imports it when it is loaded itself would keep all of it in the heap."""
     tree = ast.parse((ROOT / "firmware" / "app.py").read_text())
     assigned = (node for node in tree.body if isinstance(node, ast.Assign))
     scaffolding = next(ast.literal_eval(node.value) for node in assigned if node.targets[0].id == "_SCAFFOLDING")
@@ -142,4 +142,4 @@ def test_what_lives_on_refers_to_nothing_that_only_builds_the_station():
         if not only_builds(name):
             assert not [other for other in wanted if only_builds(other)], path
         waiting += wanted
-    assert len(living) > 50 and "firmware.boards.fitting" in living
+    assert len(living) > 50 and "firmware.fitting" in living

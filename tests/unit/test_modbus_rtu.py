@@ -4,7 +4,6 @@ import asyncio
 
 from harness import MemoryStream, raises
 from modbus_rtu import ModbusError, RtuMaster, crc16, seal
-from modbus_rtu.writing import write_multiple, write_single
 
 
 class Line(MemoryStream):
@@ -52,8 +51,8 @@ async def test_read_holding_sends_function_3():
 async def test_writes_are_confirmed_by_their_echo():
     line = Line(seal(b"\x01\x06\x00\x10\x02\x00"), seal(b"\x01\x10\x00\x20\x00\x02"))
     server = master(line)
-    await write_single(server, 1, 0x10, 512)
-    await write_multiple(server, 1, 0x20, b"\x00\x01\x00\x02")
+    await server.write_single(1, 0x10, 512)
+    await server.write_multiple(1, 0x20, b"\x00\x01\x00\x02")
     assert line.requests[0] == seal(b"\x01\x06\x00\x10\x02\x00")
     assert line.requests[1] == seal(b"\x01\x10\x00\x20\x00\x02\x04\x00\x01\x00\x02")
 
@@ -212,12 +211,12 @@ async def test_arguments_out_of_range_never_reach_the_line():
         with raises(ValueError):
             await server.read_input(unit, address, count)
     with raises(ValueError):
-        await write_single(server, 1, 0, 65_536)
+        await server.write_single(1, 0, 65_536)
     for data in (b"", b"\x01", b"\x00" * 248):
         with raises(ValueError):
-            await write_multiple(server, 1, 0, data)
+            await server.write_multiple(1, 0, data)
     with raises(TypeError):  # S4
-        await write_multiple(server, 1, 0, "text")
+        await server.write_multiple(1, 0, "text")
     assert line.requests == []
 
 

@@ -1,10 +1,16 @@
 """Core profile, the configuration: OCPP 1.6 §5.3, §5.8. What the keys mean is declared in the station's settings."""
 
-from firmware.kernel.borrow import borrowed
+from micropython import const
+
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.rpc import LongAnswer
 from firmware.ocpp.v16.dispatch import is_off
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
+from firmware.store.values import parse
+
+# From here on a SecurityProfile demands TLS; 3 also demands a client certificate, of which there is none yet.
+_TLS_PROFILE = const(2)
+_HIGHEST_PROFILE = const(2)
 
 
 class FeatureProfile:
@@ -42,8 +48,7 @@ class FeatureProfile:
         status = "Rejected"
         try:
             if row.name == "SecurityProfile" and row.access == "rw":
-                check = borrowed("firmware.ocpp.v16.key_checks", "check_security_profile", self._settings, row)
-                check(payload["value"])
+                _check_security_profile(self._settings, row, payload["value"])
             needs = self._settings.set_text(row.name, payload["value"], "backend")
             status = "RebootRequired" if needs == "reboot" else "Accepted"
         except (InvalidValue, ReadOnlySetting) as exc:
@@ -59,3 +64,16 @@ class FeatureProfile:
         except SettingError:
             return None
         return None if row.profile is None or is_off(row.profile, self._settings) else row
+
+
+def _check_security_profile(settings, row, text):
+    """Lets a back-end raise SecurityProfile, only to what the link can do already (white paper A05); InvalidValue."""
+    value = parse(row, text)
+    if value < settings.get("SecurityProfile"):
+        raise InvalidValue("SecurityProfile is never lowered by the back-end")
+    missing = value > _HIGHEST_PROFILE or (value > 0 and not settings.get("AuthorizationKey"))
+    if value >= _TLS_PROFILE:
+        secure = settings.get("CentralSystemUrl").lower().startswith("wss:")
+        missing = missing or not secure or not settings.get("CentralSystemCaFile")
+    if missing:
+        raise InvalidValue("SecurityProfile %d would cut the link" % value)

@@ -1,11 +1,6 @@
-"""What an installer has set about the parts of the board: brings the settings to the drivers and the EVSEs.
+"""What an installer has set about the parts of the board: brings the settings to the drivers and the EVSEs."""
 
-Loaded at the start, and again for a moment when one of these settings changes (see kernel.borrow).
-"""
-
-from firmware.kernel.borrow import borrowed
-
-_METER_MODELS = "firmware.drivers.meter_models"
+from firmware.drivers import meter_models
 
 _USUAL_TIMEOUT_MS = 300  # what a board's meters have without MeterTimeout
 
@@ -26,11 +21,11 @@ def fit(board, settings, log):
     A new value that the board cannot follow is refused; one that is stored is logged, and the board is as it was.
     """
     if not board.can_have_sockets:
-        settings.judge("CableFixed", borrowed(__name__, "check_fixed", board.name))
+        settings.judge("CableFixed", _sockets_refused_on(board.name))
     if board.most_phases == 1:
         settings.declare("Phases", low=1, high=1)
     settings.declare("MaxCurrent", high=board.max_ma)
-    settings.judge("MeterModel MeterRegisters", borrowed(_METER_MODELS, "check"))
+    settings.judge("MeterModel MeterRegisters", meter_models.check)
     reader = settings.get("ReaderModel")
     for name, change in (
         ("CableFixed", lambda: board.fit_cable(settings.get("CableFixed"))),
@@ -45,10 +40,14 @@ def fit(board, settings, log):
     settings.fit(board.parts)
 
 
-def check_fixed(board, _, fixed):
-    """Raises ValueError for sockets (CableFixed false) on a board that cannot have them."""
-    if not fixed:
-        raise ValueError(f"board {board} has no proximity contact for a socket")
+def _sockets_refused_on(board):
+    """Returns a check that raises ValueError for sockets (CableFixed false)."""
+
+    def check(name, fixed):
+        if not fixed:
+            raise ValueError(f"board {board} has no proximity contact for a socket")
+
+    return check
 
 
 def _fit_meters(board, settings):
@@ -58,9 +57,7 @@ def _fit_meters(board, settings):
     if not (name or unit or baudrate or registers) and timeout_ms == _USUAL_TIMEOUT_MS:
         return
     if name == "custom":
-        from firmware.drivers.meter_models import Model
-
-        name = Model(registers.split())
+        name = meter_models.Model(registers.split())
     board.fit_meters(name, unit, baudrate, timeout_ms)
 
 
