@@ -8,8 +8,10 @@ from micropython import const
 
 from firmware.kernel.signal import Signal
 from firmware.ocpp.opening import connection_url, open_link
-from firmware.ocpp.rpc import MessageIds, Rpc
+from firmware.ocpp.peer import Peer
+from firmware.ocpp.protocol import MessageIds, Protocol
 from firmware.ocpp.schema import Schema
+from firmware.ocpp.v16.rules import Rules
 from firmware.ocpp.waker import Waker
 
 _WATCH_MS = const(500)
@@ -33,8 +35,8 @@ _ANSWER_STEP_MS = const(10)
 class Connection:
     """The link. `run()` is its only task; settings are read anew at each attempt.
 
-    `handle(action, payload)` answers the calls of the back-end, see Rpc. `rpc` is the Rpc of the link, None while it is
-    down. `resolve` and `dial` see uwebsockets.connect(), which `connect` replaces; `spool` is the spool.Spool for
+    `handle(action, payload)` answers the calls of the back-end, see Answers. `rpc` is the Peer of the link, None while
+    it is down. `resolve` and `dial` see uwebsockets.connect(), which `connect` replaces; `spool` is the spool.Spool for
     messages of more than LargeMessageBytes.
 
     Signal: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed.
@@ -47,7 +49,7 @@ class Connection:
         self._clock = clock
         self._log = log
         self.handle = handle
-        self.silent = None  # see Rpc
+        self.silent = None  # see Peer; None: never
         self.doubted = None  # function to be called when calls stay unanswered: something simple should be asked
         self._schema = schema or Schema()
         self._resolve = resolve or Resolver()
@@ -148,7 +150,7 @@ class Connection:
         watcher = asyncio.create_task(self._watch(ws, beat))
         reason = None
         try:
-            self.rpc = self._new_rpc(ws)
+            self.rpc = self._new_peer(ws)
             self._last_error = None
             self._log.info("link", "%s: up", self.url)
             self.link_changed.emit("up", self.url, None)
@@ -170,12 +172,12 @@ class Connection:
                 self._log.info("link", "%s: down, %s", self.url, reason)
                 self.link_changed.emit("down", self.url, reason)
 
-    def _new_rpc(self, ws):
-        rpc = Rpc(ws.send, self.handle, self._schema, self._log, self._clock, self._message_ids, ws.send_pieces)
-        rpc.timed_out = self._timed_out
-        rpc.failed = self.drop
-        rpc.silent = self.silent
-        return rpc
+    def _new_peer(self, ws):
+        protocol = Protocol(Rules(), self._schema, self._message_ids)
+        peer = Peer(ws, protocol, self.handle, self.silent or (lambda: False), self._log, self._clock)
+        peer.timed_out.connect(self._timed_out)
+        peer.failed.connect(self.drop)
+        return peer
 
     async def _receive(self, ws, rpc):
         """Passes messages on until the link ends; returns why it did."""
@@ -186,9 +188,7 @@ class Connection:
                     return self._dropped or "closed by the back-end, code %s %s" % (ws.close_code, ws.close_reason)
                 if isinstance(message, str):
                     self._useful = True
-                    receiving = rpc.receive(message)
-                    message = None  # what has been read is not held any longer
-                    await receiving
+                    await rpc.receive(message)
                 elif isinstance(message, bytes):
                     self._log.warning("link", "binary message of %d bytes ignored", len(message))
                 else:
@@ -197,12 +197,11 @@ class Connection:
         except (OSError, MemoryError) as exc:  # MemoryError: a message within the limit for which there is no room now
             return self._dropped or str(exc)
 
-    def _timed_out(self):
+    def _timed_out(self, unanswered):
         """A CALL got no answer: looks whether the link is there at all, even without WebSocketPingInterval.
 
         A gateway may go on answering pings for a back-end that is gone: pongs alone do not keep a link.
         """
-        unanswered = self.rpc.unanswered if self.rpc else 0
         if unanswered >= _MUTE_CALLS:
             self.drop("calls are not answered")
         elif unanswered == _DOUBTFUL_CALLS and self.doubted:

@@ -1,19 +1,18 @@
-"""What a CALL can come to besides an answer: errors of the RPC layer (OCPP-J 1.6 §4.2.3)."""
+"""What a CALL can come to besides an answer (OCPP-J 1.6 §4.2.3). A version's rules spell the codes on the wire."""
 
 NOT_IMPLEMENTED = "NotImplemented"
 NOT_SUPPORTED = "NotSupported"
 INTERNAL_ERROR = "InternalError"
 PROTOCOL_ERROR = "ProtocolError"
-# Two spellings are wrong on purpose: OCPP-J errata 5.1 and 5.2 keep them on the wire.
 FORMATION_VIOLATION = "FormationViolation"
-OCCURRENCE_VIOLATION = "OccurenceConstraintViolation"
+OCCURRENCE_VIOLATION = "OccurrenceConstraintViolation"
 PROPERTY_VIOLATION = "PropertyConstraintViolation"
 TYPE_VIOLATION = "TypeConstraintViolation"
 GENERIC_ERROR = "GenericError"
 
 
 class CallError(Exception):
-    """A CALLERROR: raised by a handler it is sent, raised by Rpc.call() it was received."""
+    """A CALLERROR: raised by a handler it is sent, raised by Calls.call() it was received."""
 
     def __init__(self, code, description="", details=None):
         super().__init__(code, description)

@@ -17,9 +17,6 @@ from firmware.store.room import free_bytes
 
 _CALL = const(2)
 
-# Lists that may be longer than what fits into RAM: they are handed over as an ItemsOnFlash.
-STREAMED = {"SendLocalList": "localAuthorizationList"}
-
 _SHOWN = const(80)  # characters in a log or trace
 _MAX_IN_RAM = const(65536)  # bytes of a message that is not streamed: kept in flash it is still read as a whole
 _SEGMENT = const(65536)  # bytes: files are dropped one by one while they are read for the last time
@@ -32,10 +29,14 @@ _TOKENS = const(64)  # read before others have their turn
 
 
 class LargeMessage:
-    """One message of at least `announced` bytes. `size` is what has come; `fault` says why it is not kept, or None."""
+    """One message of at least `announced` bytes. `size` is what has come; `fault` says why it is not kept, or None.
 
-    def __init__(self, spool, path, clock, fault, announced):
+    `lists` has the lists that may be longer than what fits into RAM, action -> field: handed over as ItemsOnFlash.
+    """
+
+    def __init__(self, spool, path, lists, clock, fault, announced):
         self._spool = spool
+        self._lists = lists
         self._path = path
         self._clock = clock
         self._deadline_ms = clock.ms() + _MAX_MS
@@ -64,7 +65,7 @@ class LargeMessage:
         if len(self.head) < HEAD:
             self.head += bytes(data[: HEAD - len(self.head)])
         self._announced = max(self._announced, self.size + len(data))
-        if not self.fault and self._announced > _MAX_IN_RAM and not self._is_streamed():
+        if not self.fault and self._announced > _MAX_IN_RAM and not self._may_be_streamed():
             # Nobody will read it: it is not worth the flash, nor the time that writing takes.
             self._fail("message is too large")
         if not self.fault and self.size + len(data) > self._granted:
@@ -76,17 +77,22 @@ class LargeMessage:
                 self._fail("flash: %s" % exc)
         self.size += len(data)
 
-    def _is_streamed(self):
-        """Tells whether this is a CALL whose list is read piece by piece; also True as long as it may be one."""
+    def _may_be_streamed(self):
         if self._streamed is None:
             try:
                 kind, _, action = envelope(self.head)
+                self._streamed = kind == _CALL and action in self._lists
             except ValueError:
                 if len(self.head) < HEAD:
                     return True
-                kind = action = None
-            self._streamed = kind == _CALL and action in STREAMED
+                self._streamed = False
         return self._streamed
+
+    @property
+    def streamed(self):
+        """True for a CALL whose long list is read piece by piece, once its beginning is there."""
+        self._may_be_streamed()
+        return self._streamed is True
 
     def grant(self, size):
         """Sees whether there is room for a message of `size` bytes."""
@@ -147,18 +153,28 @@ class LargeMessage:
             await asyncio.sleep(0)
         return str(data, "utf-8")
 
-    async def payload(self, action):
-        """Returns the payload of a CALL that may be streamed, with an ItemsOnFlash for its long list.
+    async def payload(self, action, protocol):
+        """Returns the checked payload of a CALL that is streamed, with an ItemsOnFlash for its long list.
 
-        The whole message is read, so that all of it is known to be JSON. Raises CallError and OSError.
+        The whole message is read, so that all of it is known to be JSON; items are checked by the Protocol when they
+        are handed out. Raises CallError and OSError.
         """
-        name = STREAMED[action]
+        name = self._lists[action]
         try:
-            return await self._payload(self._reader(False), name)
+            payload = await self._read_payload(self._reader(False), name)
         except ValueError as exc:
             raise CallError(FORMATION_VIOLATION, str(exc))
+        items = payload.get(name)
+        if type(items) is not ItemsOnFlash:
+            protocol.accept(action, payload)
+            return payload
+        payload[name] = []
+        protocol.accept(action, payload)
+        items.accept = lambda item, index: protocol.accept_item(action, name, item, index)
+        payload[name] = items
+        return payload
 
-    async def _payload(self, reader, name):
+    async def _read_payload(self, reader, name):
         for _ in range(4):
             token = reader.next()  # the list, type, id and action, which are known already
         if reader.next() != "{":

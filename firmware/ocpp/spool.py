@@ -1,18 +1,24 @@
-"""Where a message goes that does not fit into RAM. The code that works on one is loaded when the first one comes."""
+"""Where a message goes that does not fit into RAM."""
 
 import asyncio
 import os
 
 from micropython import const
 
+from firmware import ocpp
+
 _SEGMENT = const(65536)  # bytes of a file of a message, at most
 
 
 class Spool:
-    """Keeps large messages in files whose names begin with `path`, one at a time. What a power cut left is removed."""
+    """Keeps large messages in files whose names begin with `path`, one at a time. What a power cut left is removed.
 
-    def __init__(self, path, clock):
+    `lists` see LargeMessage.
+    """
+
+    def __init__(self, path, lists, clock):
         self._path = path
+        self._lists = lists
         self._clock = clock
         self._kept = None
         self._count = 0  # messages that were kept
@@ -30,15 +36,14 @@ class Spool:
 
     def begin(self, is_text, size):
         """Returns the large.LargeMessage for one of at least `size` bytes that begins to arrive."""
-        from firmware.ocpp.large import LargeMessage  # with jsonstream 9 KB of heap that few stations ever need
-
         fault = None
         if not is_text:
             fault = "binary messages are not used"
         elif self._kept:
             fault = "another large message is being worked on"
         self._count += 1
-        message = LargeMessage(self, "%s.%d" % (self._path, self._count), self._clock, fault, size)
+        name = "%s.%d" % (self._path, self._count)
+        message = ocpp.LargeMessage(self, name, self._lists, self._clock, fault, size)
         if not fault:
             self._kept = message
             message.grant(size)

@@ -148,7 +148,7 @@ class StationLink:
     # -- sending
 
     def call(self, action, payload, transmissions=None, patience_s=None):
-        """Calls the back-end, whatever the registration; to be awaited for its answer, see Rpc.call().
+        """Calls the back-end, whatever the registration; to be awaited for its answer, see Calls.call().
 
         Raises CallError, or OSError for no answer or no link.
         """

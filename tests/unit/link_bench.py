@@ -7,7 +7,7 @@ from ocpp_bench import Peer
 
 from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import CallError
-from firmware.ocpp.rpc import LongAnswer
+from firmware.ocpp.protocol import LongAnswer
 from firmware.ocpp.station_link import StationLink
 from firmware.store.tags import TagList
 

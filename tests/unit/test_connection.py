@@ -8,8 +8,8 @@ from harness import FakeClock, settle
 
 from firmware.kernel.log import Log
 from firmware.ocpp.connection import Connection
+from firmware.ocpp.errors import LinkDown, RpcTimeout
 from firmware.ocpp.opening import authorization, connection_url
-from firmware.ocpp.rpc import LinkDown, RpcTimeout
 from firmware.store.registry import SETTINGS
 
 
@@ -109,11 +109,12 @@ class Bench:
         self.attempts = []  # (ms, url, keyword arguments)
         self.events = []
         self.sockets = []
+        self.handle = lambda action, payload: {"status": "Accepted"}
         self.link = Connection(self.settings, self.clock, self.log, handle=self._handle, connect=self._connect)
         self.link.link_changed.connect(lambda state, url, error: self.events.append((state, error)))
 
     def _handle(self, action, payload):
-        return {"status": "Accepted"}
+        return self.handle(action, payload)
 
     async def _connect(self, url, **arguments):
         self.attempts.append((self.clock.ms(), url, arguments))
@@ -322,7 +323,7 @@ async def test_a_call_in_work_is_answered_before_the_link_is_made_anew():
             await bench.clock.sleep_ms(500)
             return {"status": "Accepted"}
 
-        bench.link.rpc._handle = handle
+        bench.handle = handle
         bench.sockets[0].put('[2,"1","ClearCache",{}]')
         await bench.clock.run_for(600)
         assert bench.sockets[0].sent == [[3, "1", {"status": "Accepted"}]]

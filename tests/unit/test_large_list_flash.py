@@ -7,13 +7,15 @@ import json
 import time
 
 from flash import files, format_flash, mounted, sweep
-from harness import FakeClock, run
+from harness import FakeClock, run, settle
 
 from firmware.kernel.log import Log
-from firmware.ocpp.rpc import Rpc
+from firmware.ocpp.peer import Peer
+from firmware.ocpp.protocol import Protocol
 from firmware.ocpp.schema import Schema
 from firmware.ocpp.spool import Spool
 from firmware.ocpp.v16.local_list import FeatureProfile
+from firmware.ocpp.v16.rules import Rules
 from firmware.store.tags import TagEntry, TagList
 
 SETTINGS = {
@@ -26,25 +28,26 @@ BUDGET = 32 * 1024  # bytes of heap, though meant for a 32-bit build: here every
 
 
 class Back:
-    """A back-end that sends lists to a station's Rpc over nothing."""
+    """A back-end that sends lists to a station's Peer over nothing."""
 
     def __init__(self, path):
         self.clock = FakeClock()
         self.tags = TagList(path + "/tags")
-        self.spool = Spool(path + "/large", self.clock)
+        self.spool = Spool(path + "/large", Rules.streamed, self.clock)
         self.log = Log(self.clock)
         self.settings = SETTINGS
         self.profile = FeatureProfile(self)  # which takes it for the link
         self.answers = []
-        self.rpc = Rpc(self._send, self._handle, Schema(), Log(self.clock), self.clock, None)
+        protocol = Protocol(Rules(), Schema(), None)
+        self.peer = Peer(self, protocol, self._handle, lambda: False, Log(self.clock), self.clock)
 
-    async def _send(self, text):
+    async def send(self, text):
         self.answers.append(json.loads(text))
 
     def _handle(self, action, payload):
         return self.profile.send_local_list(payload)
 
-    async def send(self, version, full, tokens, turn=None):
+    async def push(self, version, full, tokens, turn=None):
         """Sends a list as the WebSocket would; calls `turn` whenever the station leaves the others a turn."""
         message = self.spool.begin(True, 200 + 120 * len(tokens))
         kind = "Full" if full else "Differential"
@@ -55,11 +58,12 @@ class Back:
             if turn and i % 10 == 0:
                 turn()
         message.write(b"]}]")
-        await self.rpc.receive_large(message)
+        await self.peer.receive_large(message)
         while not self.answers:
             await asyncio.sleep(0)
             if turn:
                 turn()
+        await settle()  # the files of the message go one by one
         return self.answers.pop()
 
 
@@ -99,12 +103,12 @@ def test_nine_thousand_tags_within_32_kb_of_heap():
     with mounted(flash) as path:
         back = Back(path)
         back.tags.replace(1, (("OLD%d" % i, TagEntry("Accepted")) for i in range(9_000)))
-        run(back.send(2, True, range(100)))  # what is kept for ever is there from now on
-        run(back.send(3, False, range(100, 200)))
+        run(back.push(2, True, range(100)))  # what is kept for ever is there from now on
+        run(back.push(3, False, range(100, 200)))
         flash.clear_counters()
         heap = Heap(97)
         begun = time.ticks_ms()
-        assert run(back.send(4, True, range(9_000), heap))[2] == {"status": "Accepted"}
+        assert run(back.push(4, True, range(9_000), heap))[2] == {"status": "Accepted"}
         took_ms = time.ticks_diff(time.ticks_ms(), begun)
         print("%d bytes of heap, %d ms, longest step %d ms" % (heap.most, took_ms, heap.longest_ms))
         print("%d erases, %d bytes programmed" % (flash.erases, flash.programmed))
@@ -113,7 +117,7 @@ def test_nine_thousand_tags_within_32_kb_of_heap():
         assert heap.turns > 10_000  # others have a turn at least after each tag
         flash.clear_counters()
         heap = Heap(97)
-        assert run(back.send(5, False, range(8_500, 9_200), heap))[2] == {"status": "Accepted"}
+        assert run(back.push(5, False, range(8_500, 9_200), heap))[2] == {"status": "Accepted"}
         print("700 changes: %d bytes of heap, %d erases" % (heap.most, flash.erases))
         assert len(back.tags) == 9_200 and flash.erases < 60
         assert files(path) == ["tags", "tags.changes"]
@@ -125,13 +129,13 @@ def test_every_power_cut_leaves_the_old_or_the_new_list():
 
     def prepare(path):
         back = Back(path)
-        assert run(back.send(1, True, lists[1]))[2] == {"status": "Accepted"}
+        assert run(back.push(1, True, lists[1]))[2] == {"status": "Accepted"}
         back.tags.close()
 
     def act(path, promise):
         back = Back(path)
         for version, full, tokens in ((2, True, lists[2]), (3, False, range(230, 240))):
-            answer = run(back.send(version, full, tokens))
+            answer = run(back.push(version, full, tokens))
             if answer[2] != {"status": "Accepted"}:
                 raise OSError(5)  # the flash is off
             promise(version)

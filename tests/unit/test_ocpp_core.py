@@ -187,7 +187,7 @@ async def test_an_empty_list_of_keys_means_all():
 async def test_more_keys_than_announced_are_refused():
     bench = await LinkBench().accepted()
     keys = ["HeartbeatInterval"] * (bench.settings.get("GetConfigurationMaxKeys") + 1)
-    assert await bench.ask("GetConfiguration", key=keys) == "OccurenceConstraintViolation"
+    assert await bench.ask("GetConfiguration", key=keys) == "OccurrenceConstraintViolation"
 
 
 async def test_change_configuration_statuses():
@@ -230,7 +230,7 @@ async def test_a_value_that_is_a_number_or_boolean_is_read_as_text():
 def test_only_a_plain_value_is_read_as_text():
     # O10: and of no other field; what is sent is checked to the letter
     for value, code in (
-        (None, "OccurenceConstraintViolation"),
+        (None, "OccurrenceConstraintViolation"),
         ([], "TypeConstraintViolation"),
         ({}, "TypeConstraintViolation"),
         (10**500, "PropertyConstraintViolation"),
@@ -381,7 +381,7 @@ async def test_more_entries_than_announced_are_refused():
     bench = await LinkBench().accepted()
     entries = [entry("T%d" % i) for i in range(701)]
     payload = {"listVersion": 7, "updateType": "Differential", "localAuthorizationList": entries}
-    assert await bench.ask("SendLocalList", **payload) == "OccurenceConstraintViolation"
+    assert await bench.ask("SendLocalList", **payload) == "OccurrenceConstraintViolation"
 
 
 # -- remote trigger

@@ -8,28 +8,34 @@ from folder import fresh_folder
 from harness import FakeClock, raises, settle
 
 from firmware.kernel.log import Log
-from firmware.ocpp.errors import CallError
-from firmware.ocpp.rpc import InvalidAnswer, Rpc
+from firmware.ocpp.errors import CallError, InvalidAnswer
+from firmware.ocpp.peer import Peer
+from firmware.ocpp.protocol import Protocol
 from firmware.ocpp.schema import Schema
 from firmware.ocpp.spool import Spool
+from firmware.ocpp.v16.rules import Rules
 
 SCHEMA = Schema()
 
 
 class Bench:
-    """An Rpc and a Spool without a socket. SendLocalList is answered when `go` is set; `lists` has what came in it."""
+    """A Peer and a Spool without a socket. SendLocalList is answered when `go` is set; `lists` has what came in it."""
 
     def __init__(self):
         self.folder = fresh_folder()
         self.clock = FakeClock()
-        self.spool = Spool(self.folder + "/large", self.clock)
+        self.spool = Spool(self.folder + "/large", Rules.streamed, self.clock)
         self.sent = []
         self.lists = []
         self.go = asyncio.Event()
         self.go.set()
-        self.rpc = Rpc(self._send, self._handle, SCHEMA, Log(self.clock), self.clock, lambda: "ours")
+        self.connect()
 
-    async def _send(self, text):
+    def connect(self):
+        protocol = Protocol(Rules(), SCHEMA, lambda: "ours")
+        self.peer = Peer(self, protocol, self._handle, lambda: False, Log(self.clock), self.clock)
+
+    async def send(self, text):
         self.sent.append(json.loads(text))
 
     async def _handle(self, action, payload):
@@ -52,7 +58,7 @@ class Bench:
         return message
 
     async def receive(self, text, rounds=400):
-        await self.rpc.receive_large(self.arrive(text))
+        await self.peer.receive_large(self.arrive(text))
         await settle(rounds)
 
     def files(self):
@@ -101,12 +107,12 @@ async def test_other_calls_are_answered_meanwhile():
     bench = Bench()
     bench.go.clear()
     await bench.receive(call(entries(20), "slow"))
-    await bench.rpc.receive('[2, "quick", "ClearCache", {}]')
+    await bench.peer.receive('[2, "quick", "ClearCache", {}]')
     await settle()
     assert bench.sent == [[3, "quick", {"status": "Accepted"}]]
     for same in ('[2, "slow", "ClearCache", {}]', None):
         if same:
-            await bench.rpc.receive(same)
+            await bench.peer.receive(same)
             assert bench.sent.pop()[:3] == [4, "slow", "ProtocolError"]
     await bench.receive(call(entries(20), "second"))
     assert bench.sent.pop()[:3] == [4, "second", "GenericError"]  # one large message at a time
@@ -183,7 +189,7 @@ async def test_what_nobody_will_read_is_not_written():
     text = json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": "x" * 40_000}])
     for at in range(0, len(text), 1000):
         message.write(text[at : at + 1000].encode())
-    await bench.rpc.receive_large(message)
+    await bench.peer.receive_large(message)
     await settle(100)
     assert bench.sent.pop() == [3, "1", {"status": "Accepted"}]
 
@@ -191,7 +197,7 @@ async def test_what_nobody_will_read_is_not_written():
 async def test_files_go_one_by_one():
     # O13: 23 at once would hold the control task for 10 ms on the host, and longer on a board
     bench = Bench()
-    await bench.rpc.receive_large(bench.arrive(call(entries(9_000))[:-2]))
+    await bench.peer.receive_large(bench.arrive(call(entries(9_000))[:-2]))
     most = longest = 0
     for _ in range(100_000):
         before = len(bench.files())
@@ -207,7 +213,7 @@ async def test_files_go_one_by_one():
 async def test_answers_to_our_calls():
     bench = Bench()
     for size, error in ((30_000, None), (90_000, InvalidAnswer)):
-        task = asyncio.create_task(outcome_of(bench.rpc.call("DataTransfer", {"vendorId": "v"}, 30)))
+        task = asyncio.create_task(outcome_of(bench.peer.call("DataTransfer", {"vendorId": "v"}, 30)))
         await settle()
         bench.sent.clear()
         await bench.receive(json.dumps([3, "ours", {"status": "Accepted", "data": "x" * size}]))
@@ -224,14 +230,14 @@ async def outcome_of(call):
 
 async def test_what_the_flash_has_no_room_for_is_refused_and_leaves_nothing():
     bench = Bench()
-    await bench.rpc.receive_large(bench.arrive(call(entries(30)), announced=1 << 50))
+    await bench.peer.receive_large(bench.arrive(call(entries(30)), announced=1 << 50))
     await settle()
     assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
     message = bench.spool.begin(True, 100)
     message.write(call(entries(2)).encode())
     message._write = full_flash
     message.write(b" " * 1000)
-    await bench.rpc.receive_large(message)
+    await bench.peer.receive_large(message)
     await settle()
     assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
     await bench.receive(call(entries(2)))
@@ -262,18 +268,18 @@ async def test_nothing_is_left_of_a_link_that_ended():
     assert bench.files() == []
     bench.go.clear()
     for rounds in (0, 100):  # before work on it has begun, and in the middle
-        await bench.rpc.receive_large(bench.arrive(call(entries(20))))
+        await bench.peer.receive_large(bench.arrive(call(entries(20))))
         await settle(rounds)
-        bench.rpc.close()
+        bench.peer.close()
         await settle()
         assert bench.files() == []
-        bench.rpc.closed = False
+        bench.connect()
     bench.go.set()
     await bench.receive(call(entries(20)))
     assert len(bench.lists) == 1
     with open(bench.folder + "/large.3", "wb") as f:
         f.write(b"left by a power cut")
-    Spool(bench.folder + "/large", bench.clock)
+    Spool(bench.folder + "/large", Rules.streamed, bench.clock)
     assert bench.files() == []
 
 
@@ -281,5 +287,5 @@ async def test_binary_messages_are_taken_nowhere():
     bench = Bench()
     message = bench.spool.begin(False, 100_000)
     message.write(b"\x00" * 1000)
-    await bench.rpc.receive_large(message)
+    await bench.peer.receive_large(message)
     assert bench.sent == [] and bench.files() == [] and str(message) == "?" * 80 + "... (1000 bytes)"

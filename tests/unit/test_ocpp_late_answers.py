@@ -5,12 +5,14 @@ import json
 
 from ocpp_bench import Bench
 
-from firmware.ocpp.rpc import MessageIds, Rpc
+from firmware.ocpp.peer import Peer
+from firmware.ocpp.protocol import MessageIds, Protocol
 from firmware.ocpp.schema import Schema
+from firmware.ocpp.v16.rules import Rules
 
 
 class SlowPeer:
-    """A back-end over a real Rpc that answers `late_ms` after a message has come, with a new transaction each time."""
+    """A back-end over a real Peer that answers `late_ms` after a message has come, with a new transaction each time."""
 
     def __init__(self, bench, late_ms):
         self.bench = bench
@@ -20,19 +22,20 @@ class SlowPeer:
         self.connect()
 
     def connect(self):
-        self.rpc = Rpc(self._send, None, Schema(), self.bench.log, self.bench.clock, self.ids)
+        protocol = Protocol(Rules(), Schema(), self.ids)
+        self.peer = Peer(self, protocol, None, lambda: False, self.bench.log, self.bench.clock)
 
     async def call(self, action, payload, transmissions=None):
-        return await self.rpc.call(action, payload, 30, transmissions)
+        return await self.peer.call(action, payload, 30, transmissions)
 
-    async def _send(self, text):
+    async def send(self, text):
         self.sent.append(json.loads(text))
         asyncio.create_task(self._answer(self.sent[-1], 1000 + len(self.sent)))
 
     async def _answer(self, message, number):
         await self.bench.clock.sleep_ms(self.late_ms)
         answer = {"transactionId": number, "idTagInfo": {"status": "Accepted"}}
-        await self.rpc.receive(json.dumps([3, message[1], answer if message[2] == "StartTransaction" else {}]))
+        await self.peer.receive(json.dumps([3, message[1], answer if message[2] == "StartTransaction" else {}]))
 
     def actions(self):
         return [message[2] for message in self.sent]
@@ -69,7 +72,7 @@ async def test_a_late_answer_counts_on_the_next_link_too():
     bench.start()
     await bench.clock.run_for(32_000)
     bench.outbox.pause()
-    peer.rpc.close()
+    peer.peer.close()
     peer.connect()
     bench.outbox.resume()
     await bench.clock.run_for(13_000)

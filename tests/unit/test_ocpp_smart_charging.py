@@ -116,7 +116,7 @@ async def test_wrong_connector_and_wrong_words_are_call_errors():
     assert await install(bench, 1, purpose="Max") == "PropertyConstraintViolation"
     code = await ask(bench, "GetCompositeSchedule", connectorId=1, duration=60, chargingRateUnit="kW")
     assert code == "PropertyConstraintViolation"
-    assert await install(bench, 1, periods=[]) == "OccurenceConstraintViolation"
+    assert await install(bench, 1, periods=[]) == "OccurrenceConstraintViolation"
 
 
 async def test_what_makes_no_sense_is_rejected():

@@ -6,7 +6,7 @@ from firmware.ocpp.errors import CallError
 from firmware.ocpp.schema import Schema
 
 FORMATION = "FormationViolation"
-OCCURRENCE = "OccurenceConstraintViolation"
+OCCURRENCE = "OccurrenceConstraintViolation"
 PROPERTY = "PropertyConstraintViolation"
 TYPE = "TypeConstraintViolation"
 

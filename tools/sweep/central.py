@@ -5,7 +5,7 @@ import asyncio
 from firmware.kernel.clock import iso8601
 from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import CallError, LinkDown
-from firmware.ocpp.rpc import LongAnswer
+from firmware.ocpp.protocol import LongAnswer
 
 _LATENCY_S = 0.02
 _AGAIN_S = 1
@@ -103,7 +103,7 @@ class Central:
                 answer = answer.payload
         except CallError as exc:
             return exc.code
-        except Exception:  # which the firmware's Rpc turns into this
+        except Exception:  # which the firmware's Answers turn into this
             return "InternalError"
         await asyncio.sleep(_LATENCY_S)
         return (answer or {}).get("status", "Accepted")

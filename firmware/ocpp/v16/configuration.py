@@ -3,7 +3,7 @@
 from micropython import const
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
-from firmware.ocpp.rpc import LongAnswer
+from firmware.ocpp.protocol import LongAnswer
 from firmware.ocpp.v16.dispatch import is_off
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
 from firmware.store.values import parse

@@ -8,8 +8,10 @@ import time
 
 from link_bench import LinkBench
 
-from firmware.ocpp.rpc import MessageIds, Rpc
+from firmware.ocpp.peer import Peer
+from firmware.ocpp.protocol import MessageIds, Protocol
 from firmware.ocpp.schema import Schema
+from firmware.ocpp.v16.rules import Rules
 
 _ROUNDS = 9
 _CALLS = 200
@@ -44,12 +46,22 @@ def median(values):
     return sorted(values)[len(values) // 2]
 
 
-async def ours(rpc, sent, text):
+class Wire:
+    """The WebSocket's place."""
+
+    def __init__(self, sent):
+        self._sent = sent
+
+    async def send(self, text):
+        self._sent.append(text)
+
+
+async def ours(peer, sent, text):
     """Returns microseconds per call, from the text that came to the text that goes."""
     gc.collect()
     begun = time.ticks_us()
     for _ in range(_CALLS):
-        await rpc.receive(text)
+        await peer.receive(text)
         while not sent:
             await asyncio.sleep(0)
         sent.clear()
@@ -68,16 +80,14 @@ async def main():
     bench = await LinkBench().accepted()
     sent = []
 
-    async def send(text):
-        sent.append(text)
-
-    rpc = Rpc(send, bench.link.handle, Schema(), bench.charging.log, bench.clock, MessageIds())
+    protocol = Protocol(Rules(), Schema(), MessageIds())
+    peer = Peer(Wire(sent), protocol, bench.link.handle, lambda: False, bench.charging.log, bench.clock)
     found = {}
     for action, payload in _MESSAGES:
         text = json.dumps([2, "b2a7a3f0-4ae6-4d35-8c2f-0f3f7a1f9c55", action, payload])
         rounds = []
         for _ in range(_ROUNDS):
-            rounds.append((await ours(rpc, sent, text), floor(text)))
+            rounds.append((await ours(peer, sent, text), floor(text)))
         found[action] = {
             "ours_us": median([r[0] for r in rounds]),
             "floor_us": median([r[1] for r in rounds]),

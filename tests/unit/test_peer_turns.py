@@ -3,9 +3,9 @@
 import asyncio
 
 from harness import settle
-from test_rpc import Bench
+from test_peer import Bench
 
-from firmware.ocpp.rpc import LinkDown, RpcTimeout
+from firmware.ocpp.errors import LinkDown, RpcTimeout
 
 ANSWER = {"idTagInfo": {"status": "Accepted"}}
 
@@ -19,7 +19,7 @@ async def ask(bench, token, timeout_s=30, patience_s=4):
 
 async def _ask(bench, token, timeout_s, patience_s):
     try:
-        return await bench.rpc.call("Authorize", {"idTag": token}, timeout_s, None, patience_s)
+        return await bench.peer.call("Authorize", {"idTag": token}, timeout_s, None, patience_s)
     except OSError as exc:
         return exc
 
@@ -53,7 +53,7 @@ async def test_o12_a_late_answer_is_still_the_answer():
     await bench.clock.run_for(200)
     assert (await first)["idTagInfo"]["status"] == "Blocked"
     await bench.receive([3, "id2", ANSWER])
-    assert (await second)["idTagInfo"]["status"] == "Accepted" and bench.rpc.unanswered == 0
+    assert (await second)["idTagInfo"]["status"] == "Accepted" and bench.peer.unanswered == 0
 
 
 async def test_o12_without_an_answer_it_ends_at_its_own_time():
@@ -64,7 +64,7 @@ async def test_o12_without_an_answer_it_ends_at_its_own_time():
     assert not first.done() and not second.done()
     await bench.clock.run_for(500)
     assert isinstance(await first, RpcTimeout) and not second.done()
-    bench.rpc.close()
+    bench.peer.close()
     await bench.clock.run_for(200)
     assert isinstance(await second, LinkDown)
     await bench.receive([3, ["id1"], ANSWER])  # no id at all

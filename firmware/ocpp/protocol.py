@@ -1,0 +1,273 @@
+"""OCPP-J's messages without I/O (OCPP-J 1.6 §4 with errata v1.0): text becomes events, wishes become text.
+
+Knows no socket, task or clock. What a version of OCPP has of its own are its rules, see v16/rules.py.
+"""
+
+import json
+import os
+from binascii import hexlify
+
+from micropython import const
+
+from firmware import ocpp
+from firmware.ocpp.errors import (
+    FORMATION_VIOLATION,
+    GENERIC_ERROR,
+    PROTOCOL_ERROR,
+    CallError,
+    InvalidAnswer,
+)
+from firmware.ocpp.message import HEAD, TooComplex, parse
+
+_CALL = const(2)
+_CALLRESULT = const(3)
+_CALLERROR = const(4)
+
+_MAX_ID = const(36)  # characters, §4.1.4
+_MAX_DESCRIPTION = const(255)
+_PIECE = const(300)  # characters of an answer with a long list that are held at a time
+
+
+class MessageIds:
+    """Returns a new message id at each call: unique for this station for ever, as OCPP-J errata 3.7 wants it.
+
+    64 random bits tell the power-ons apart, a counter the messages.
+    """
+
+    def __init__(self, count=0):
+        self._prefix = hexlify(os.urandom(8)).decode()
+        self._count = count
+
+    def __call__(self):
+        self._count += 1
+        return "%s-%x" % (self._prefix, self._count)
+
+
+class Call:
+    """A CALL of the back-end, to be answered with result() or error(). Its payload is still to be checked."""
+
+    def __init__(self, message_id, action, payload):
+        self.message_id = message_id
+        self.action = action
+        self.payload = payload
+
+
+class Answer:
+    """An answer to a CALL of ours: a payload that is still to be read, or the CallError `error`."""
+
+    def __init__(self, message_id, payload, error=None):
+        self.message_id = message_id
+        self.payload = payload
+        self.error = error
+
+
+class Refused:
+    """A message that is answered by `text` at once, a CALLERROR for the reason `error`, and by nothing else."""
+
+    def __init__(self, text, error):
+        self.text = text
+        self.error = error
+
+
+class Ignored:
+    """A message that is not answered. `broken`: it is no message of OCPP-J."""
+
+    def __init__(self, reason, broken):
+        self.reason = reason
+        self.broken = broken
+
+
+class LongAnswer:
+    """The payload of an answer whose list `name` is made item by item while it is turned into text.
+
+    `items()` returns an iterator over them; until that has come to its end, things may be added to `payload`, in which
+    the list is empty. A second one follows for a text so long that it is measured first and made while it is sent.
+    """
+
+    def __init__(self, payload, name, items):
+        self.payload = payload
+        self.name = name
+        self.items = items
+
+
+class Protocol:
+    """OCPP-J on one link, in the version whose `rules` and Schema these are. `message_id()` gives a new id."""
+
+    def __init__(self, rules, schema, message_id):
+        self._rules = rules
+        self._schema = schema
+        self._message_id = message_id
+        self._open = []  # ids of calls of the back-end that are in work
+
+    # -- what comes
+
+    def receive(self, text):
+        """Returns the event of a message: Call, Answer, Refused or Ignored. Raises nothing."""
+        try:
+            message = parse(text)
+        except (TooComplex, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
+            code = GENERIC_ERROR if isinstance(exc, MemoryError) else FORMATION_VIOLATION
+            return self.receive_unread(text[:HEAD].encode(), CallError(code, str(exc)))
+        except ValueError as exc:
+            return self._senseless(self._rules.unreadable, "-1", "message dropped: %s" % exc, True)
+        return self._event(message)
+
+    def receive_unread(self, head, error):
+        """Returns the event of a message of which only the bytes `head` can be read; a CALL is refused with `error`."""
+        try:
+            kind, message_id, action = ocpp.envelope(head)
+        except ValueError:
+            return Ignored("message not read: " + error.description, True)
+        if kind == _CALL:
+            return self._called([kind, message_id, action, None], error)
+        return self._event([kind, message_id])  # an answer that cannot be read is one without its payload
+
+    def receive_head(self, head):
+        """Returns the event of a CALL that begins with the bytes `head` and whose payload is read by others."""
+        kind, message_id, action = ocpp.envelope(head)
+        return self._event([kind, message_id, action, None])
+
+    def _event(self, message):
+        kind = message[0] if message else None
+        if kind == _CALL:
+            return self._called(message)
+        message_id = message[1] if len(message) > 1 else None
+        if kind == _CALLERROR:
+            return Answer(message_id, None, _received_error(message))
+        if kind != _CALLRESULT:
+            return self._senseless(self._rules.unknown_type, message_id, "message of unknown type ignored", False)
+        if len(message) != 3:
+            return Answer(message_id, None, InvalidAnswer(FORMATION_VIOLATION, "a CALLRESULT is [3, id, payload]"))
+        return Answer(message_id, self._rules.payload(message[2]))
+
+    def _called(self, message, error=None):
+        message_id = message[1] if len(message) > 1 else None
+        if not _can_come_back(message_id):
+            return Ignored("call without a message id dropped", True)
+        error = error or self._mistake(message, message_id)
+        if error:
+            return self._refuse(message_id, error)
+        self._open.append(message_id)
+        return Call(message_id, message[2], self._rules.payload(message[3]))
+
+    def _mistake(self, message, message_id):
+        """Returns the CallError for a CALL that breaks the wrapper's rules (§4.2.3), or None."""
+        if len(message) != 4 or type(message[2]) is not str:
+            return CallError(FORMATION_VIOLATION, "a CALL is [2, id, action, payload]")
+        if not 0 < len(str(message_id)) <= _MAX_ID:
+            return CallError(FORMATION_VIOLATION, "message id has not 1 to 36 characters")
+        if message_id in self._open:
+            return CallError(PROTOCOL_ERROR, "message id is in use")
+        return None
+
+    def _senseless(self, code, message_id, reason, broken):
+        """Returns the event of a message that is neither a call nor an answer; `code`: the error that answers it."""
+        if code is None or not _can_come_back(message_id):
+            return Ignored(reason, broken)
+        return self._refuse(message_id, CallError(code, reason))
+
+    def _refuse(self, message_id, error):
+        if type(message_id) is str:
+            message_id = message_id[:_MAX_DESCRIPTION]
+        return Refused(self.error(message_id, error), error)
+
+    def accept(self, action, payload):
+        """Checks the payload of a Call, see Schema.accept(). Raises CallError."""
+        self._schema.accept(action, payload)
+
+    def accept_item(self, action, name, item, index):
+        """Checks an item of the list `name` in a Call that is not read as a whole. Raises CallError."""
+        self._schema.accept_item(action, name, item, index)
+
+    def read(self, action, payload):
+        """Takes from the payload of an Answer what can be read; returns remarks for the log. Raises InvalidAnswer."""
+        try:
+            return self._schema.read(action, payload)
+        except CallError as exc:
+            raise InvalidAnswer(exc.code, "answer to %s: %s" % (action, exc.description))
+
+    # -- what goes
+
+    def call(self, action, payload):
+        """Returns (message id, text) of a CALL. Raises CallError for a payload that breaks the schema."""
+        self._schema.validate(action, payload)
+        message_id = self._message_id()
+        return message_id, _dump([_CALL, message_id, action, payload])
+
+    def result(self, call, payload):
+        """Returns the text of the CALLRESULT to a Call. Raises CallError for a payload that breaks the schema."""
+        self._schema.validate(call.action, payload, True)
+        return _dump([_CALLRESULT, call.message_id, payload])
+
+    def error(self, message_id, error):
+        """Returns the text of a CALLERROR."""
+        code = self._rules.names.get(error.code, error.code)
+        return _dump([_CALLERROR, message_id, code, error.description[:_MAX_DESCRIPTION], error.details])
+
+    def done(self, call):
+        """A Call has been answered, or never will be: its id may come again."""
+        if call.message_id in self._open:
+            self._open.remove(call.message_id)
+
+    def long_result(self, call, answer):
+        """Yields None after each item of a LongAnswer, for others to have their turn, and then what to send.
+
+        That is its text, or if that is long the number of its bytes and an iterator over its pieces. Raises CallError.
+        """
+        name = answer.name
+        text = comma = ""
+        size = 0
+        for item in answer.items():
+            if comma:
+                yield None
+            self._schema.validate_item(call.action, name, item)
+            text += comma + _dump(item)
+            comma = ","
+            if len(text) > _PIECE:
+                size += len(text.encode())
+                text = ""
+        if len(answer.payload) > 1:  # what there is beside the list
+            self._schema.validate(call.action, answer.payload, True)
+        rest = _dump([_CALLRESULT, call.message_id, answer.payload])
+        # Within a string the quotation marks would have backslashes.
+        at = rest.find('"%s":[' % name) + len(name) + 4
+        if size:
+            size += len(text.encode()) + len(rest.encode())
+            yield size, _pieces(rest[:at], answer.items(), rest[at:])
+        else:
+            yield rest[:at] + text + rest[at:]
+
+
+def _can_come_back(message_id):
+    """Tells whether a call can be answered by this id: text, or a number, which back-ends use against §4.1.4."""
+    if type(message_id) is int:
+        return len(str(message_id)) <= _MAX_DESCRIPTION
+    if type(message_id) is float:
+        return message_id - message_id == 0  # neither infinite nor no number
+    return type(message_id) is str
+
+
+def _pieces(head, items, tail):
+    """Yields the text of a long answer. Most pieces are empty: others have their turn after each item."""
+    text = head
+    comma = ""
+    for item in items:
+        text += comma + _dump(item)
+        comma = ","
+        piece = ""
+        if len(text) > _PIECE:
+            piece, text = text, piece
+        yield piece
+    yield text + tail
+
+
+def _dump(message):
+    return json.dumps(message, separators=(",", ":"))
+
+
+def _received_error(message):
+    """Returns the CallError of a CALLERROR, whatever it has for code, description and details."""
+    code = message[2] if len(message) > 2 and type(message[2]) is str else GENERIC_ERROR
+    description = message[3] if len(message) > 3 and type(message[3]) is str else ""
+    details = message[4] if len(message) > 4 and type(message[4]) is dict else None
+    return CallError(code, description, details)

@@ -1,0 +1,22 @@
+"""What OCPP-J 1.6 has of its own: sub-protocol, answers to what cannot be read, names on the wire, streamed lists."""
+
+from firmware.ocpp.errors import OCCURRENCE_VIOLATION
+
+
+class Rules:
+    """The rules for a Protocol and a link.
+
+    `unreadable`, `unknown_type`: the error that answers text which is no message, and a message of an unknown type;
+    None: it is dropped. `names` are the error codes that are spelled otherwise on the wire. `streamed` has the lists
+    that may be longer than what fits into RAM: action -> field.
+    """
+
+    subprotocol = "ocpp1.6"
+    unreadable = None  # there is no id that could be answered
+    unknown_type = None  # §4.1.3
+    names = {OCCURRENCE_VIOLATION: "OccurenceConstraintViolation"}  # errata 5.2 keeps it so
+    streamed = {"SendLocalList": "localAuthorizationList"}
+
+    def payload(self, value):
+        """Returns the payload that a message means: null is the same as {} (§4.2.2)."""
+        return {} if value is None else value
