@@ -6,6 +6,7 @@ Needed to build a meter.Meter, not to read it.
 from micropython import const
 
 from firmware.drivers.meter import WORDS
+from firmware.kernel.resources import lines
 
 # Reading's field: power of ten from the base unit to the unit of the field.
 FIELDS = {
@@ -20,7 +21,7 @@ FIELDS = {
 _PER_PHASE = ("powers_w", "currents_ma", "voltages_mv")
 
 _MOST_REGISTERS = const(125)  # in one reply (Modbus Application Protocol V1.1b3 §6.3)
-_FILE = __file__.rpartition("/")[0] + "/meter_models.txt"
+_DATA = "firmware/drivers/meter_models.txt"
 
 
 class Model:
@@ -93,11 +94,9 @@ class Model:
 
 def models():
     """Yields (names, line with the register map) of all meters that are known."""
-    with open(_FILE) as file:
-        for line in file:
-            if line[0] not in "#\n":
-                names, _, words = line.partition(" ")
-                yield names.split(","), words
+    for line in lines(_DATA):
+        names, _, words = line.partition(" ")
+        yield names.split(","), words
 
 
 def model(name):

@@ -2,6 +2,8 @@
 
 from micropython import const
 
+from firmware.kernel.resources import lines
+
 # IEC/UL practice for residual current trips: some attempts with a long wait, then somebody has to look.
 RETRY_AFTER_MS = const(900_000)
 MAX_RETRIES = const(3)
@@ -53,7 +55,7 @@ derated|EVSE F17|0|0|auto|warning
 """
 
 
-_TEXTS = __file__.rpartition("/")[0] + "/faults.txt"
+_TEXTS = "firmware/evse/faults.txt"
 
 
 def _find(name):
@@ -103,10 +105,9 @@ class Fault:
 
 def _text(name):
     try:
-        with open(_TEXTS) as file:
-            for line in file:
-                if line.startswith(name + " "):
-                    return line[len(name) + 1 : -1]
+        for line in lines(_TEXTS):
+            if line.startswith(name + " "):
+                return line[len(name) + 1 :]
     except OSError:
         pass
     return ""

@@ -13,6 +13,7 @@ when sending, has a field that does not exist, violates the formation.
 from micropython import const
 
 from firmware.kernel.clock import parse_iso8601, read_time
+from firmware.kernel.resources import open_data
 from firmware.ocpp.errors import (
     FORMATION_VIOLATION,
     NOT_IMPLEMENTED,
@@ -27,7 +28,7 @@ from firmware.ocpp.errors import (
 _CACHED = const(6)
 _LONGEST_CACHED = const(400)  # bytes in the file
 _RESTS = const(10)  # after so many rest() without use they are forgotten
-_DATA = "/v16/schemas.txt"
+_DATA = "firmware/ocpp/v16/schemas.txt"
 _PIECE = const(512)  # bytes of it read at once
 _LONGEST_NUMBER = const(32)  # characters of a number that is sent as text
 
@@ -61,8 +62,8 @@ _NO_DETAIL = {letter: (kind, None) for letter, kind in _BY_LETTER.items()}
 class Schema:
     """The payload schemas of one version of OCPP. A message is read from the data file when it is first needed."""
 
-    def __init__(self, path=None):
-        self._path = path or __file__.rpartition("/")[0] + _DATA
+    def __init__(self, name=_DATA):
+        self._name = name  # of the data file
         self._cache = {}  # name of a line -> ({field: type}, tuple of required fields)
         self._rests = 0  # since it was used
 
@@ -246,7 +247,7 @@ class Schema:
         # Not line by line: MicroPython reads lines byte by byte, which takes 8 ms where this takes 0.1.
         wanted = b"\n" + name.encode()
         data = b"\n"
-        with open(self._path, "rb") as file:
+        with open_data(self._name) as file:
             while True:
                 piece = file.read(_PIECE)
                 if not piece:

@@ -188,7 +188,7 @@ class StationLink:
     def transfer_status(self, message):
         """Returns the payload of a status message of transfers that was asked for (§4.4, §4.5)."""
         if self.maintenance:
-            return self._dispatcher.profile("firmware_management").status(message)
+            return self._dispatcher.profile("FirmwareManagement").status(message)
         return {"status": "Idle"}
 
     def _doubted(self):
@@ -422,7 +422,7 @@ class StationLink:
 
     def _tell_maintenance(self):
         if self.maintenance:
-            self._dispatcher.profile("firmware_management").accepted()
+            self._dispatcher.profile("FirmwareManagement").accepted()
 
     def _list_conflict(self, token):
         """The back-end contradicts the list that it has sent (§3.5.2)."""

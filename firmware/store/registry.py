@@ -4,6 +4,7 @@ from array import array
 
 from micropython import const
 
+from firmware.kernel.resources import open_data
 from firmware.store.declaration import setting
 
 _NO_SETTING = b"#\n"  # begins a comment, or is an empty line
@@ -14,13 +15,13 @@ _HASH_BYTES = const(2)
 
 
 class Registry:
-    """The declarations of a file like settings.txt (up to 64 KB), read from there when they are wanted.
+    """The declarations of a data file like settings.txt (up to 64 KB), read from there when they are wanted.
 
     In RAM is where the line of a name begins: 4 bytes for each way to spell one.
     """
 
-    def __init__(self, path):
-        self._path = path
+    def __init__(self, name):
+        self._name = name
         self._hashes = bytearray()
         self._places = array("H")
         for place, line in self._lines(0, _LARGE_PIECE):
@@ -66,7 +67,7 @@ class Registry:
     def _lines(self, place, size):
         """Yields (place in the file, line) of each setting from a place on; the file is not open meanwhile."""
         while True:
-            with open(self._path, "rb") as file:
+            with open_data(self._name) as file:
                 file.seek(place)
                 piece = file.read(size)
             end = piece.rfind(b"\n") + 1
@@ -91,4 +92,4 @@ def _spellings(line):
     return words[:1] + [word[5:] for word in words if word.startswith("also=")]
 
 
-SETTINGS = Registry(__file__.rpartition("/")[0] + "/settings.txt")
+SETTINGS = Registry("firmware/store/settings.txt")

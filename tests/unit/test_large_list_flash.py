@@ -14,7 +14,7 @@ from firmware.ocpp.peer import Peer
 from firmware.ocpp.protocol import Protocol
 from firmware.ocpp.schema import Schema
 from firmware.ocpp.spool import Spool
-from firmware.ocpp.v16.local_list import FeatureProfile
+from firmware.ocpp.v16.local_list import LocalList
 from firmware.ocpp.v16.rules import Rules
 from firmware.store.tags import TagEntry, TagList
 
@@ -36,7 +36,7 @@ class Back:
         self.spool = Spool(path + "/large", Rules.streamed, self.clock)
         self.log = Log(self.clock)
         self.settings = SETTINGS
-        self.profile = FeatureProfile(self)  # which takes it for the link
+        self.profile = LocalList(self)  # which takes it for the link
         self.answers = []
         protocol = Protocol(Rules(), Schema(), None)
         self.peer = Peer(self, protocol, self._handle, lambda: False, Log(self.clock), self.clock)

@@ -76,7 +76,7 @@ def diagnostics_statuses(bench):
 
 
 def firmware_profile(bench):
-    return bench.link._dispatcher.profile("firmware_management")
+    return bench.link._dispatcher.profile("FirmwareManagement")
 
 
 async def update(bench, **fields):

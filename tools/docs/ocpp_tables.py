@@ -1,20 +1,18 @@
 """The conformance tables of docs/ocpp.md: messages and keys of OCPP 1.6, what is supported and where it is tested."""
 
-import importlib
 import json
 from pathlib import Path
 
 import ocpp
 
-from firmware.ocpp.v16.dispatch import is_off, method_name
+from firmware.ocpp import v16
+from firmware.ocpp.v16.dispatch import ACTIONS, is_off, method_name
 from firmware.ocpp.v16.station_keys import fit_keys
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
 from tools.docs import ocpp_traps
 from tools.docs.pages import ROOT
 from tools.docs.settings_tables import allowed, texts, value
-
-_V16 = ROOT / "firmware" / "ocpp" / "v16"
 
 # Messages that only the charge point sends, by feature profile.
 _SENT = {
@@ -44,19 +42,17 @@ _ORDER = (
 
 
 def received():
-    """Returns {action that a back-end may call: (feature profile, module that answers it, "-" for none)}."""
-    lines = [line.split() for line in (_V16 / "actions.txt").read_text().splitlines()]
-    return {action: (profile, module) for profile, module, *actions in lines for action in actions}
+    """Returns {action that a back-end may call: (feature profile, class that answers it, None for none)}."""
+    return {action: (profile, name) for profile, name, actions in ACTIONS for action in actions}
 
 
 def _answered():
     """Returns the actions that some profile of firmware/ocpp/v16 answers."""
-    modules = {action: module for action, (_, module) in received().items() if module != "-"}
-    for action, module in modules.items():
-        profile = importlib.import_module(f"firmware.ocpp.v16.{module}").FeatureProfile
-        if not callable(getattr(profile, method_name(action), None)):
-            raise LookupError(f"{module} does not answer {action}")
-    return set(modules)
+    answered = {action: name for action, (_, name) in received().items() if name}
+    for action, name in answered.items():
+        if not callable(getattr(getattr(v16, name), method_name(action), None)):
+            raise LookupError(f"{name} does not answer {action}")
+    return set(answered)
 
 
 def _sent():

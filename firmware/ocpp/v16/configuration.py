@@ -13,7 +13,7 @@ _TLS_PROFILE = const(2)
 _HIGHEST_PROFILE = const(2)
 
 
-class FeatureProfile:
+class Configuration:
     def __init__(self, link):
         self._settings = link.settings
         self._log = link.log

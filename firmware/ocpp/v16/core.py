@@ -1,12 +1,13 @@
 """Core profile, what the back-end wants from the station: OCPP 1.6 §5.2, §5.4, §5.6, §5.11, §5.12, §5.14, §5.18."""
 
+import firmware.ocpp.v16 as v16
 from firmware.ocpp.v16.dispatch import is_off
 
 _AVAILABILITY = {"accepted": "Accepted", "scheduled": "Scheduled", "rejected": "Rejected"}
 _UNLOCK = {"unlocked": "Unlocked", "failed": "UnlockFailed", "not supported": "NotSupported"}
 
 
-class FeatureProfile:
+class Core:
     """`link` is the StationLink: its registration, and its knowledge of transaction numbers."""
 
     def __init__(self, link):
@@ -34,9 +35,7 @@ class FeatureProfile:
         # Errata 3.41: the transaction is not there yet, so its number cannot be.
         if data["chargingProfilePurpose"] != "TxProfile" or "transactionId" in data:
             raise ValueError("no profile for a transaction to come")
-        from firmware.ocpp.v16.smart_charging import charging_profile
-
-        return charging_profile(data, connector, None, self._link.settings, self._link.clock.now())
+        return v16.charging_profile(data, connector, None, self._link.settings, self._link.clock.now())
 
     def remote_stop_transaction(self, payload):
         """§5.12. Accepted only for a transaction that is going on."""

@@ -1,20 +1,54 @@
 """Which method answers a CALL, and what is answered when its profile is switched off or not there.
 
-actions.txt has the actions that a back-end may call (OCPP 1.6 §3.3 with errata 3.2; security white paper). A line is a
-feature profile, the module of this package that serves it ("-": none), and the actions. The module has a class
-`FeatureProfile(link)` with a method for each of them, see method_name(). It is imported when it is first called: all of
-them together are 15 KB of heap, and few stations hear every action.
+A feature profile is served by a class of this package, which has a method for each of its actions, see method_name().
+It is loaded when it is first called.
 """
 
+import firmware.ocpp.v16 as v16
 from firmware.ocpp.errors import NOT_IMPLEMENTED, NOT_SUPPORTED, CallError
 
-ACTIONS = "/actions.txt"
+# Feature profile, the class that serves it (None: nobody does), and the actions that a back-end may call (OCPP 1.6 §3.3
+# with errata 3.2; security white paper).
+ACTIONS = (
+    ("Core", "Configuration", ("ChangeConfiguration", "GetConfiguration")),
+    (
+        "Core",
+        "Core",
+        (
+            "ChangeAvailability",
+            "ClearCache",
+            "DataTransfer",
+            "RemoteStartTransaction",
+            "RemoteStopTransaction",
+            "Reset",
+            "UnlockConnector",
+        ),
+    ),
+    ("FirmwareManagement", "FirmwareManagement", ("GetDiagnostics", "UpdateFirmware")),
+    ("LocalAuthListManagement", "LocalList", ("GetLocalListVersion", "SendLocalList")),
+    ("Reservation", "Reservation", ("CancelReservation", "ReserveNow")),
+    ("SmartCharging", "SmartCharging", ("ClearChargingProfile", "GetCompositeSchedule", "SetChargingProfile")),
+    ("RemoteTrigger", "RemoteTrigger", ("TriggerMessage",)),
+    (
+        "Security",
+        None,
+        (
+            "CertificateSigned",
+            "DeleteCertificate",
+            "ExtendedTriggerMessage",
+            "GetInstalledCertificateIds",
+            "GetLog",
+            "InstallCertificate",
+            "SignedUpdateFirmware",
+        ),
+    ),
+)
 
 # Profiles that SupportedFeatureProfiles cannot switch off: there is always one, and two have no name there.
 _ALWAYS = ("Core", "Security", "Vendor")
 
 # The messages themselves have a word for "switched off", so that the profile answers them all the same.
-_ANSWERED_WHEN_OFF = "GetLocalListVersion SendLocalList ReserveNow"
+_ANSWERED_WHEN_OFF = ("GetLocalListVersion", "SendLocalList", "ReserveNow")
 
 
 def is_off(profile, settings):
@@ -32,15 +66,14 @@ class Dispatcher:
 
     def __init__(self, link):
         self._link = link
-        self._profiles = {}  # module -> its FeatureProfile
+        self._profiles = {}  # name of its class -> feature profile
         self._methods = {}  # action that was called -> its method
 
-    def profile(self, module):
-        """Returns the FeatureProfile in a module of this package. Raises CallError when it cannot serve."""
-        if module not in self._profiles:
-            name = __name__.rpartition(".")[0] + "." + module
-            self._profiles[module] = __import__(name, None, None, ("FeatureProfile",)).FeatureProfile(self._link)
-        return self._profiles[module]
+    def profile(self, name):
+        """Returns the feature profile that is an object of the class `name`. Raises CallError when it cannot serve."""
+        if name not in self._profiles:
+            self._profiles[name] = getattr(v16, name)(self._link)
+        return self._profiles[name]
 
     def handle(self, action, payload):
         """Returns the answer to a CALL: a payload, (payload, function to be called after it has been sent), a
@@ -54,14 +87,9 @@ class Dispatcher:
         return method(payload)
 
     def _find(self, action):
-        with open(__file__.rpartition("/")[0] + ACTIONS) as file:
-            for line in file.read().split("\n"):
-                words = line.split()
-                if action in words[2:]:
-                    break
-            else:
-                raise CallError(NOT_IMPLEMENTED, "unknown action")
-        profile, module = words[:2]
-        if module == "-" or (is_off(profile, self._link.settings) and action not in _ANSWERED_WHEN_OFF.split()):
-            raise CallError(NOT_SUPPORTED, "profile %s is not there" % profile)
-        return getattr(self.profile(module), method_name(action))
+        for profile, name, actions in ACTIONS:
+            if action in actions:
+                if name is None or (is_off(profile, self._link.settings) and action not in _ANSWERED_WHEN_OFF):
+                    raise CallError(NOT_SUPPORTED, "profile %s is not there" % profile)
+                return getattr(self.profile(name), method_name(action))
+        raise CallError(NOT_IMPLEMENTED, "unknown action")

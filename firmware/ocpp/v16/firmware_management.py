@@ -30,7 +30,7 @@ _RETRY_INTERVAL_S = const(60)
 _WAIT_MS = const(1_000)
 
 
-class FeatureProfile:
+class FirmwareManagement:
     """`link` sends: post(action, payload), async call(action, payload). Its `maintenance` is described above."""
 
     def __init__(self, link):

@@ -1,31 +1,29 @@
 """Who the station is: BootNotification.req (OCPP 1.6 §6.1)."""
 
-# The settings that say so, each with its longest text. The fields have their names, but for the first letter.
-_SETTINGS = """
-ChargePointVendor 20
-ChargePointModel 20
-ChargePointSerialNumber 25
-ChargeBoxSerialNumber 25
-FirmwareVersion 50
-MeterType 25
-MeterSerialNumber 25
-"""
+# The settings that say so -> the longest text. The fields have their names, but for the first letter.
+_SETTINGS = {
+    "ChargePointVendor": 20,
+    "ChargePointModel": 20,
+    "ChargePointSerialNumber": 25,
+    "ChargeBoxSerialNumber": 25,
+    "FirmwareVersion": 50,
+    "MeterType": 25,
+    "MeterSerialNumber": 25,
+}
 _REQUIRED = ("chargePointVendor", "chargePointModel")
 
 
 def is_identity(name):
     """Tells whether a setting is one of those in the BootNotification.req."""
-    return name in _SETTINGS.split()
+    return name in _SETTINGS
 
 
 def boot_notification(settings):
     """Returns the BootNotification.req; optional fields that are empty are left out."""
     payload = {}
-    words = _SETTINGS.split()
-    for i in range(0, len(words), 2):
-        name = words[i]
+    for name, most in _SETTINGS.items():
         field = name[0].lower() + name[1:]
-        text = settings.text(name)[: int(words[i + 1])]
+        text = settings.text(name)[:most]
         if text or field in _REQUIRED:
             payload[field] = text
     return payload

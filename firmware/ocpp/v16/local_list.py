@@ -18,7 +18,7 @@ _MARGIN = const(65536)  # bytes that are left to the journal
 _LARGEST_VERSION = 0x7FFFFFFF
 
 
-class FeatureProfile:
+class LocalList:
     def __init__(self, link):
         self._tags = link.tags
         self._settings = link.settings

@@ -25,20 +25,20 @@ _CONTEXTS = {
     "interruption.end": "Interruption.End",
 }
 
-# Each measurand, and where a Look or its Reading has it. A text takes a third of the heap of a dictionary.
-_MEASURANDS = """
-Energy.Active.Import.Register energy_wh
-Energy.Active.Export.Register export_wh
-Energy.Active.Import.Interval interval_wh
-Power.Active.Import imported_w
-Power.Active.Export exported_w
-Power.Offered offered_w
-Current.Import currents_ma
-Current.Offered offered_ma
-Voltage voltages_mv
-Frequency frequency_mhz
-Temperature temperature_dc
-"""
+# Measurand -> where a Look or its Reading has it
+_MEASURANDS = {
+    "Energy.Active.Import.Register": "energy_wh",
+    "Energy.Active.Export.Register": "export_wh",
+    "Energy.Active.Import.Interval": "interval_wh",
+    "Power.Active.Import": "imported_w",
+    "Power.Active.Export": "exported_w",
+    "Power.Offered": "offered_w",
+    "Current.Import": "currents_ma",
+    "Current.Offered": "offered_ma",
+    "Voltage": "voltages_mv",
+    "Frequency": "frequency_mhz",
+    "Temperature": "temperature_dc",
+}
 
 # What such a name ends with -> (unit of the measurand, its decimals). Frequency has no unit in 1.6: it is in hertz
 # (errata 3.86). The schemas spell the Celsius of stations "Celcius" (OCPP-J errata 2.1 keeps it so).
@@ -112,11 +112,10 @@ def resolve(item):
 
 def _spelled(item):
     """Returns the name of a measurand as the specification spells it, or None."""
-    if "\n%s " % item in _MEASURANDS:
+    if item in _MEASURANDS:
         return item
-    for line in _MEASURANDS.split("\n"):
-        name = line.partition(" ")[0]
-        if name and name.lower() == item.lower():
+    for name in _MEASURANDS:
+        if name.lower() == item.lower():
             return name
     return None
 
@@ -151,7 +150,7 @@ def sampled_values(items, context, look):
 
 def _values(name, phase, look):
     """Returns (unit, [(phase or None, text)]) of one measurand, of one phase only where the list names it."""
-    place = _MEASURANDS.partition("\n%s " % name)[2].partition("\n")[0]
+    place = _MEASURANDS[name]
     unit, scale = _UNITS[place.rpartition("_")[2]]
     value = getattr(look if hasattr(look, place) else look.reading, place)
     values = ((None, value),)

@@ -3,7 +3,7 @@
 _TRANSFERS = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
 
 
-class FeatureProfile:
+class RemoteTrigger:
     """`link` is the StationLink, which sends, and knows the status of transfers."""
 
     def __init__(self, link):

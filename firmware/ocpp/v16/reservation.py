@@ -12,7 +12,7 @@ _STATUS = {
 }
 
 
-class FeatureProfile:
+class Reservation:
     def __init__(self, link):
         self._station = link.station
         self._settings = link.settings

@@ -25,7 +25,7 @@ _MAX_MOMENTS = const(500)
 _MOMENTS_AT_A_TIME = const(4)
 
 
-class FeatureProfile:
+class SmartCharging:
     """`link` knows the back-end's transaction numbers."""
 
     def __init__(self, link):

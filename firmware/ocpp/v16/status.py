@@ -21,21 +21,20 @@ Faulted       xxxxxxxx.
 # Words that may stand between two that do not follow each other, the likeliest first.
 _BETWEEN = ("Preparing", "Finishing", "Available")
 
-# ChargePointErrorCode (§7.6) and the faults of the station that it stands for; all others are OtherError. A text takes
-# a third of the heap of a dictionary.
-_ERROR_CODES = """
-PowerSwitchFailure contactor_welded contactor_stuck_open
-GroundFailure rcd_tripped rcd_test_failed rccb_tripped
-OverCurrentFailure mcb_tripped overcurrent overcurrent_blind imbalance
-HighTemperature overtemperature temperature_sensor derated
-OverVoltage overvoltage
-UnderVoltage undervoltage phase_loss
-EVCommunicationError cp_short cp_open diode ventilation pp_invalid
-ConnectorLockFailure lock_failed
-PowerMeterFailure meter_lost meter_failed meter_reversed meter_frozen
-ReaderFailure reader_lost
-InternalError control_failed brown_out flash_full watchdog_reset
-"""
+# ChargePointErrorCode (§7.6) and the faults of the station that it stands for; all others are OtherError.
+_ERROR_CODES = (
+    ("PowerSwitchFailure", ("contactor_welded", "contactor_stuck_open")),
+    ("GroundFailure", ("rcd_tripped", "rcd_test_failed", "rccb_tripped")),
+    ("OverCurrentFailure", ("mcb_tripped", "overcurrent", "overcurrent_blind", "imbalance")),
+    ("HighTemperature", ("overtemperature", "temperature_sensor", "derated")),
+    ("OverVoltage", ("overvoltage",)),
+    ("UnderVoltage", ("undervoltage", "phase_loss")),
+    ("EVCommunicationError", ("cp_short", "cp_open", "diode", "ventilation", "pp_invalid")),
+    ("ConnectorLockFailure", ("lock_failed",)),
+    ("PowerMeterFailure", ("meter_lost", "meter_failed", "meter_reversed", "meter_frozen")),
+    ("ReaderFailure", ("reader_lost",)),
+    ("InternalError", ("control_failed", "brown_out", "flash_full", "watchdog_reset")),
+)
 
 # EVCommunicationError is a warning that belongs to these words only (§4.9).
 _EV_ERROR_STATES = ("Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing")
@@ -78,10 +77,9 @@ def error_code(status):
 
 
 def _code_of(fault):
-    for line in _ERROR_CODES.split("\n"):
-        words = line.split()
-        if fault in words:
-            return words[0]
+    for code, faults in _ERROR_CODES:
+        if fault in faults:
+            return code
     return "OtherError"
 
 
