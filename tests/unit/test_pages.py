@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.sim.charger import interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
-_STEP = re.compile(r"<!-- (file|append|prepend|run): (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
+_STEP = re.compile(r"<!-- (file|append|insert|run): (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
 _SECTION = re.compile(r"^## (\w+)(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 # Stands for the UART: has what came at first, and answers each request with the next of its replies.
@@ -113,7 +113,12 @@ def test_every_step_of_extending_works_in_a_copy_of_the_checkout():
             path = copy / name
             assert path.exists() == (kind != "file"), f"{name}: is it there already?"
             before = path.read_text() if kind != "file" else ""
-            path.write_text(text + before if kind == "prepend" else before + text)
+            if kind == "insert":  # behind the first line, which is there
+                first = text.partition("\n")[0] + "\n"
+                assert before.count(first) == 1, f"{name}: {first}"
+                path.write_text(before.replace(first, text))
+            else:
+                path.write_text(before + text)
 
 
 def test_nothing_is_shown_that_is_not_run():
