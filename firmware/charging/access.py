@@ -23,21 +23,16 @@ class Claim:
     `floating`: the user has not plugged in and may still choose another connector.
     """
 
-    def __init__(self, token, place, floating):
+    def __init__(self, token, place, floating, until_ms):
         self.token = token
         self.place = place
         self.floating = floating
-        place.claimed += 1
+        self.until_ms = until_ms  # whatever becomes of the check
 
     def plug(self, place):
         """The user has plugged in at `place`."""
-        self.end()
         self.place = place
         self.floating = False
-        place.claimed += 1
-
-    def end(self):
-        self.place.claimed -= 1
 
 
 class Access:
@@ -51,7 +46,7 @@ class Access:
         self._settings = settings
         self._may_start = may_start
         self.reservations = None  # Reservations, once there has been one
-        self._checking = set()  # tokens that are being checked, in lower case
+        self._checking = {}  # token in lower case -> until when it is being checked at most, ms
         self._claims = []  # for whom a connector is kept meanwhile, the oldest first
         self._acted_ms = {}  # token in lower case -> when it last did something, ms
 
@@ -60,7 +55,7 @@ class Access:
         if not valid_token(token):
             self._log.warning("access", "no token: %d characters", len(token) if isinstance(token, str) else 0)
             return "refused"
-        if token.lower() in self._checking or self._has_just_acted(token):
+        if self._clock.ms() < self._checking.get(token.lower(), 0) or self._has_just_acted(token):
             return "busy"
         get = self._settings.get
         if not get("AcceptRandomUIDs") and is_made_up(token, get("ReverseUIDs"), get("ShortenUIDs")):
@@ -114,7 +109,7 @@ class Access:
     async def _other(self, token, served):
         """A token that has to be authorised first."""
         key = token.lower()
-        self._checking.add(key)
+        self._checking[key] = self._deadline_ms()
         try:
             in_use = [c for c in served if c.transaction or c.owner]
             place = self._place(served, True, token) if in_use else await self._turn(served, token)
@@ -122,7 +117,7 @@ class Access:
                 return "refused"
             return await self._checked(token, served, in_use, place)
         finally:
-            self._checking.discard(key)
+            self._checking.pop(key, None)
 
     async def _turn(self, served, token):
         """Returns the connector where a user would start, or None; may wait for the answer about another user.
@@ -140,14 +135,12 @@ class Access:
         """Has a token checked and does what follows for it; `place` is where he would start, or None."""
         claim = None
         if place:
-            claim = Claim(token, place, not place.evse.connected)
+            claim = Claim(token, place, not place.evse.connected, self._deadline_ms())
             self._claims.append(claim)
         try:
             info = await self._authoriser.check(token)
         finally:
-            if claim:
-                claim.end()
-                self._claims.remove(claim)
+            self._end(claim)
         # ConcurrentTx only speaks against another start (OCPP 1.6 §7.2).
         if not info.accepted and info.status != CONCURRENT_TX:
             return "refused"
@@ -229,9 +222,9 @@ class Access:
             return False
         # Whether the group of a reservation is his, nobody knows who has not asked (OCPP 1.6 §5.13).
         if self._settings.get("AuthorizeRemoteTxRequests") or not self._admits(place, token, None):
-            claim = Claim(token, place, False)
-            self._claims.append(claim)
+            claim = Claim(token, place, False, self._deadline_ms())
             asyncio.create_task(self._authorised_start(token, claim, profile))
+            self._claims.append(claim)
         else:
             self._use(place, Grant(token, profile=profile))
         return True
@@ -240,28 +233,43 @@ class Access:
         try:
             info = await self._authoriser.check(token)
         finally:
-            claim.end()
-            self._claims.remove(claim)
+            self._end(claim)
         place = claim.place
         if info.accepted and place.startable and self._admits(place, token, info.parent):
             self._use(place, Grant(token, info.parent, profile=profile))
+
+    def claimed(self, connector):
+        """Tells whether a token is being checked for a connector."""
+        return any(claim.place is connector for claim in self._alive())
+
+    def _alive(self):
+        now = self._clock.ms()
+        return [claim for claim in self._claims if now < claim.until_ms]
+
+    def _end(self, claim):
+        self._claims = [other for other in self._alive() if other is not claim]
+
+    def _deadline_ms(self):
+        """Until when a check that begins now may last: its call may have to wait for another one."""
+        return self._clock.ms() + 2_000 * self._settings.get("MessageTimeout") + _TURN_MS
 
     def plugged(self, connector):
         """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is.
 
         Of two such cards it is that of the user who has been accepted, else that which was shown first.
         """
-        claims = [claim for claim in self._claims if claim.place is connector]
+        claims = [claim for claim in self._alive() if claim.place is connector]
         if connector.grant or not connector.startable or any(not claim.floating for claim in claims):
             return
         for other in self._connectors:
             grant = other.grant
             if grant and grant.floating and not other.evse.connected:
                 if self._admits(connector, grant.token, grant.parent):
+                    connector.grant, other.grant = grant, None  # at once: a card is good for one connector
                     other.cancel()
                     self._use(connector, grant)
                     return
-        for claim in self._claims:
+        for claim in self._alive():
             if claim.floating and self._admits(connector, claim.token, None, False):
                 claim.plug(connector)
                 return

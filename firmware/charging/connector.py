@@ -49,7 +49,7 @@ class Connector:
     number, evse, metering
     transaction   the running or stopping Transaction, or None
     grant         the Grant of an authorised user whose transaction has not begun, or None
-    claimed       how many tokens are being checked for this connector
+    claimed       True while a token is being checked for this connector
     owner         (token, parent) of the user for whom the plug stays locked after the transaction, or None
     reserved      it is kept for somebody; who that is, Reservations knows
     status        newest Status
@@ -68,7 +68,6 @@ class Connector:
         self.metering = metering
         self.transaction = None
         self.grant = None
-        self.claimed = 0
         self.owner = None
         self.reserved = False
         self.status = Status(AVAILABLE if station.availability.operative(number) else UNAVAILABLE, None, "")
@@ -135,6 +134,10 @@ class Connector:
             and self._station.availability.operative(self.number)
             and not self.faulted
         )
+
+    @property
+    def claimed(self):
+        return self._station.access.claimed(self)
 
     @property
     def vacated(self):
@@ -458,6 +461,8 @@ class Connector:
         try:
             self._journal.begin(*transaction.beginning())
         except OSError as exc:
+            if self._journal.has_begun(transaction.number):
+                return  # it is written all the same, and the next step goes on
             # What is not written did not happen: no energy either.
             self._starting = None
             self._log.error(self.area, "transaction is not kept, none begins: %s", exc)

@@ -10,6 +10,7 @@ from firmware.charging.availability import Availability
 from firmware.charging.connector import Connector
 from firmware.charging.connector_zero import ConnectorZero
 from firmware.charging.metering import Metering
+from firmware.charging.rows import Rows
 from firmware.charging.turns import Turn
 from firmware.kernel.signal import Signal
 from firmware.store.slots import Slots
@@ -85,6 +86,10 @@ class Station:
             metering = Metering(i + 1, meters[i], evse, clock, log, settings, journal, self.sampled)
             self.connectors.append(Connector(i + 1, evse, metering, self, clock, log, settings, journal))
         self._turns = []
+        if history:
+            rows = Rows(history, clock)
+            self.transaction_changed.connect(rows.follow)
+            self._turns.append(Turn("history", rows.step, clock, log))
         for connector in self.connectors:
             if len(evses) > 1:
                 connector.twin = True
@@ -99,7 +104,6 @@ class Station:
                 self._reservations = self.reservations
 
     def _transaction_changed(self, event, transaction):
-        transaction.enter(self.history)
         self._zero.update()
 
     # -- looking

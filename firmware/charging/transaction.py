@@ -53,18 +53,6 @@ class Transaction:
         """The register for the end record; None if the meter never answered, so that begin and end say the same."""
         return None if self._begun_blind and not self.wh else self.wh
 
-    def enter(self, history):
-        """Writes the row of the charge history, or what is still to be written of it. Nothing depends on that."""
-        if history is None:
-            return
-        try:
-            if self.end_t is None:
-                history.began(self)
-            else:
-                history.ended(self)
-        except OSError:
-            pass  # the journal has it, from which the history is repaired
-
     def close(self, journal):
         """Writes the end record. Raises OSError when it could not be written; doing it again changes nothing."""
         end_t = journal.time_in(self.number)

@@ -23,6 +23,7 @@ _REASON_BYTES = const(16)
 _ROWS = const(256)  # in a file
 _FILES = const(9)  # the newest one is being filled: at least 2048 rows
 _ROWS_AT_ONCE = const(16)  # that are read
+_ENOENT = const(2)
 _SUFFIX = ".rows"
 _GOING_ON = ".row"
 
@@ -66,16 +67,14 @@ class History:
         To be called after a start, before a transaction begins or ends. However long the journal is, this reads a few
         rows and transactions. Raises OSError.
         """
-        newest = self.newest()
         begins = {begin.tx: begin for begin in journal.open_transactions()}
         for row in list(self.going_on.values()):
-            if row.number == newest:
+            if self.has(row.number):
                 self.forget(row)  # the power went between the two
             elif row.number not in begins:
                 self.end(_from_journal(journal, row.number) or row)
-                newest = row.number
         # Rows are written in the order of the ends.
-        if journal.last_end and journal.last_end.tx not in (newest, self.newest()):
+        if journal.last_end and not self.has(journal.last_end.tx):
             row = _from_journal(journal, journal.last_end.tx)
             if row:
                 self.end(row)
@@ -104,19 +103,8 @@ class History:
 
     def end(self, row):
         """Adds the Row of a transaction to the others."""
-        last = self._files[-1] if self._files else 0
-        count = self._count(last) if self._files else _ROWS
-        fresh = count == _ROWS
-        if fresh:
-            last, count = last + 1, 0
-        # A file that this does not know of yet has what an interrupted call wrote.
-        with open(self._file(last), "ab" if fresh else "r+b") as f:
-            if not fresh:
-                f.seek(count * ROW_BYTES)
-            f.write(_encode(row))
-        if fresh:
-            self._files.append(last)
-        self.wear.wrote(ROW_BYTES, count * ROW_BYTES)
+        if self.newest() != row.number:  # unless a call that broke off has written it
+            self._append(row)
         if len(self._files) > _FILES:
             os.remove(self._file(self._files.pop(0)))
         if row.connector in self.going_on and self.going_on[row.connector].number == row.number:
@@ -124,8 +112,15 @@ class History:
 
     def forget(self, row):
         """Removes the Row of a transaction that goes on no more."""
+        try:
+            os.remove(self._own_file(row))
+        except OSError:
+            pass  # a call that broke off has removed it, or the next start does
         self.going_on.pop(row.connector)
-        os.remove(self._own_file(row))
+
+    def has(self, number):
+        """Tells whether a transaction that ended lately has a row."""
+        return any(row.number == number for file in self._files[-2:] for row in self._read(file))
 
     def newest(self):
         """Returns the number of the transaction that ended last, 0 when none has a row."""
@@ -135,6 +130,17 @@ class History:
         return 0
 
     # -- inside
+
+    def _append(self, row):
+        last = self._files[-1] if self._files else 0
+        count = self._count(last) if self._files else _ROWS
+        if count == _ROWS:
+            last, count = last + 1, 0
+            self._files.append(last)
+        with open(self._file(last), "r+b" if count else "wb") as f:
+            f.seek(count * ROW_BYTES)
+            f.write(_encode(row))
+        self.wear.wrote(ROW_BYTES, count * ROW_BYTES)
 
     def _read(self, file, first=0):
         """Yields the intact Rows of a file, which is not open meanwhile."""
@@ -148,7 +154,12 @@ class History:
                     yield row
 
     def _count(self, file):
-        return min(os.stat(self._file(file))[6] // ROW_BYTES, _ROWS)
+        try:
+            return min(os.stat(self._file(file))[6] // ROW_BYTES, _ROWS)
+        except OSError as exc:
+            if exc.errno == _ENOENT:
+                return 0  # its first row is about to be written
+            raise
 
     def _file(self, file):
         return "%s/%06x%s" % (self._path, file, _SUFFIX)

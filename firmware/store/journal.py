@@ -100,6 +100,10 @@ class Journal:
         self.appended.emit(seq)
         return seq
 
+    def has_begun(self, tx):
+        """Tells whether the begin of a transaction was written, whatever begin() has raised."""
+        return any(record.kind == BEGIN for record in self.transaction(tx))
+
     def end(self, tx, connector, token, wh, reason):
         """Records the end of a transaction with all samples that wait; durable on return. Raises OSError.
 

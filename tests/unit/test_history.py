@@ -3,6 +3,7 @@
 import os
 
 from folder import fresh_folder
+from harness import raises
 from test_journal import Station
 
 from firmware.store.history import ROW_BYTES, History
@@ -118,9 +119,37 @@ def test_a_row_that_the_journal_has_forgotten_stays_as_it_is():
     assert [(row.number, row.end_t) for row in new(path).rows()] == [(999, None)]
 
 
-def test_a_file_that_was_begun_and_not_noted_is_continued():
+def test_an_end_that_was_interrupted_can_be_repeated():
+    """A row is there once, wherever the first call broke off."""
+    for place in ("_append", "forget"):
+        history = new()
+        real = getattr(history, place)
+
+        def interrupted(row, place=place, real=real, history=history):
+            real(row)
+            setattr(history, place, real)
+            raise MemoryError("swept")
+
+        whole(history, 1)
+        setattr(history, place, interrupted)
+        charge = Charge(2)
+        history.began(charge)
+        with raises(MemoryError):
+            history.ended(charge.end())
+        history.ended(charge)
+        assert [row.number for row in new(history.path).rows()] == [1, 2] and not history.going_on, place
+
+
+def test_a_row_that_a_power_cut_left_going_on_is_not_added_again():
     history = new()
-    whole(history, 1)
-    history._files.clear()  # what an interrupted end() had not come to
-    whole(history, 2)
-    assert [row.number for row in new(history.path).rows()] == [1, 2]
+    for number, connector in ((1, 1), (2, 2)):
+        history.began(Charge(number, connector=connector))
+    forget = history.forget
+    history.forget = lambda row: None
+    history.ended(Charge(1, connector=1).end())
+    history.forget = forget
+    history.ended(Charge(2, connector=2).end())
+    history = new(history.path)
+    assert list(history.going_on) == [1]
+    history.repair(Station().journal)
+    assert [row.number for row in history.rows()] == [1, 2] and not history.going_on

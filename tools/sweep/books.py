@@ -13,8 +13,8 @@ _ROUNDING_WH = 1  # a register shows whole Wh
 def check(site, operator):
     """Appends what is wrong to `site.broken`."""
     try:
-        _check_messages(site)
-        _check_flash(site, operator)
+        site.look(_check_messages, site)
+        site.look(_check_flash, site, operator)
     except Exception as exc:
         site.fail("the books cannot be read: %r" % exc)
 

@@ -156,6 +156,8 @@ class Sweep:
         return local
 
     def _file_call(self, operation, path):
+        if self.site.looking:
+            return
         frame = sys._getframe(1)
         while "/tools/sweep/" in frame.f_code.co_filename:
             frame = frame.f_back
