@@ -72,8 +72,9 @@ def apply(evses, connectors, readers, settings, log):
     for reader in readers:
         reader.reverse, reader.shorten = get("ReverseUIDs"), get("ShortenUIDs")
     for parts in connectors:
-        parts.indicator.brightness = get("LightIntensity")
-        parts.indicator.repeat = get("BlinkRepeat")
+        if parts.indicator.fitted:  # without one the station does not have these settings
+            parts.indicator.brightness = get("LightIntensity")
+            parts.indicator.repeat = get("BlinkRepeat")
     _calibrate(connectors, get("PilotCalibration"), log)
 
 

@@ -3,7 +3,7 @@
 from folder import fresh_folder
 from harness import raises
 
-from firmware.evse.missing import NoLock, NoProximity
+from firmware.evse.missing import NoIndicator, NoLock, NoProximity
 from firmware.fitting import apply, fit
 from firmware.store.settings import InvalidValue
 from tools.sim.bench import Bench
@@ -62,6 +62,15 @@ def test_derating_and_brightness_follow_the_settings():
     bench.run(1_000)
     milliamps, slot = bench.evses[0].limit
     assert slot == "temperature" and 21_000 <= milliamps <= 22_000
+
+
+def test_a_board_without_a_light_does_without_its_settings():
+    bench = Bench(fresh_folder())
+    for parts in bench.board.connectors:
+        parts.indicator = NoIndicator()
+    bench.settings.fit([name for name in bench.board.parts if name != "adjustable_light"])
+    apply_to(bench)
+    assert bench.evses[0].faults == ()
 
 
 def test_what_is_set_reaches_the_board_at_the_next_start():

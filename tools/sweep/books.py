@@ -63,7 +63,8 @@ def _check_flash(site, operator):
     from flashlog import FlashLog
 
     begun, ended = {}, {}
-    for seq, kind, payload in FlashLog("/flash/journal").read():
+    journal = FlashLog("/flash/journal")
+    for seq, kind, payload in journal.read():
         if kind in (BEGIN, END):
             number = records.transaction_number(kind, payload)
             found = begun if kind == BEGIN else ended
@@ -72,12 +73,13 @@ def _check_flash(site, operator):
             found[number] = seq
     if set(begun) != set(ended):
         site.fail("the journal has transactions without end: %s" % sorted(set(begun) ^ set(ended)))
-    if len(begun) != site.sessions:
+    whole = journal.segments()[0] == 1  # where room was short, what had been delivered has gone
+    if len(begun) > site.sessions or (whole and len(begun) < site.sessions):
         site.fail("%d transactions in the journal, %d at the central system" % (len(begun), site.sessions))
     history = History("/flash/history")
     history.repair(site.app.journal)
     rows = [row.number for row in history.rows()]
-    if sorted(rows) != sorted(begun):
+    if len(set(rows)) != site.sessions or len(rows) != site.sessions or set(begun) - set(rows):
         site.fail("the history has %s, the journal %s" % (rows, sorted(begun)))
     kept = Settings("/flash/settings", SETTINGS, {})
     for name, value in operator.settings.items():
