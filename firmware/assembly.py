@@ -24,6 +24,7 @@ from firmware.ocpp.connection import Connection
 from firmware.ocpp.outbox import sequence_floor
 from firmware.ocpp.spool import Spool
 from firmware.ocpp.station_link import StationLink, outbox_state
+from firmware.ocpp.target import Opener
 from firmware.ocpp.v16.rules import Rules
 from firmware.store.history import History
 from firmware.store.journal import Journal
@@ -72,7 +73,8 @@ def build(app, board, storage, factory, provision, log_sink):
     if cause:
         station.raise_fault(cause)
     health = Health(storage, clock, log, supervisor, (journal, history, cache, settings), cause)
-    connection = Connection(settings, clock, log, spool=Spool(storage + "/large", Rules.streamed, clock))
+    opener = Opener(settings, Spool(storage + "/large", Rules.streamed, clock))
+    connection = Connection(settings, clock, log, (Rules(),), opener)
     link = StationLink(station, connection, settings, clock, log, journal, storage, tags)
     return clock, log, supervisor, settings, journal, tags, cache, history, evses, station, health, connection, link
 

@@ -91,11 +91,11 @@ class LongAnswer:
 
 
 class Protocol:
-    """OCPP-J on one link, in the version whose `rules` and Schema these are. `message_id()` gives a new id."""
+    """OCPP-J on one link, in the version whose `rules` these are. `message_id()` gives a new id."""
 
-    def __init__(self, rules, schema, message_id):
+    def __init__(self, rules, message_id):
         self._rules = rules
-        self._schema = schema
+        self._schema = rules.schema
         self._message_id = message_id
         self._open = []  # ids of calls of the back-end that are in work
 

@@ -27,7 +27,6 @@ from firmware.ocpp.errors import (
 # measurands or error codes, take up to 1500 and are needed once a message.
 _CACHED = const(6)
 _LONGEST_CACHED = const(400)  # bytes in the file
-_RESTS = const(10)  # after so many rest() without use they are forgotten
 _DATA = "firmware/ocpp/v16/schemas.txt"
 _PIECE = const(512)  # bytes of it read at once
 _LONGEST_NUMBER = const(32)  # characters of a number that is sent as text
@@ -65,13 +64,6 @@ class Schema:
     def __init__(self, name=_DATA):
         self._name = name  # of the data file
         self._cache = {}  # name of a line -> ({field: type}, tuple of required fields)
-        self._rests = 0  # since it was used
-
-    def rest(self):
-        """To be called twice a second: what has not been needed for five seconds is forgotten until it is."""
-        self._rests += 1
-        if self._rests == _RESTS:
-            self._cache = {}
 
     def validate(self, action, payload, response=False):
         """Checks a payload that is to be sent, or with `response` the answer to one. Raises CallError."""
@@ -229,7 +221,6 @@ class Schema:
 
     def _load(self, name):
         """Returns a line of the data file as ({field: type}, required fields), or None if there is none."""
-        self._rests = 0
         line = self._cache.get(name)
         if line is None:
             text = self._read(name)

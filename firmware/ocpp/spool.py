@@ -8,6 +8,17 @@ from micropython import const
 from firmware import ocpp
 
 _SEGMENT = const(65536)  # bytes of a file of a message, at most
+_MAX_IN_RAM = const(65536)  # bytes of a message without a spool; a larger one is refused with close code 1009
+
+
+class NoSpool:
+    """Stands where large messages are not kept."""
+
+    def limits(self, settings):
+        return {"max_size": _MAX_IN_RAM}
+
+    def abandon(self):
+        pass
 
 
 class Spool:
@@ -33,6 +44,14 @@ class Spool:
     def leaving(self):
         """Bytes that get free soon, at least about."""
         return len(self._leaving) * _SEGMENT
+
+    def limits(self, settings):
+        """Returns what a WebSocket has to know, see uwebsockets.connect()."""
+        return {
+            "max_size": settings.get("MaxMessageBytes"),
+            "spool": self.begin,
+            "spool_above": settings.get("LargeMessageBytes"),
+        }
 
     def begin(self, is_text, size):
         """Returns the large.LargeMessage for one of at least `size` bytes that begins to arrive."""

@@ -42,7 +42,7 @@ class StationLink:
     """The back-end as the station sees it (`station.backend`), and the station as the back-end sees it.
 
     `maintenance` transfers files, see v16/firmware_management.py; without one that profile is not offered (§3.3).
-    `connection` gives `rpc` (None while down) and its signals; its calls from the back-end are answered by `handle`.
+    `connection` is a Connection; its calls from the back-end are answered by `handle`.
     `registered(status, interval_s)` is emitted at each verdict of the back-end, `queue_changed(length)` when
     transaction messages come or go.
     """
@@ -75,9 +75,8 @@ class StationLink:
         self._dispatcher = Dispatcher(self)
         self.registered = Signal()
         self.queue_changed = self._outbox.changed
-        connection.handle = self.handle
-        connection.silent = self._is_silent
-        connection.doubted = self._doubted
+        connection.serve(self.handle, self._is_silent)
+        connection.doubted.connect(self._doubted)
         connection.link_changed.connect(self._link_changed)
         self._outbox.delivered.connect(self._delivered)
         settings.changed.connect(self._setting_changed)
@@ -147,15 +146,12 @@ class StationLink:
 
     # -- sending
 
-    def call(self, action, payload, transmissions=None, patience_s=None):
-        """Calls the back-end, whatever the registration; to be awaited for its answer, see Calls.call().
+    async def call(self, action, payload, transmissions=None, patience_s=None):
+        """Calls the back-end, whatever the registration; see Calls.call().
 
         Raises CallError, or OSError for no answer or no link.
         """
-        rpc = self._connection.rpc
-        if rpc is None:
-            raise LinkDown()
-        return rpc.call(action, payload, self.settings.get("MessageTimeout"), transmissions, patience_s)
+        return await self._connection.call(action, payload, transmissions, patience_s)
 
     def post(self, action, payload):
         """Sends a message that was asked for as soon as it can be, and once: nobody waits for the answer."""

@@ -6,7 +6,7 @@ from charging_bench import Bench as ChargingBench
 from ocpp_bench import Peer
 
 from firmware.kernel.signal import Signal
-from firmware.ocpp.errors import CallError
+from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.protocol import LongAnswer
 from firmware.ocpp.station_link import StationLink
 from firmware.store.tags import TagList
@@ -17,19 +17,23 @@ class ScriptedConnection:
 
     def __init__(self, peer):
         self.peer = peer
-        self.rpc = None
+        self.connected = False
         self.url = "ws://127.0.0.1/cp"
         self.link_changed = Signal()
-        self.message = Signal()
+        self.doubted = Signal()
         self.reconnects = 0
         self.silent = None
 
-    @property
-    def connected(self):
-        return self.rpc is not None
+    def serve(self, handle, silent):
+        self.silent = silent
+
+    async def call(self, action, payload, transmissions=None, patience_s=None):
+        if not self.connected:
+            raise LinkDown()
+        return await self.peer.call(action, payload, transmissions, patience_s)
 
     def set(self, up):
-        self.rpc = self.peer if up else None
+        self.connected = up
         self.peer.up = up
         self.link_changed.emit("up" if up else "down", self.url, None)
 

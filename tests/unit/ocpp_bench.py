@@ -36,7 +36,7 @@ class Peer:
         self.clock = None  # whose time it tells
         self._transactions = 1000
 
-    async def call(self, action, payload, timeout_s=None, transmissions=None, patience_s=None):
+    async def call(self, action, payload, transmissions=None, patience_s=None):
         if not self.up:
             raise LinkDown()
         self.calls.append((action, payload))

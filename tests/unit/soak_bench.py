@@ -97,7 +97,7 @@ class CentralSystem:
         self._last = None  # the newest transaction message
         self._timestamp = ""
 
-    async def call(self, action, payload, timeout_s=None, transmissions=None, patience_s=None):
+    async def call(self, action, payload, transmissions=None, patience_s=None):
         await asyncio.sleep(0)
         if self._soak.flash.off:
             await asyncio.Event().wait()

@@ -9,7 +9,9 @@ from harness import FakeClock, settle
 from firmware.kernel.log import Log
 from firmware.ocpp.connection import Connection
 from firmware.ocpp.errors import LinkDown, RpcTimeout
-from firmware.ocpp.opening import authorization, connection_url
+from firmware.ocpp.spool import NoSpool
+from firmware.ocpp.target import Opener, authorization, connection_url
+from firmware.ocpp.v16.rules import Rules
 from firmware.store.registry import SETTINGS
 
 
@@ -27,6 +29,7 @@ class Values:
             "ReconnectMax": 10,
             "ReconnectJitter": 0,
             "WebSocketPingInterval": 0,
+            "MessageTimeout": 20,
         }
         self.values.update(changes)
 
@@ -110,7 +113,9 @@ class Bench:
         self.events = []
         self.sockets = []
         self.handle = lambda action, payload: {"status": "Accepted"}
-        self.link = Connection(self.settings, self.clock, self.log, handle=self._handle, connect=self._connect)
+        opener = Opener(self.settings, NoSpool(), connect=self._connect)
+        self.link = Connection(self.settings, self.clock, self.log, (Rules(),), opener)
+        self.link.serve(self._handle, lambda: False)
         self.link.link_changed.connect(lambda state, url, error: self.events.append((state, error)))
 
     def _handle(self, action, payload):
@@ -179,7 +184,7 @@ async def test_connects_and_says_so():
         assert url == "ws://host/ocpp/CP%201" and arguments["subprotocols"] == ("ocpp1.6",)
         assert arguments["headers"] == authorization("CP 1", "password") and arguments["ssl"] is None
         assert bench.events == [("up", None)]
-        assert bench.link.connected and bench.link.rpc and bench.link.url == url
+        assert bench.link.connected and bench.link.url == url
 
 
 async def test_messages_pass_both_ways():
@@ -269,7 +274,7 @@ async def test_calls_on_a_lost_link_fail_at_once():
 
         async def call():
             try:
-                await bench.link.rpc.call("Heartbeat", {}, 60)
+                await bench.link.call("Heartbeat", {})
             except LinkDown as exc:
                 outcomes.append(exc)
 
@@ -408,13 +413,13 @@ async def test_unanswered_call_probes_the_link():
             bench.sockets[0].answers_pings = answers
             outcomes = []
 
-            async def call(rpc, outcomes=outcomes):
+            async def call(link, outcomes=outcomes):
                 try:
-                    await rpc.call("Heartbeat", {}, 20)
+                    await link.call("Heartbeat", {})
                 except RpcTimeout as exc:
                     outcomes.append(exc)
 
-            asyncio.create_task(call(bench.link.rpc))
+            asyncio.create_task(call(bench.link))
             await bench.clock.run_for(40_000)
             assert len(outcomes) == 1 and len(bench.sockets) == sockets
 
@@ -454,7 +459,7 @@ async def test_pongs_without_answers_are_no_link():
         async def heartbeats(calls):
             for _ in range(calls):
                 try:
-                    await bench.link.rpc.call("Heartbeat", {}, 20)
+                    await bench.link.call("Heartbeat", {})
                 except (RpcTimeout, LinkDown):
                     pass
 

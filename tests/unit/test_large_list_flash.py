@@ -12,7 +12,6 @@ from harness import FakeClock, run, settle
 from firmware.kernel.log import Log
 from firmware.ocpp.peer import Peer
 from firmware.ocpp.protocol import Protocol
-from firmware.ocpp.schema import Schema
 from firmware.ocpp.spool import Spool
 from firmware.ocpp.v16.local_list import LocalList
 from firmware.ocpp.v16.rules import Rules
@@ -38,7 +37,7 @@ class Back:
         self.settings = SETTINGS
         self.profile = LocalList(self)  # which takes it for the link
         self.answers = []
-        protocol = Protocol(Rules(), Schema(), None)
+        protocol = Protocol(Rules(), None)
         self.peer = Peer(self, protocol, self._handle, lambda: False, Log(self.clock), self.clock)
 
     async def send(self, text):

@@ -11,11 +11,8 @@ from firmware.kernel.log import Log
 from firmware.ocpp.errors import CallError, InvalidAnswer
 from firmware.ocpp.peer import Peer
 from firmware.ocpp.protocol import Protocol
-from firmware.ocpp.schema import Schema
 from firmware.ocpp.spool import Spool
 from firmware.ocpp.v16.rules import Rules
-
-SCHEMA = Schema()
 
 
 class Bench:
@@ -32,7 +29,7 @@ class Bench:
         self.connect()
 
     def connect(self):
-        protocol = Protocol(Rules(), SCHEMA, lambda: "ours")
+        protocol = Protocol(Rules(), lambda: "ours")
         self.peer = Peer(self, protocol, self._handle, lambda: False, Log(self.clock), self.clock)
 
     async def send(self, text):

@@ -7,7 +7,6 @@ from ocpp_bench import Bench
 
 from firmware.ocpp.peer import Peer
 from firmware.ocpp.protocol import MessageIds, Protocol
-from firmware.ocpp.schema import Schema
 from firmware.ocpp.v16.rules import Rules
 
 
@@ -22,7 +21,7 @@ class SlowPeer:
         self.connect()
 
     def connect(self):
-        protocol = Protocol(Rules(), Schema(), self.ids)
+        protocol = Protocol(Rules(), self.ids)
         self.peer = Peer(self, protocol, None, lambda: False, self.bench.log, self.bench.clock)
 
     async def call(self, action, payload, transmissions=None):

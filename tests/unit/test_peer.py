@@ -10,11 +10,9 @@ from firmware.kernel.log import WARNING, Log
 from firmware.ocpp.errors import CallError, InvalidAnswer, LinkDown, RpcTimeout
 from firmware.ocpp.peer import Peer
 from firmware.ocpp.protocol import LongAnswer, MessageIds, Protocol
-from firmware.ocpp.schema import Schema
 from firmware.ocpp.transmissions import Transmissions
 from firmware.ocpp.v16.rules import Rules
 
-SCHEMA = Schema()
 NOW = "2026-11-21T01:02:03Z"
 BOOT = {"chargePointVendor": "Vendor", "chargePointModel": "Model"}
 
@@ -31,7 +29,7 @@ class Bench:
         self.send_error = None
         self._ids = 0
         self.silent = False
-        protocol = Protocol(Rules(), SCHEMA, self._message_id)
+        protocol = Protocol(Rules(), self._message_id)
         self.peer = Peer(self, protocol, self._handle, lambda: self.silent, self.log, self.clock)
 
     async def send(self, text):

@@ -6,10 +6,7 @@ from harness import raises
 
 from firmware.ocpp.errors import GENERIC_ERROR, NOT_IMPLEMENTED, OCCURRENCE_VIOLATION, CallError, InvalidAnswer
 from firmware.ocpp.protocol import Answer, Call, Ignored, LongAnswer, Protocol, Refused
-from firmware.ocpp.schema import Schema
 from firmware.ocpp.v16.rules import Rules
-
-SCHEMA = Schema()
 
 
 class OtherRules(Rules):
@@ -24,7 +21,7 @@ class OtherRules(Rules):
 
 
 def protocol(rules=None):
-    return Protocol(rules or Rules(), SCHEMA, lambda: "ours")
+    return Protocol(rules or Rules(), lambda: "ours")
 
 
 def test_a_call_becomes_an_event_and_its_result_text():

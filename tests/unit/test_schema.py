@@ -170,18 +170,3 @@ def test_cache_is_bounded_and_refills():
                 assert code_of(schema.accept, name, None) == FORMATION
     assert len(schema._cache) <= 6
     schema.accept("Reset", {"type": "Soft"})
-
-
-def test_what_nothing_needs_is_forgotten():
-    schema = Schema()
-    schema.accept("Reset", {"type": "Soft"})
-    for _ in range(9):
-        schema.rest()
-    assert "Reset" in schema._cache
-    schema.accept("Reset", {"type": "Soft"})
-    for _ in range(9):
-        schema.rest()
-    assert "Reset" in schema._cache  # needed meanwhile
-    schema.rest()
-    assert not schema._cache
-    schema.accept("Reset", {"type": "Soft"})

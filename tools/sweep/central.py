@@ -17,21 +17,25 @@ class Connection:
 
     def __init__(self, central):
         self._central = central
-        self.rpc = None
+        self.connected = False
         self.url = "ws://central"
         self.link_changed = Signal()
-        self.message = Signal()
-        self.handle = self.silent = self.doubted = None
+        self.doubted = Signal()
+        self.handle = None
         central.connection = self
-
-    @property
-    def connected(self):
-        return self.rpc is not None
 
     def set(self, up):
         if up != self.connected:
-            self.rpc = self._central if up else None
+            self.connected = up
             self.link_changed.emit("up" if up else "down", self.url, None)
+
+    def serve(self, handle, silent):
+        self.handle = handle
+
+    async def call(self, action, payload, transmissions=None, patience_s=None):
+        if not self.connected:
+            raise LinkDown()
+        return await self._central.call(action, payload)
 
     def hurry(self):
         pass

@@ -1,10 +1,11 @@
 """What OCPP-J 1.6 has of its own: sub-protocol, answers to what cannot be read, names on the wire, streamed lists."""
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION
+from firmware.ocpp.schema import Schema
 
 
 class Rules:
-    """The rules for a Protocol and a link.
+    """The rules for a Protocol and a link. `schema` checks payloads.
 
     `unreadable`, `unknown_type`: the error that answers text which is no message, and a message of an unknown type;
     None: it is dropped. `names` are the error codes that are spelled otherwise on the wire. `streamed` has the lists
@@ -16,6 +17,9 @@ class Rules:
     unknown_type = None  # §4.1.3
     names = {OCCURRENCE_VIOLATION: "OccurenceConstraintViolation"}  # errata 5.2 keeps it so
     streamed = {"SendLocalList": "localAuthorizationList"}
+
+    def __init__(self):
+        self.schema = Schema()
 
     def payload(self, value):
         """Returns the payload that a message means: null is the same as {} (§4.2.2)."""

@@ -10,7 +10,6 @@ from link_bench import LinkBench
 
 from firmware.ocpp.peer import Peer
 from firmware.ocpp.protocol import MessageIds, Protocol
-from firmware.ocpp.schema import Schema
 from firmware.ocpp.v16.rules import Rules
 
 _ROUNDS = 9
@@ -80,7 +79,7 @@ async def main():
     bench = await LinkBench().accepted()
     sent = []
 
-    protocol = Protocol(Rules(), Schema(), MessageIds())
+    protocol = Protocol(Rules(), MessageIds())
     peer = Peer(Wire(sent), protocol, bench.link.handle, lambda: False, bench.charging.log, bench.clock)
     found = {}
     for action, payload in _MESSAGES:

@@ -38,8 +38,8 @@ class Ledger(Peer):
         self.in_order = True
         self._wh = 0
 
-    async def call(self, action, payload, timeout_s=None, transmissions=None, patience_s=None):
-        answer = await super().call(action, payload, timeout_s)
+    async def call(self, action, payload, transmissions=None, patience_s=None):
+        answer = await super().call(action, payload)
         self.calls = []
         number = 1001 + self.count // _PER_TRANSACTION
         wh = payload.get("meterStart", payload.get("meterStop", self._wh))

@@ -32,13 +32,13 @@ class Backend(Peer):
         super().__init__()
         self.flash = flash
 
-    async def call(self, action, payload, timeout_s=None, transmissions=None, patience_s=None):
+    async def call(self, action, payload, transmissions=None, patience_s=None):
         if self.flash.off:
             await asyncio.Event().wait()
         if action == "Authorize":
             self.calls.append((action, payload))
             return {"idTagInfo": {"status": "Accepted"}}
-        answer = await super().call(action, payload, timeout_s)
+        answer = await super().call(action, payload)
         if action == "StopTransaction":
             return {"idTagInfo": {"status": "Accepted"}}
         return answer

@@ -23,7 +23,7 @@ from firmware.evse.control import Control, Evse
 from firmware.kernel.clock import Clock, iso8601
 from firmware.kernel.log import Log
 from firmware.kernel.tasks import Supervisor
-from firmware.ocpp.connection import Connection
+from firmware.ocpp.target import Opener
 from tools.sim.world.clock import BoardClock
 from tools.sim.world.meter_emulator import MeterBus
 from tools.sim.world.pn532_emulator import Pn532
@@ -252,7 +252,7 @@ def build_kernel():
 def build_app(board):
     provision = {"CentralSystemUrl": "ws://192.0.2.1:9000", "ChargePointId": "cp001", "MeterValueSampleInterval": "10"}
     app = App(board, storage=_STORAGE, provision=provision)
-    Connection.dial = backend.open
+    Opener.dial = backend.open
     return app
 
 

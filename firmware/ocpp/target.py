@@ -1,0 +1,95 @@
+"""Where the back-end is, and the WebSocket to it: address, credentials, sub-protocol (OCPP-J 1.6 §3.1, §3.2, §6.2)."""
+
+from binascii import b2a_base64, unhexlify
+
+from asyncdns import Resolver
+from micropython import const
+from uwebsockets import connect as open_socket
+from uwebsockets import quote
+
+from firmware.ocpp.tls import client_context
+
+_CONNECT_S = const(15)  # for TCP, TLS and handshake together
+_SECURE_PROFILE = const(2)  # the lowest SecurityProfile that demands TLS
+_PROTOCOL_ERROR = const(1002)
+
+
+class Target:
+    """A back-end and this station's name there; `password` is its AuthorizationKey, "" for none."""
+
+    def __init__(self, endpoint, identity, password, security_profile, ca_file):
+        self.identity = identity
+        self.password = password
+        self.security_profile = security_profile
+        self.ca_file = ca_file
+        self.url = connection_url(endpoint, identity)
+
+
+def target_of(settings, failures):
+    """Returns the Target that the settings name, None when there is none, after `failures` attempts in a row."""
+    endpoint, identity = settings.get("CentralSystemUrl"), settings.get("ChargePointId")
+    if not endpoint or not identity:
+        return None
+    password, profile = settings.get("AuthorizationKey"), settings.get("SecurityProfile")
+    return Target(endpoint, identity, password, profile, settings.get("CentralSystemCaFile"))
+
+
+class Opener:
+    """Opens WebSockets. `spool` is a Spool or NoSpool for large messages.
+
+    `resolve` and `dial` see uwebsockets.connect(), which `connect` replaces.
+    """
+
+    dial = None
+
+    def __init__(self, settings, spool, resolve=None, connect=open_socket):
+        self._settings = settings
+        self._spool = spool
+        self._resolve = resolve or Resolver()
+        self._connect = connect
+
+    async def open(self, target, subprotocols):
+        """Returns an open WebSocket that speaks one of the sub-protocols. Raises OSError or ValueError."""
+        secure = target.url[:4].lower() == "wss:"
+        if target.security_profile >= _SECURE_PROFILE and not secure:
+            raise ValueError("SecurityProfile allows wss only")
+        arguments = self._spool.limits(self._settings)
+        if self.dial:
+            arguments["dial"] = self.dial
+        ws = await self._connect(
+            target.url,
+            subprotocols=subprotocols,
+            headers=authorization(target.identity, target.password),
+            ssl=client_context(target.ca_file) if secure else None,
+            timeout_s=_CONNECT_S,
+            resolve=self._resolve,
+            **arguments,
+        )
+        if ws.subprotocol not in subprotocols:  # §3.2: the back-end will close; if it forgets to, we do
+            await ws.close(_PROTOCOL_ERROR, "no common sub-protocol")
+            raise OSError("back-end does not speak " + ", ".join(subprotocols))
+        return ws
+
+    def link_ended(self):
+        """What was arriving is not kept any longer."""
+        self._spool.abandon()
+
+
+def connection_url(endpoint, identity):
+    """Returns the endpoint URL + "/" + the percent-encoded identity (§3.1.1)."""
+    path, question_mark, query = endpoint.partition("?")
+    return path.rstrip("/") + "/" + quote(identity) + question_mark + query
+
+
+def authorization(identity, key):
+    """Returns the header for HTTP basic authentication (§6.2.2), none without a key.
+
+    A key of 32 to 40 hex digits stands for 16 to 20 bytes (security white paper A00.FR.205); any other is a password.
+    """
+    if not key:
+        return None
+    password = key.encode()
+    if 32 <= len(key) <= 40 and len(key) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in key):
+        password = unhexlify(key)
+    credentials = b2a_base64(identity.encode() + b":" + password).strip().decode()
+    return {"Authorization": "Basic " + credentials}
