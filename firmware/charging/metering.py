@@ -103,6 +103,8 @@ class Metering:
         self._believed_at = None  # of the newest reading whose register was believed
         self._saved_wh = 0
         self._saved_ms = 0
+        self._saved_t = None
+        self._sampled_t = None
         self.newest = None
         self.lost = False
         self.polled_at = -1
@@ -282,6 +284,7 @@ class Metering:
         self._register.assume(transaction.begin_wh)
         self._saved_wh = transaction.begin_wh
         self._saved_ms = self._clock.ms()
+        self._saved_t = transaction.begin_t
         self._journal_sample(transaction, "begin", self._at(begin_wh))
 
     def end(self, transaction):
@@ -315,14 +318,16 @@ class Metering:
             self._save(transaction)
 
     def secure(self):
-        """Keeps the register of the transaction on flash, before it is told to anybody: no end may be below it."""
+        """Keeps register and time of the transaction on flash, before they are told to anybody: no end may lie before
+        them."""
         transaction = self._transaction
-        if transaction and transaction.wh > self._saved_wh:
+        if transaction and (transaction.wh > self._saved_wh or self._now() != self._saved_t):
             self._save(transaction)
 
     def _save(self, transaction):
         self._saved_wh = transaction.wh
         self._saved_ms = self._clock.ms()
+        self._saved_t = self._now()
         try:
             self._journal.save_running(transaction.number, self._number, transaction.wh)
         except OSError as exc:
@@ -338,7 +343,9 @@ class Metering:
             if not transaction.stopping:
                 seconds = (self._clock.ms() - transaction.begin_ms) // 1000
                 interval = self._settings.get("MeterValueSampleInterval")
-                if self._periodic.due(interval, seconds, transaction.number):
+                # One that came late, just before this one is due, is not told twice.
+                if self._periodic.due(interval, seconds, transaction.number) and self._now() != self._sampled_t:
+                    self._sampled_t = self._now()
                     self._sample("periodic")
         # Before the time is known there are no quarters of an hour to align with.
         if self._clock.synchronised:

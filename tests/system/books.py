@@ -43,13 +43,18 @@ def _out_of_order(messages, clock_slack_s):
     """Facts are delivered in the order in which they happened, each transaction's from its start to its stop."""
     wrong = []
     running = {}  # connector -> transaction id
-    latest = 0
+    newest = {}  # connector -> the latest moment
     for message in messages:
         t = moment(message)
-        # An end after a power cut is when it was last known to run; the other connector went on for longer.
-        if t < latest - clock_slack_s and message.payload.get("reason") != "PowerLoss":
+        connector = message.payload.get("connectorId")
+        if connector is None:
+            connector = next((n for n, number in running.items() if number == message["transactionId"]), None)
+        # An end after a power cut is when it was last known to run; the other connector may have gone on for longer.
+        concerned = [connector] if message.payload.get("reason") == "PowerLoss" else newest
+        latest = max([newest.get(n, 0) for n in concerned], default=0)
+        if t < latest - clock_slack_s:
             wrong.append(f"{message.action} is {latest - t} s older than one before it: {message.payload}")
-        latest = max(latest, t)
+        newest[connector] = max(t, newest.get(connector, 0))
         if _is_start(message):
             running[message["connectorId"]] = message.transaction_id
         elif message["transactionId"] not in running.values():

@@ -334,16 +334,19 @@ class Soak:
         until = self._now_ms() + seconds * 1000
         moment = self._plan_cut()
         self._sessions_left -= 1
-        task = self._session()
+        task = self._session_until(until)
         try:
             if moment is None:
                 await task
             else:
                 await self._cut_at(task, moment)
-            await self._pass(max(1, (until - self._now_ms()) // 1000), _COARSE_MS)
         except PowerGone:
             await self._power_cycle()
             await self._settle_down(until)
+
+    async def _session_until(self, until):
+        await self._session()
+        await self._pass(max(1, (until - self._now_ms()) // 1000), _COARSE_MS)
 
     async def _cut_at(self, session, seconds):
         moment = self.clock.ms() + seconds * 1000

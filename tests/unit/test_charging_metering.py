@@ -35,6 +35,19 @@ async def test_periodic_samples_count_from_the_begin():
     assert bench.records()[-1].kind != SAMPLE  # the end record comes last
 
 
+async def test_a_late_sample_is_not_followed_by_its_double():
+    """Two samples with the same time and content look like one that is sent again."""
+    for late_ms in range(4_300, 5_300, 100):
+        bench = Bench(MeterValueSampleInterval=5)
+        await bench.run(300)
+        transaction = await bench.charging()
+        await bench.run(4_900 - (bench.clock.ms() - transaction.begin_ms) % 5_000)
+        bench.clock.advance(late_ms)
+        await bench.run(12_000)
+        times = [s.t for s in bench.records(SAMPLE) if s.context == "periodic"]
+        assert len(times) >= 3 and len(times) == len(set(times)), (late_ms, times)
+
+
 async def test_clock_aligned_samples():
     """§3.16.2: multiples of the interval from midnight; inside a transaction in the journal, outside by signal."""
     bench = Bench(ClockAlignedDataInterval=900, MeterValueSampleInterval=0)

@@ -154,6 +154,24 @@ async def test_no_end_is_below_what_was_sent():
         assert bench.transaction.begin_wh == 800, "the next one begins at the register"
 
 
+async def test_no_end_is_older_than_what_was_sent():
+    """M4: a vehicle that draws nothing has the time of its samples kept, too."""
+    for context in ("periodic", "clock", "trigger"):
+        bench = Bench(MeterValueSampleInterval=20, ClockAlignedDataInterval=30 if context == "clock" else 0)
+        await bench.charging()
+        sent = []
+        bench.station.sampled.connect(lambda n, context, t, reading, sent=sent: sent.append(t))
+        for _ in range(70):
+            await bench.run(1_000)
+            if context == "trigger":
+                bench.station.sample_now(1)
+            newest = [record.t for record in bench.records(SAMPLE) if record.context == context][-1:] + sent[-1:]
+        bench = bench.power_cut()
+        bench.clock.advance(15_000)
+        await bench.run()
+        assert bench.records(END)[0].t >= max(newest), context
+
+
 async def test_what_was_counted_while_the_station_was_off_is_nobodys():
     """M1: what cannot have flowed since the last saving."""
     bench = Bench()

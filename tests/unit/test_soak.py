@@ -11,7 +11,7 @@ async def soak(days, cuts, seed=1):
     run = Soak(days, cuts, seed)
     await run.run()
     print(run.report)
-    assert run.cuts > cuts * 3 // 5  # of two that were planned one replaces the other while too little is written
+    assert run.cuts > cuts * 3 // 4  # two that were planned for the same write are one
     assert run.truth.sessions == [] and run.central.ended == run.truth.begun
     assert run.rows == run.central.ended
     assert run.errors == 0
