@@ -21,7 +21,7 @@ from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
 from firmware.ocpp.connection import Connection
-from firmware.ocpp.outbox import sequence_floor
+from firmware.ocpp.cursor import sequence_floor
 from firmware.ocpp.spool import Spool
 from firmware.ocpp.station_link import StationLink, outbox_state
 from firmware.ocpp.target import Opener

@@ -14,7 +14,8 @@ to a power cut while it was on its way, or to one in the write of the cursor tha
 from micropython import const
 
 from firmware.kernel.signal import Signal
-from firmware.ocpp.errors import FORMATION_VIOLATION, CallError, InvalidAnswer, LinkDown
+from firmware.ocpp.cursor import Cursor
+from firmware.ocpp.errors import CallError, InvalidAnswer, LinkDown
 from firmware.ocpp.transmissions import Transmissions
 from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
@@ -22,39 +23,34 @@ from firmware.store.journal import BEGIN, END
 # A call that found no link while the link's own signal is still on its way.
 _LINK_RETRY_MS = const(1_000)
 
-# The cursor has to fit its file; larger numbers than that are no transaction ids.
-_LARGEST_ID = 10**15
-
-# transactionId of messages whose StartTransaction was never acknowledged (OCPP 1.6 errata 3.18)
-UNKNOWN_TRANSACTION = const(-1)
-
-
-def sequence_floor(state):
-    """Returns the sequence number below which the journal must never write again, even if its files are lost.
-
-    `state` is the StateFile of the outbox.
-    """
-    cursor = state.load()
-    return cursor[0] if cursor else 0
-
 
 class Outbox:
     """The transaction message queue (OCPP 1.6 §3.7, §3.7.1).
 
-    `state` is a StateFile, `facts` builds messages (`await message(record, transaction_id)`, None: nothing to send) and
-    `call` is `async call(action, payload, transmissions)`, raising CallError or OSError (no answer, no link).
+    `state` is the StateFile of a Cursor and `call` is `async call(action, payload, transmissions)`, raising CallError
+    or OSError (no answer, no link). `messages` makes the messages of a version of OCPP:
+
+        await message(record, number)     (action, payload), or None: nothing to send
+        accept(record, number, response)  the number from then on; response None: given up, or none that can be read.
+                                          CallError for an answer that is as good as none
+        needs_answer(record)              True when an answer that cannot be read is no answer
+        is_unwanted(action, code)         True when an error code ends the attempts at once
+        attempts                          before a message that cannot be processed is given up
+        pause_s                           before a message is sent again, times the attempts that failed
+
+    where `number` is what the version keeps for a transaction, such as a transactionId; None: nothing yet.
+
     `delivered(record, response)` is emitted when a message has been acknowledged, and that is as durable as the record;
     `changed(length)` when the queue has grown or shrunk.
     """
 
-    def __init__(self, journal, state, settings, clock, log, facts, call):
+    def __init__(self, journal, state, messages, call, clock, log):
         self._journal = journal
-        self._state = state
-        self._settings = settings
+        self._cursor = Cursor(state, log)
+        self._messages = messages
+        self._call = call
         self._clock = clock
         self._log = log
-        self._facts = facts
-        self._call = call
         self._running = False
         self._not_before_ms = 0
         self._waker = Waker(clock)
@@ -62,34 +58,27 @@ class Outbox:
         self._unwanted = None  # the newest error code that ended attempts at once
         self.delivered = Signal()
         self.changed = Signal()
-        self._load()
-        self._unsaved = False  # records that are not on flash yet were acknowledged
+        self.save = self._cursor.save
         journal.appended.connect(self._appended)
         journal.flushing.connect(self.save)
 
     @property
     def length(self):
         """The number of journal records that wait, most of which become a message."""
-        return max(0, self._journal.next_seq - self._next)
+        return max(0, self._journal.next_seq - self._cursor.next)
 
     def transaction_id(self, tx):
         """Returns the back-end's number of local transaction `tx`, or None while (or because) there is none."""
-        for number, transaction_id in self._open.values():
-            if number == tx:
-                return transaction_id
-        return None
+        return self._cursor.number(tx)
 
     def local_transaction(self, transaction_id):
         """Returns the local number of the back-end's transaction, or None. Any integer can be one (errata 3.54)."""
-        for tx, number in self._open.values():
-            if number == transaction_id:
-                return tx
-        return None
+        return self._cursor.local_transaction(transaction_id)
 
     def resume(self):
         """The back-end can be reached and wants messages."""
         self._running = True
-        if not self._failures:
+        if not self._cursor.failures:
             self._not_before_ms = 0
         self._waker.wake()
 
@@ -102,7 +91,7 @@ class Outbox:
         """Delivers while resumed, for ever."""
         while True:
             # The journal may grow, be flushed and drop segments while a message is on its way.
-            for record in self._journal.read(self._next):
+            for record in self._journal.read(self._cursor.next):
                 if not self._running or not await self._deliver(record):
                     break
                 beat()
@@ -110,36 +99,31 @@ class Outbox:
 
     async def _deliver(self, record):
         """Delivers one record, as often as it takes; returns False when delivery was paused before."""
+        number = self._cursor.number(record.tx)
         response = action = None
         while await self._may_send():
-            transaction_id = self.transaction_id(record.tx)
-            if transaction_id is None:
-                transaction_id = UNKNOWN_TRANSACTION
-            message = await self._facts.message(record, transaction_id)
+            message = await self._messages.message(record, number)
             if message is None:
                 break
             if not self._running:
                 return False
-            action = message[0]
+            action, payload = message
             try:
-                calling = self._call(message[0], message[1], self._transmissions)
-                message = None  # its objects take three times the heap of its text: a second time it is built again
-                response = await calling
-                if record.kind == BEGIN:
-                    _transaction_id(response)
+                answer = await self._call(action, payload, self._transmissions)
+                self._messages.accept(record, number, answer)
+                response = answer
                 break
             except CallError as exc:
-                if isinstance(exc, InvalidAnswer) and record.kind != BEGIN:
+                if isinstance(exc, InvalidAnswer) and not self._messages.needs_answer(record):
                     self._log.warning("outbox", "%s", exc)
                     break  # processed, and nothing in the answer matters
                 if self._give_up(action, exc):
-                    response = None  # also where it was there and of no use
                     break
             except OSError as exc:
                 self._postpone(action, exc)
         else:
             return False
-        self._pass(record, response, action is not None)
+        self._pass(record, self._messages.accept(record, number, response), response, action is not None)
         return True
 
     async def _may_send(self):
@@ -156,40 +140,37 @@ class Outbox:
         self._log.info("outbox", "%s: %s", action, exc)
         wait_ms = _LINK_RETRY_MS
         if not isinstance(exc, LinkDown):
-            wait_ms = max(wait_ms, self._settings.get("TransactionMessageRetryInterval") * 1000)
+            wait_ms = max(wait_ms, self._messages.pause_s * 1000)
         self._not_before_ms = self._clock.ms() + wait_ms
 
     def _give_up(self, action, exc):
         """The back-end could not process the message; returns True when it was asked often enough (§3.7.1)."""
-        if self._facts.is_unwanted(action, exc.code):
+        if self._messages.is_unwanted(action, exc.code):
             if exc.code != self._unwanted:
                 self._unwanted = exc.code
                 self._log.warning("outbox", "%s are not wanted and dropped: %s", action, exc)
             return True
-        self._failures += 1
-        self._log.warning("outbox", "%s refused (%d): %s", action, self._failures, exc)
-        if self._failures >= self._settings.get("TransactionMessageAttempts"):
-            self._log.error("outbox", "%s given up after %d attempts", action, self._failures)
+        failures = self._cursor.fail()
+        self._log.warning("outbox", "%s refused (%d): %s", action, failures, exc)
+        if failures >= self._messages.attempts:
+            self._log.error("outbox", "%s given up after %d attempts", action, failures)
             return True
-        self._unsaved = True
+        self._cursor.touch()
         self.save()
-        interval_s = self._settings.get("TransactionMessageRetryInterval")
-        self._not_before_ms = self._clock.ms() + interval_s * self._failures * 1000
+        self._not_before_ms = self._clock.ms() + self._messages.pause_s * failures * 1000
         return False
 
-    def _pass(self, record, response, was_message):
+    def _pass(self, record, number, response, was_message):
         """The record is dealt with: moves on, and makes that as durable as the record before anybody hears of it."""
-        if record.kind == BEGIN:
-            transaction_id = UNKNOWN_TRANSACTION if response is None else _transaction_id(response)
-            self._open[record.connector] = (record.tx, transaction_id)
-        elif record.kind == END:
-            self._open.pop(record.connector, None)
-        self._next = record.seq + 1
-        self._failures = 0
+        if record.kind == END:
+            self._cursor.forget(record.connector)
+        elif record.kind == BEGIN or number != self._cursor.number(record.tx):
+            self._cursor.keep(record.connector, record.tx, number)
+        self._cursor.advance(record.seq + 1)
         self._not_before_ms = 0
         self._transmissions.end()
         if was_message:
-            self._unsaved = True
+            self._cursor.touch()
             if self._journal.is_durable(record.seq):
                 self.save()
             self._release()
@@ -198,7 +179,7 @@ class Outbox:
 
     def _release(self):
         try:
-            self._journal.release(self._next)
+            self._journal.release(self._cursor.next)
         except OSError as exc:
             # Nothing is wrong with the delivery: there will be other occasions to make room.
             self._log.error("outbox", "journal not released: %s", exc)
@@ -207,32 +188,3 @@ class Outbox:
         self.changed.emit(self.length)
         if self._running:
             self._waker.wake()
-
-    def _load(self):
-        cursor = self._state.load() or [0, 0]
-        self._next, self._failures = cursor[:2]
-        self._open = {}  # connector -> (tx, transactionId); a connector has one transaction at a time
-        for connector, tx, transaction_id in cursor[2:]:
-            self._open[connector] = (tx, transaction_id)
-
-    def save(self):
-        """Makes the place that delivery has reached durable, unless it is."""
-        if not self._unsaved:
-            return
-        cursor = [self._next, self._failures]
-        for connector, (tx, transaction_id) in self._open.items():
-            cursor.append((connector, tx, transaction_id))
-        try:
-            self._state.save(cursor)
-            self._unsaved = False
-        except OSError as exc:
-            # What is lost with it is that a message was sent: after a power cut it is sent again.
-            self._log.error("outbox", "cursor not saved: %s", exc)
-
-
-def _transaction_id(response):
-    """Returns the transactionId of a StartTransaction.conf; one without is a failure to process the message."""
-    transaction_id = response.get("transactionId")
-    if not isinstance(transaction_id, int) or not -_LARGEST_ID < transaction_id < _LARGEST_ID:
-        raise CallError(FORMATION_VIOLATION, "StartTransaction.conf without transactionId")
-    return transaction_id

@@ -34,7 +34,7 @@ _PATIENCE_S = const(4)
 
 
 def outbox_state(storage, log=None):
-    """Returns the StateFile of the outbox in the directory `storage`; see outbox.sequence_floor()."""
+    """Returns the StateFile of the outbox in the directory `storage`; see cursor.sequence_floor()."""
     return StateFile(storage + "/outbox", log)
 
 
@@ -61,7 +61,7 @@ class StationLink:
         self._registration = Registration(lambda: StateFile(storage + "/registered", log), settings, clock)
         self._journal = journal
         self._facts = Facts(journal, settings)
-        self._outbox = Outbox(journal, outbox_state(storage), settings, clock, log, self._facts, self.call)
+        self._outbox = Outbox(journal, outbox_state(storage), self._facts, self.call, clock, log)
         self._statuses = StatusReporter(station, settings, clock, self._notice)
         self._posts = []  # (action, payload) that were asked for
         self._sending = False

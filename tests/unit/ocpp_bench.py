@@ -83,9 +83,10 @@ class Bench:
         self.journal = Journal(self.folder + "/journal", self.clock, self.log, self.settings)
         self.facts = Facts(self.journal, self.settings)
         self.state = StateFile(self.folder + "/outbox")
-        self.outbox = Outbox(
-            self.journal, self.state, self.settings, self.clock, self.log, self.facts, self.peer.call
-        )  # fmt: skip
+        self.outbox = Outbox(self.journal, self.state, self.facts, self.call, self.clock, self.log)
+
+    async def call(self, action, payload, transmissions=None):
+        return await self.peer.call(action, payload, transmissions)
 
     def start(self):
         self.task = asyncio.create_task(self.outbox.run(lambda: None))

@@ -18,8 +18,8 @@ from firmware.charging.station import Station
 from firmware.kernel.clock import iso8601, parse_iso8601
 from firmware.kernel.log import ERROR, Log
 from firmware.kernel.reading import Reading
+from firmware.ocpp.cursor import sequence_floor
 from firmware.ocpp.errors import LinkDown, RpcTimeout
-from firmware.ocpp.outbox import sequence_floor
 from firmware.ocpp.station_link import StationLink, outbox_state
 from firmware.store.history import History
 from firmware.store.journal import Journal

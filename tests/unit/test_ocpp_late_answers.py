@@ -45,7 +45,7 @@ async def test_a_back_end_that_always_answers_too_late_gets_each_message_through
     for late_ms, transmissions in ((35_000, 1), (45_000, 2), (65_000, 2), (75_000, 2), (95_000, 3)):
         bench = Bench()
         peer = SlowPeer(bench, late_ms)
-        bench.outbox._call = peer.call
+        bench.peer = peer
         tx = bench.begin()
         bench.sample(tx, 1100)
         bench.end(tx)
@@ -66,7 +66,7 @@ async def test_a_late_answer_counts_on_the_next_link_too():
     # O6: ids are never used twice, so it can only mean this message
     bench = Bench()
     peer = SlowPeer(bench, 45_000)
-    bench.outbox._call = peer.call
+    bench.peer = peer
     tx = bench.begin()
     bench.start()
     await bench.clock.run_for(32_000)

@@ -3,8 +3,8 @@
 from ocpp_bench import Bench
 
 from firmware.kernel.log import ERROR, WARNING
+from firmware.ocpp.cursor import sequence_floor
 from firmware.ocpp.errors import CallError, LinkDown, RpcTimeout
-from firmware.ocpp.outbox import sequence_floor
 
 
 def ids(bench):

@@ -14,8 +14,9 @@ from test_history import Charge
 
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
+from firmware.ocpp.cursor import sequence_floor
 from firmware.ocpp.errors import LinkDown
-from firmware.ocpp.outbox import Outbox, sequence_floor
+from firmware.ocpp.outbox import Outbox
 from firmware.ocpp.v16.facts import Facts
 from firmware.store.history import History
 from firmware.store.journal import Journal
@@ -78,7 +79,7 @@ class Power:
         save = cursor.save
         cursor.save = lambda value: self._save(save, value)
         facts = Facts(self.journal, self.settings)
-        self.outbox = Outbox(self.journal, cursor, self.settings, clock, log, facts, central.call)
+        self.outbox = Outbox(self.journal, cursor, facts, central.call, clock, log)
         self.clock = clock
 
     def _save(self, save, value):

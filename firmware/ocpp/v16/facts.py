@@ -10,7 +10,7 @@ from micropython import const
 
 from firmware.kernel.clock import iso8601
 from firmware.kernel.reading import Reading
-from firmware.ocpp.errors import NOT_IMPLEMENTED, NOT_SUPPORTED
+from firmware.ocpp.errors import FORMATION_VIOLATION, NOT_IMPLEMENTED, NOT_SUPPORTED, CallError
 from firmware.ocpp.v16.measurands import INTERVAL, Look, sampled_values
 from firmware.store.journal import BEGIN, END, SAMPLE
 
@@ -22,9 +22,15 @@ _PAUSE_AFTER = const(16)  # records that are read before others run: about a kil
 # meterStart of a meter that could not be read: recognisably no register value.
 _UNREADABLE = const(-1)
 
+# transactionId of messages whose StartTransaction was never acknowledged (errata 3.18)
+_UNKNOWN = const(-1)
+
+# What is kept of transactions has to fit a small file; larger numbers than that are no transaction ids.
+_LARGEST_ID = 10**15
+
 
 class Facts:
-    """Builds the messages of the transaction queue from the records of `journal`."""
+    """Makes the Outbox's messages from the records of `journal`; the number of a transaction is its transactionId."""
 
     def __init__(self, journal, settings):
         self._journal = journal
@@ -32,13 +38,21 @@ class Facts:
         # (connector, context) -> (seq, tx, Wh, Wh before it) of the newest sample, for Energy.Active.Import.Interval
         self._registers = {}
 
+    @property
+    def attempts(self):
+        return self._settings.get("TransactionMessageAttempts")
+
+    @property
+    def pause_s(self):
+        return self._settings.get("TransactionMessageRetryInterval")
+
     async def message(self, record, transaction_id):
         """Returns (action, payload) of a record, or None when nothing is to be said about it.
 
         That may mean to read a whole transaction, however long it was; others run meanwhile.
-
-        `transaction_id` is the back-end's number of the record's transaction, -1 when it never gave one.
         """
+        if transaction_id is None:
+            transaction_id = _UNKNOWN
         if record.kind == BEGIN:
             return "StartTransaction", _start(record)
         if record.kind == END:
@@ -46,6 +60,21 @@ class Facts:
         if record.kind == SAMPLE and record.context not in ("begin", "end"):
             return await self._sample(record, transaction_id)
         return None
+
+    def accept(self, record, transaction_id, response):
+        """Returns the transactionId from then on. Raises CallError for a StartTransaction.conf without one."""
+        if record.kind != BEGIN:
+            return transaction_id
+        if response is None:
+            return _UNKNOWN
+        transaction_id = response.get("transactionId")
+        if not isinstance(transaction_id, int) or not -_LARGEST_ID < transaction_id < _LARGEST_ID:
+            raise CallError(FORMATION_VIOLATION, "StartTransaction.conf without transactionId")
+        return transaction_id
+
+    def needs_answer(self, record):
+        """Only a StartTransaction.conf has something that the next messages need."""
+        return record.kind == BEGIN
 
     def is_unwanted(self, action, code):
         """Tells whether an error code ends the attempts at once: meter values that the back-end has no use for.

@@ -13,7 +13,8 @@ from ocpp_bench import Peer
 
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
-from firmware.ocpp.outbox import Outbox, sequence_floor
+from firmware.ocpp.cursor import sequence_floor
+from firmware.ocpp.outbox import Outbox
 from firmware.ocpp.v16.facts import Facts
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
@@ -74,7 +75,7 @@ def queue(path, clock):
 async def deliver(path, clock, ledger):
     settings, state, journal = opened(path, clock)
     log = Log(clock)
-    outbox = Outbox(journal, state, settings, clock, log, Facts(journal, settings), ledger.call)
+    outbox = Outbox(journal, state, Facts(journal, settings), ledger.call, clock, log)
     task = asyncio.create_task(outbox.run(lambda: None))
     outbox.resume()
     while outbox.length and not task.done():

@@ -14,7 +14,7 @@ from ocpp_bench import Peer
 
 from firmware.charging.station import Station
 from firmware.kernel.log import Log
-from firmware.ocpp.outbox import sequence_floor
+from firmware.ocpp.cursor import sequence_floor
 from firmware.ocpp.station_link import StationLink, outbox_state
 from firmware.store.history import History
 from firmware.store.journal import Journal
