@@ -271,8 +271,8 @@ class StationLink:
             self._registration.unanswered()
             return
         self.log.info("ocpp", "%s, interval %d s", status, interval_s)
+        self._registration.outdated = True  # until the rest is done, too: a station that breaks off here says it again
         self._registration.answered(status, interval_s)
-        self._registration.outdated = boot_notification(self.settings) != identity  # it may have changed meanwhile
         self.booted = status == ACCEPTED
         if status != REJECTED:
             self._set_clock(response)
@@ -281,6 +281,7 @@ class StationLink:
         else:
             self._outbox.pause()
             self._statuses.pause()
+        self._registration.outdated = boot_notification(self.settings) != identity  # it may have changed meanwhile
         self.registered.emit(status, interval_s)
 
     def _accepted(self, interval_s):
@@ -288,7 +289,7 @@ class StationLink:
         if interval_s > 0:
             try:
                 self.settings.set("HeartbeatInterval", interval_s, "system")
-            except SettingError as exc:
+            except (SettingError, OSError) as exc:
                 self.log.warning("ocpp", "interval not kept: %s", exc)
             self._heartbeat_s = interval_s  # as it was named: the limits of the key are not those of the back-end
         self._plan_heartbeat()

@@ -361,3 +361,19 @@ async def test_drain_waits_for_the_acknowledgements_and_not_for_ever():
     drained = asyncio.create_task(bench.link.drain(5_000))
     await bench.run(6_000)
     assert not await drained
+
+
+async def test_a_registration_that_broke_off_is_repeated():
+    bench = LinkBench()
+    bench.connection.set(True)
+    store = bench.settings.set
+
+    def interrupted(*_):
+        bench.settings.set = store
+        raise MemoryError("swept")
+
+    bench.settings.set = interrupted
+    with raises(MemoryError):
+        await bench.link._register()
+    await bench.run(1_000)  # the supervisor runs the task again
+    assert bench.peer.actions().count("BootNotification") == 2 and bench.peer.payloads("StatusNotification")

@@ -1,7 +1,9 @@
 """What must be true when all is over: messages, journal, history and settings against what the meters counted."""
 
+from firmware.kernel.log import Log
 from firmware.store import records
 from firmware.store.history import History
+from firmware.store.journal import Journal
 from firmware.store.records import BEGIN, END
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings, to_text
@@ -76,12 +78,13 @@ def _check_flash(site, operator):
     whole = journal.segments()[0] == 1  # where room was short, what had been delivered has gone
     if len(begun) > site.sessions or (whole and len(begun) < site.sessions):
         site.fail("%d transactions in the journal, %d at the central system" % (len(begun), site.sessions))
+    kept = Settings("/flash/settings", SETTINGS, {})
+    log = Log(site.app.clock)
     history = History("/flash/history")
-    history.repair(site.app.journal)
+    history.repair(Journal("/flash/journal", site.app.clock, log, kept))
     rows = [row.number for row in history.rows()]
     if len(set(rows)) != site.sessions or len(rows) != site.sessions or set(begun) - set(rows):
         site.fail("the history has %s, the journal %s" % (rows, sorted(begun)))
-    kept = Settings("/flash/settings", SETTINGS, {})
     for name, value in operator.settings.items():
         shown, stored = kept.get(name), site.app.settings.get(name)
         if shown != stored or to_text(shown) != value:
