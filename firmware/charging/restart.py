@@ -21,8 +21,8 @@ async def close_transactions(begins, connectors, clock, log, journal, reason, cl
 
     The end value is what the meter shows now, if that is plausible, else the last known value; it is never below what
     was sent or journalled (OCPP 1.6 erratum 3.77). The end time is the last one at which the transaction is known to
-    have run: the outage is no part of it. Calls closed(transaction). An end record that cannot be written is left to
-    the next restart.
+    have run: the outage is no part of it. Calls closed(transaction). An end record that cannot be written is left open;
+    calling this again tries it again.
     """
     running = journal.running.load()
     known = {}
@@ -32,7 +32,7 @@ async def close_transactions(begins, connectors, clock, log, journal, reason, cl
     await _meters_read(concerned, clock)
     for begin in begins:
         transaction = Transaction(begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh)
-        wh, newest = known[begin.tx]
+        wh, newest, sampled = known[begin.tx]
         for connector in concerned:
             if connector.number == begin.connector:
                 metering = connector.metering
@@ -44,7 +44,8 @@ async def close_transactions(begins, connectors, clock, log, journal, reason, cl
         transaction.reason = reason
         journal.resume(begin, newest)
         try:
-            journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=transaction.end_wh))
+            if not sampled:
+                journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=transaction.end_wh))
         except OSError as exc:
             log.error("restart", "sample is not kept: %s", exc)  # the end record has the value, too
         try:
@@ -57,21 +58,24 @@ async def close_transactions(begins, connectors, clock, log, journal, reason, cl
 
 
 async def _last_known(journal, begin, running, clock):
-    """Returns (the highest register value, the newest time) that anything durable has of a transaction."""
+    """Returns (the highest register value, the newest time) that anything durable has of a transaction, and whether
+    its last sample is there already."""
     wh = begin.wh or 0  # a transaction that began with an unreadable meter counts from 0
     newest = begin.t
     saved = running.get(begin.connector)
     if saved and saved[0] == begin.tx:
         wh = max(wh, saved[1])
     seen = 0
+    sampled = False
     for record in journal.newest_of(begin.tx):
         newest = max(newest, record.t)
         if record.reading is not None and record.reading.energy_wh is not None:
             wh = max(wh, record.reading.energy_wh)
+            sampled = sampled or record.context == "end"
         seen += 1
         if seen % _PAUSE_AFTER == 0:
             await clock.sleep_ms(0)  # others have something to do at power-on, too
-    return wh, newest
+    return wh, newest, sampled
 
 
 async def _meters_read(connectors, clock):

@@ -7,10 +7,11 @@ _MOST = const(16)  # events that wait; what is lost beyond them is in the journa
 
 
 class Rows:
-    """`history` is a store.History. Nothing but the history depends on it."""
+    """`history` is a store.History, `journal` knows what it has missed. Nothing but the history depends on it."""
 
-    def __init__(self, history, clock):
+    def __init__(self, history, journal, clock):
         self._history = history
+        self._journal = journal
         self._clock = clock
         self._waiting = []  # (event, Transaction), oldest first
         self._not_before_ms = 0
@@ -27,6 +28,10 @@ class Rows:
         while self._waiting and now >= self._not_before_ms:
             event, transaction = self._waiting[0]
             self._not_before_ms = now + _AGAIN_MS
-            (self._history.began if event == "start" else self._history.ended)(transaction)
+            if event == "start":
+                self._history.settle(transaction.connector_id, self._journal)
+                self._history.began(transaction)
+            else:
+                self._history.ended(transaction)
             self._not_before_ms = 0
             self._waiting.pop(0)

@@ -10,6 +10,7 @@ from firmware.charging.availability import Availability
 from firmware.charging.connector import Connector
 from firmware.charging.connector_zero import ConnectorZero
 from firmware.charging.metering import Metering
+from firmware.charging.restart import close_transactions
 from firmware.charging.rows import Rows
 from firmware.charging.turns import Turn
 from firmware.kernel.signal import Signal
@@ -18,6 +19,10 @@ from firmware.store.slots import Slots
 _STEP_MS = const(100)
 _HEARTBEAT_MS = const(10_000)
 _METER_HEARTBEAT_MS = const(60_000)  # meters that do not answer take their time: MeterTimeout
+
+# Ends of the last power-on that the flash refuses are tried again, then left to the next start.
+_CLOSING_TRIES = const(5)
+_CLOSING_PAUSE_MS = const(1_000)
 
 _STOP_WAIT_MS = const(10_000)  # longer than any transaction takes to stop
 _UNLOCK_WAIT_MS = const(6_000)  # the lock's motor, with its retries
@@ -87,7 +92,7 @@ class Station:
             self.connectors.append(Connector(i + 1, evse, metering, self, clock, log, settings, journal))
         self._turns = []
         if history:
-            rows = Rows(history, clock)
+            rows = Rows(history, journal, clock)
             self.transaction_changed.connect(rows.follow)
             self._turns.append(Turn("history", rows.step, clock, log))
         for connector in self.connectors:
@@ -385,17 +390,19 @@ class Station:
                 self.history.repair(self._journal)  # before more transactions end
         except OSError as exc:
             self._log.error("history", "not repaired: %s", exc)
-        begins = self._journal.open_transactions()
-        for begin in begins:
-            if self.connector(begin.connector):
-                self.connector(begin.connector).interrupted()
-        if begins:
-            from firmware.charging.restart import close_transactions  # most restarts find nothing to close
-
-            reason = self.availability.kept.get("reset") or "PowerLoss"
+        reason = self.availability.kept.get("reset") or "PowerLoss"
+        for _ in range(_CLOSING_TRIES):
+            begins = self._journal.open_transactions()
+            if not begins:
+                break
+            for begin in begins:
+                if self.connector(begin.connector):
+                    self.connector(begin.connector).interrupted()
             await close_transactions(
                 begins, self.connectors, self._clock, self._log, self._journal, reason, self._closed
             )
+            if self._journal.open_transactions():
+                await self._clock.sleep_ms(_CLOSING_PAUSE_MS)
         self.availability.keep("reset", None)
         if self._schedules:
             self._schedules.forget_ended()

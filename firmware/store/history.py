@@ -69,10 +69,8 @@ class History:
         """
         begins = {begin.tx: begin for begin in journal.open_transactions()}
         for row in list(self.going_on.values()):
-            if self.has(row.number):
-                self.forget(row)  # the power went between the two
-            elif row.number not in begins:
-                self.end(_from_journal(journal, row.number) or row)
+            if row.number not in begins:
+                self.settle(row.connector, journal)
         # Rows are written in the order of the ends.
         if journal.last_end and not self.has(journal.last_end.tx):
             row = _from_journal(journal, journal.last_end.tx)
@@ -81,6 +79,16 @@ class History:
         for number in sorted(begins):
             if number not in [row.number for row in self.going_on.values()]:
                 self.begin(_joined(begins[number], None))
+
+    def settle(self, connector, journal):
+        """Ends the row that goes on at a connector whose transaction is over. Raises OSError."""
+        row = self.going_on.get(connector)
+        if row is None:
+            return
+        if self.has(row.number):
+            self.forget(row)  # the power went between the two
+        else:
+            self.end(_from_journal(journal, row.number) or row)
 
     # -- reading
 

@@ -271,6 +271,9 @@ class Bench:
     def repair(self, journal):
         """The bench is the charge history, too."""
 
+    def settle(self, connector, journal):
+        pass
+
     def began(self, transaction):
         self._enter("began", transaction)
 

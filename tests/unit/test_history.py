@@ -153,3 +153,13 @@ def test_a_row_that_a_power_cut_left_going_on_is_not_added_again():
     assert list(history.going_on) == [1]
     history.repair(Station().journal)
     assert [row.number for row in history.rows()] == [1, 2] and not history.going_on
+
+
+def test_a_row_whose_end_nobody_told_is_ended_from_the_journal():
+    station = Station()
+    tx = station.session(connector=1)
+    history = new()
+    history.began(Charge(tx, connector=1))
+    history.settle(1, station.journal)
+    assert [(row.number, row.reason) for row in history.rows()] == [(tx, "Local")] and not history.going_on
+    history.settle(1, station.journal)

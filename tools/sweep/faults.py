@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import inspect
 import json
 import os
 import random
@@ -135,7 +136,7 @@ class Sweep:
         path = code.co_filename
         if not any(folder in path for folder in self._folders):
             return None
-        if code.co_name == "<module>" and self.site.starting:
+        if not code.co_flags & inspect.CO_OPTIMIZED and self.site.starting:  # the body of a module or class
             return None  # what is imported at the start is imported, or the station does not start
         short = path[path.index("firmware/") :]
         points = self.points
