@@ -44,6 +44,7 @@ class App:
         (
             self.clock,
             self.log,
+            self.memory,
             self.supervisor,
             self.settings,
             self.journal,
@@ -99,6 +100,13 @@ class App:
         self._ended.set()
 
     # -- what the parts tell
+
+    def after_turn(self):
+        """All connectors have been stepped. Returns True when it took its time until now."""
+        for evse in self.evses:
+            if evse.charging:
+                return self.memory.after_step(True)
+        return self.memory.after_step(False)
 
     def show(self, n, status):
         """A connector has another status."""

@@ -17,6 +17,7 @@ from firmware.drivers.uplink import Wifi
 from firmware.evse.control import Control, Evse
 from firmware.kernel.clock import Clock
 from firmware.kernel.log import Log, level_of
+from firmware.kernel.memory import Memory
 from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
@@ -72,11 +73,27 @@ def build(app, board, storage, factory, provision, log_sink):
         station.schedules.apply()  # the connectors share the supply
     if cause:
         station.raise_fault(cause)
-    health = Health(storage, clock, log, supervisor, (journal, history, cache, settings), cause)
+    memory = Memory(clock)
+    health = Health(storage, clock, log, supervisor, memory, (journal, history, cache, settings), cause)
     opener = Opener(settings, Spool(storage + "/large", Rules.streamed, clock))
     connection = Connection(settings, clock, log, (Rules(),), opener)
     link = StationLink(station, connection, settings, clock, log, journal, storage, tags)
-    return clock, log, supervisor, settings, journal, tags, cache, history, evses, station, health, connection, link
+    return (
+        clock,
+        log,
+        memory,
+        supervisor,
+        settings,
+        journal,
+        tags,
+        cache,
+        history,
+        evses,
+        station,
+        health,
+        connection,
+        link,
+    )
 
 
 def wire(app, board):
@@ -98,7 +115,7 @@ def wire(app, board):
     wifi.changed.connect(app.network_changed)
     add = app.supervisor.add
     # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
-    control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS)
+    control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS, app.after_turn)
     add("control", control.run, _CONTROL_HEARTBEAT_MS, critical=True, period_ms=_CONTROL_PERIOD_MS)
     add("buttons", board.buttons.run, _CONTROL_HEARTBEAT_MS)
     for name, run, heartbeat_ms in station.tasks():

@@ -355,12 +355,17 @@ class Evse:
 
 
 class Control:
-    """The task that ticks all connectors: the first to run, and the one that nothing else may hold up."""
+    """The task that ticks all connectors: the first to run, and the one that nothing else may hold up.
 
-    def __init__(self, evses, clock, period_ms=PERIOD_MS):
+    `after_turn()` is called right after each period and returns True when what it did took its time: then all
+    connectors are ticked again at once. Garbage is collected there, see kernel.memory.
+    """
+
+    def __init__(self, evses, clock, period_ms=PERIOD_MS, after_turn=lambda: False):
         self._evses = evses
         self._clock = clock
         self._period_ms = period_ms
+        self._after_turn = after_turn
 
     async def run(self, beat):
         """Ticks at a fixed rate until cancelled. However it ends, the contactors are open afterwards."""
@@ -370,6 +375,8 @@ class Control:
         try:
             while True:
                 self.turn(clock.ms())
+                if self._after_turn():
+                    self.turn(clock.ms())
                 beat()
                 due += period
                 late = clock.ms() - due

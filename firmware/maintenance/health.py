@@ -17,15 +17,17 @@ _BLOCK_ERASES = const(100_000)
 
 
 class Health:
-    """Figures of this station. `supervisor` is kernel.tasks.Supervisor; `writers` have a `wear` (store.wear.Wear): all
-    that write more than now and then. `cause` says why the station was started, for a person.
+    """Figures of this station. `supervisor` is kernel.tasks.Supervisor, `memory` kernel.memory.Memory; `writers` have a
+    `wear` (store.wear.Wear): all that write more than now and then. `cause` says why the station was started, for a
+    person.
     """
 
-    def __init__(self, storage, clock, log, supervisor, writers, cause=""):
+    def __init__(self, storage, clock, log, supervisor, memory, writers, cause=""):
         self._storage = storage
         self._clock = clock
         self._log = log
         self._supervisor = supervisor
+        self._memory = memory
         self._writers = writers
         self._cause = cause
         self._before = self._file().load() or (0, 0)  # what earlier power-ons wrote
@@ -36,7 +38,8 @@ class Health:
         flash_used, flash_free in bytes (LittleFS looks through all its blocks for them: not more than now and then);
         erases and bytes programmed of all power-ons, by estimate (store.wear.Wear), and the share of the flash's life
         that they have taken, in millionths; gap_ms: lateness of the control task, 99.9 % and worst; restarts
-        {task: count} of those that had any; heap_used, heap_free in bytes; uptime in s; started: why.
+        {task: count} of those that had any; heap_used, heap_free in bytes; collections of garbage
+        that were begun while a contactor was closed, and the longest of them in ms; uptime in s; started: why.
         """
         _, block, total, free = os.statvfs(self._storage)[:4]
         wear = self._wear()
@@ -51,6 +54,8 @@ class Health:
             "restarts": {name: restarts for name, _, restarts in self._supervisor.tasks() if restarts},
             "heap_used": gc.mem_alloc(),
             "heap_free": gc.mem_free(),
+            "collections": self._memory.collections,
+            "collection_ms": self._memory.longest_ms,
             "uptime": self._clock.ms() // 1000,
             "started": self._cause,
         }
@@ -81,7 +86,7 @@ class Health:
             return
         for group in (
             ("flash_used", "flash_free", "erases", "programmed", "worn_ppm"),
-            ("heap_used", "heap_free", "gap_ms"),
+            ("heap_used", "heap_free", "collections", "collection_ms", "gap_ms"),
         ):
             self._log.info("health", "%s", ", ".join(["%s %s" % (name, figures[name]) for name in group]))
         self._log.info("health", "up %d s, started by %s", figures["uptime"], figures["started"] or "power-on")

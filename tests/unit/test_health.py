@@ -8,6 +8,7 @@ from harness import FakeClock, settle
 from test_journal_power import READING
 
 from firmware.kernel.log import Log
+from firmware.kernel.memory import Memory
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
 from firmware.store.history import History
@@ -24,7 +25,8 @@ async def test_figures_follow_what_happens():
         journal = Journal(path + "/journal", clock, log, settings)
 
         def new():
-            return Health(path, clock, log, Supervisor(clock, log), (journal, History(path + "/history")), "watchdog")
+            writers = (journal, History(path + "/history"))
+            return Health(path, clock, log, Supervisor(clock, log), Memory(clock), writers, "watchdog")
 
         health = new()
         before = health.snapshot()
@@ -35,6 +37,7 @@ async def test_figures_follow_what_happens():
             journal.sample(tx, 1, "periodic", READING)
         clock.advance(5_000)
         after = health.snapshot()
+        assert (after["collections"], after["collection_ms"]) == (0, 0)
         assert after["flash_used"] > before["flash_used"] and after["uptime"] == 5
         assert after["erases"] > 500 // 20 and after["programmed"] > 500 * 40
         assert after["worn_ppm"] == after["erases"] * 1_000_000 // (64 * 100_000) > 0

@@ -17,7 +17,7 @@ from tools import terminal
 from tools.csms.narrator import Narrator
 from tools.csms.records import Frame
 from tools.sim import console
-from tools.sim.charger import RESTART_CODES, ROOT, Charger, CommandFailed, ControlClient, interpreter
+from tools.sim.charger import HEAP, RESTART_CODES, ROOT, Charger, CommandFailed, ControlClient, interpreter
 
 _CTL_USAGE = "usage: python -m tools.sim ctl HOST:PORT COMMAND [NAME=VALUE...]"
 _MAX_RATE = 1000
@@ -62,7 +62,7 @@ def run(argv):
 
     while True:
         # The pipe ends with this process, and the charger with the pipe.
-        command = [*interpreter(), "tools/sim/run.py", *argv, "--tied"]
+        command = [*interpreter(), *HEAP, "tools/sim/run.py", *argv, "--tied"]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)

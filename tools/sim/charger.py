@@ -13,6 +13,8 @@ from pathlib import Path
 from tools.sim.client import CommandFailed, ControlClient, matches
 
 ROOT = Path(__file__).resolve().parents[2]
+# The boards have 8 MB of PSRAM; on the host an object takes about twice the room.
+HEAP = ("-X", "heapsize=16M")
 RESTART_CODES = (64, 65, 66)  # soft reset, hard reset, watchdog or update
 
 _START_S = 10
@@ -106,7 +108,7 @@ class Charger:
         """Switches the power on and waits for the control socket. Raises RuntimeError with what the process said."""
         config = self.directory / "config.json"
         config.write_text(json.dumps(self.config))
-        command = [*interpreter(), self.program, "--config", str(config), "--state", str(self.state_directory)]
+        command = [*interpreter(), *HEAP, self.program, "--config", str(config), "--state", str(self.state_directory)]
         command += ["--control", f"127.0.0.1:{self.port}", "--tied"]
         with open(self.directory / "output.log", "ab") as log:
             began = log.tell()

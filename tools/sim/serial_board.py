@@ -21,7 +21,7 @@ import time
 import tty
 from pathlib import Path
 
-from tools.sim.charger import ROOT, free_port, interpreter
+from tools.sim.charger import HEAP, ROOT, free_port, interpreter
 from tools.sim.client import ControlClient
 
 _CTRL_A = b"\x01"
@@ -90,7 +90,7 @@ class SerialBoard:
                 raise TimeoutError(f"{text!r} not on the console:\n{self.console()[-2000:]}")
 
     def _power_on(self, raw=False):
-        command = [*interpreter(), str(ROOT / "tools/sim/board.py"), "--config", str(self._config)]
+        command = [*interpreter(), *HEAP, str(ROOT / "tools/sim/board.py"), "--config", str(self._config)]
         command += ["--state", str(self.directory), "--control", f"127.0.0.1:{self.control_port}"]
         master, slave = pty.openpty()
         tty.setraw(slave)
