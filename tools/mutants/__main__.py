@@ -68,10 +68,10 @@ def main():
             print(names[mutant])
         return
     print(f"{len(chosen)} of {len(found)} mutants, seed {options.seed}; {len(excused)} are known to change nothing")
-    sys.exit(report(chosen, options.jobs, paths, names))
+    sys.exit(report(chosen, options.jobs, names))
 
 
-def report(chosen, jobs, paths, names):
+def report(chosen, jobs, names):
     """Runs the mutants, prints what survived and the shares by room; returns 1 when one of them is too small."""
     counts = Counter()
 
@@ -83,7 +83,7 @@ def report(chosen, jobs, paths, names):
         else:
             print(f"{verdict}: {mutant}\n    {names[mutant]}", flush=True)
 
-    run(chosen, paths, jobs, tell)
+    run(chosen, jobs, tell)
     short = 0
     for room, least in _ROOMS.items():
         if counts[room]:

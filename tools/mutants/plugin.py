@@ -1,19 +1,20 @@
 """The side of pytest: shows a mutant to the tests, or records which test executes which lines.
 
-Loaded with `-p tools.mutants.plugin`; WALLBOX_MUTANT names a JSON file that says which.
+Loaded with `-p tools.mutants.plugin`; `task`, which run.py sets in the process of a mutant, says which.
 """
 
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+task = None  # {"report": file, "files": [pattern]} to record lines, {"path": ..., "source": ...} to show a mutant
 
 
 class _Mutated(importlib.machinery.SourceFileLoader):
@@ -87,10 +88,8 @@ class _Recorder:
 
 
 def pytest_configure(config):
-    wanted = os.environ.get("WALLBOX_MUTANT")
-    if not wanted:
+    if task is None:
         return
-    task = json.loads(Path(wanted).read_text())
     if "report" in task:
         config.pluginmanager.register(_Recorder(task["report"], task["files"]), "lines-of-tests")
     else:
@@ -101,5 +100,5 @@ def pytest_configure(config):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Only CPython sees a mutant."""
-    if os.environ.get("WALLBOX_MUTANT"):
+    if task is not None:
         items[:] = [item for item in items if "::micropython::" not in item.nodeid]

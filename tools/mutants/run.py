@@ -1,54 +1,74 @@
-"""Runs mutants against the tests that execute the changed line, some at a time."""
+"""Runs mutants against the tests that execute the changed line, some at a time.
 
+Each mutant gets a process of its own, forked from one that has loaded pytest and what the tests need of the host.
+"""
+
+import hashlib
 import json
 import os
 import resource
-import subprocess
+import signal
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import coverage  # noqa: F401 (here and below: loaded once, before the forks)
+import hypothesis  # noqa: F401
+import pytest
+
+from tools.mutants import plugin
 from tools.mutants.plugin import ROOT
 
 _TESTS = ["tests/unit", "tests/property"]
+_OPTIONS = ["-q", "--no-header", "-p", "tools.mutants.plugin", "-p", "no:xdist", "-p", "no:cacheprovider", "--tb=line"]
 _MEMORY = 4 << 30  # a mutant that never stops to collect is ended, not the computer
-_AT_LEAST_S = 30  # a mutant that hangs is killed after this and some times of what its tests take
+_AT_LEAST_S = 60  # a mutant that hangs is killed after this and some times of what its tests take
+_AT_MOST_S = 40  # what the tests of one mutant may take; the slowest are left out
+_POLL_S = 0.05
 
 
-def _pytest(task, arguments, timeout=None):
-    """Runs pytest with a task for the plugin; returns its exit code and output. Raises subprocess.TimeoutExpired."""
+def _forked(task, arguments, timeout=None):
+    """Runs pytest in a fork with a task for the plugin. Returns (exit code, or None after `timeout` seconds, output)."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        file = Path(folder) / "task.json"
-        file.write_text(json.dumps(task))
-        tests = Path(folder) / "tests.txt"
-        tests.write_text("\n".join(arguments))
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "tools.mutants.plugin", "-p", "no:xdist"]
-            + ["-p", "no:cacheprovider", "--tb=line", f"--basetemp={folder}/base", f"@{tests}"],
-            cwd=ROOT,
-            env={**os.environ, "WALLBOX_MUTANT": str(file), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY)),
-            text=True,
-            errors="replace",
-        )
-    return done.returncode, done.stdout
+        log = Path(folder) / "log.txt"
+        child = os.fork()
+        if child == 0:
+            _child(task, [*_OPTIONS, f"--basetemp={folder}/base", *arguments], log)
+        end = timeout and time.monotonic() + timeout
+        while True:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status), log.read_text(errors="replace")
+            if end and time.monotonic() > end:
+                os.killpg(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                return None, ""
+            time.sleep(_POLL_S)
+
+
+def _child(task, arguments, log):
+    code = 99
+    try:
+        os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        file = os.open(log, os.O_WRONLY | os.O_CREAT)
+        for stream in (1, 2):
+            os.dup2(file, stream)
+        os.chdir(ROOT)
+        sys.dont_write_bytecode = True
+        plugin.task = task
+        code = int(pytest.main(arguments))
+    finally:
+        os._exit(code)
 
 
 class Suite:
-    """The tests on CPython, and which lines of `files` each of them executes."""
+    """The tests on CPython, and which lines of the firmware each of them executes."""
 
-    def __init__(self, files):
-        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            report = Path(folder) / "lines.json"
-            code, output = _pytest({"report": str(report), "files": files}, _TESTS)
-            if code:
-                raise SystemExit(f"the tests fail without any mutant:\n{output[-3000:]}")
-            recorded = json.loads(report.read_text())
+    def __init__(self):
+        recorded = _recorded()
         self._lines = {
             test: {file: set(lines) for file, lines in where.items()} for test, where in recorded["lines"].items()
         }
@@ -59,9 +79,15 @@ class Suite:
         stem = Path(mutant.path).stem
         files = [(test, where[mutant.path]) for test, where in self._lines.items() if mutant.path in where]
         found = [test for test, lines in files if mutant.line in lines]
-        if mutant.where == "module" or "." not in mutant.where:
+        if "." not in mutant.where:
             found = found or [test for test, _ in files]  # what happens when the module is imported
-        return sorted(found, key=lambda test: (stem not in test.partition("::")[0], self._seconds.get(test, 0)))
+        chosen, total = [], 0
+        for test in sorted(found, key=lambda test: (stem not in test.partition("::")[0], self._seconds.get(test, 0))):
+            total += self._seconds.get(test, 0)
+            if chosen and total > _AT_MOST_S:
+                break
+            chosen.append(test)
+        return chosen
 
     def verdict(self, mutant, source):
         """Returns "killed", "timeout", "survived" or "no test"."""
@@ -69,16 +95,32 @@ class Suite:
         if not tests:
             return "no test"
         limit = _AT_LEAST_S + 5 * sum(self._seconds.get(test, 0) for test in tests)
-        try:
-            code, _ = _pytest({"path": mutant.path, "source": mutant.apply(source)}, ["-x", *tests], limit)
-        except subprocess.TimeoutExpired:
+        code, _ = _forked({"path": mutant.path, "source": mutant.apply(source)}, ["-x", *tests], limit)
+        if code is None:
             return "timeout"
         return "killed" if code else "survived"
 
 
-def run(sample, files, jobs, tell):
+def _recorded():
+    """Returns what the plugin's recorder writes; kept until a file of the firmware or the tests changes."""
+    digest = hashlib.sha256()
+    for folder in ("firmware", "lib", "tests", "tools"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    kept = ROOT / "build" / "mutants" / (digest.hexdigest()[:16] + ".json")
+    if not kept.exists():
+        print("recording which test executes which lines ...", flush=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        code, output = _forked({"report": str(kept) + ".new", "files": ["firmware/*"]}, _TESTS)
+        if code:
+            raise SystemExit(f"the tests fail without any mutant:\n{output[-3000:]}")
+        os.replace(str(kept) + ".new", kept)
+    return json.loads(kept.read_text())
+
+
+def run(sample, jobs, tell):
     """Calls tell(mutant, verdict) for every (mutant, source) of `sample`."""
-    suite = Suite(files)
+    suite = Suite()
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [(mutant, pool.submit(suite.verdict, mutant, source)) for mutant, source in sample]
         for mutant, verdict in waiting:
