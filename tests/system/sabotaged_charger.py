@@ -20,6 +20,8 @@ _left = [_INJECTED]
 def _inject(*_):
     if _left[0] > 0:
         _left[0] -= 1
+        if not _left[0]:
+            print("all %d exceptions thrown" % _INJECTED)
         raise ValueError("injected")
 
 

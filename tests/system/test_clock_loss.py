@@ -31,6 +31,7 @@ def test_transactions_before_the_clock_is_known_get_their_true_times(csms, start
     charger.wait_boot()
     session(charger)
     csms.expect("StopTransaction")
+    until(lambda: not charger.state()["queue"], _WAIT_S)  # the answer is journalled
     charger.clock(lost=True)
     charger.kill()
     csms.close_port()

@@ -71,7 +71,7 @@ def test_a_flashed_board_charges_and_answers_every_call(tmp_path, csms):
     image = tmp_path / "image"
     build(image)
     factory = tmp_path / "factory.json"
-    settings = {"CentralSystemUrl": csms.url, "ChargePointId": "flashed", "MeterValueSampleInterval": "1"}
+    settings = {"CentralSystemUrl": csms.url, "ChargePointId": "flashed", "MeterValueSampleInterval": "5"}
     factory.write_text(json.dumps({"board": "simulated", "hw": {"connectors": 1}, "settings": settings}))
     with SerialBoard() as board:
         flash(board.port, image, factory)
@@ -85,7 +85,7 @@ def test_a_flashed_board_charges_and_answers_every_call(tmp_path, csms):
         control.command("cp", connector=1, state="C")
         control.command("load", connector=1, amps=16)
         csms.expect("StatusNotification", connectorId=1, status="Charging")
-        csms.expect("MeterValues", connectorId=1, transactionId=start.transaction_id)
+        csms.expect("MeterValues", timeout=15, connectorId=1, transactionId=start.transaction_id)
         control.command("fault", connector=1, name="rcd", on=True)
         csms.expect("StatusNotification", connectorId=1, errorCode="GroundFailure")
         control.command("unplug", connector=1)

@@ -7,7 +7,7 @@ import json
 import time
 
 from flash import files, format_flash, mounted, sweep
-from harness import FakeClock, run, settle
+from harness import FakeClock, run
 
 from firmware.kernel.log import Log
 from firmware.ocpp.peer import Peer
@@ -62,7 +62,8 @@ class Back:
             await asyncio.sleep(0)
             if turn:
                 turn()
-        await settle()  # the files of the message go one by one
+        while self.spool.leaving:  # the files of the message go one by one
+            await asyncio.sleep(0)
         return self.answers.pop()
 
 

@@ -30,7 +30,7 @@ _POLL_S = 0.05
 
 
 def _forked(task, arguments, timeout=None):
-    """Runs pytest in a fork with a task for the plugin. Returns (exit code, or None after `timeout` seconds, output)."""
+    """Runs pytest in a fork. Returns (exit code, output); the code is None when it took longer than `timeout` s."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         log = Path(folder) / "log.txt"
         child = os.fork()

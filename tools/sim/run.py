@@ -36,6 +36,9 @@ _REASONS = {
 
 def _arguments(argv):
     """Returns {"config", "state", "control", "tied"}; ends the process when they make no sense."""
+    if "-h" in argv or "--help" in argv:
+        print(_USAGE)
+        sys.exit()
     values = {"tied": "--tied" in argv}
     argv = [word for word in argv if word != "--tied"]
     names = ("--config", "--state", "--control")

@@ -21,7 +21,7 @@ _FOLDERS = ("firmware/evse/", "firmware/charging/", "firmware/store/")
 
 def arguments():
     parser = argparse.ArgumentParser(
-        prog="tools.sweep",
+        prog="python -m tools.sweep",
         description="Raises an exception at every executed line of evse/, charging/ and store/, and refuses every file "
         "call of the store, while sessions run on two connectors; each in a run of its own. Ends with 1 for failures.",
     )
