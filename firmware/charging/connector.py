@@ -378,9 +378,10 @@ class Connector:
                 info = "%s limit below 6 A" % slot  # less than a pilot can signal, IEC 61851-1 table A.7
             elif settling and self.status.state == word:
                 info = self.status.info  # until the vehicle has answered: one status less to report
-        new = Status(word, evse.faults[0] if evse.faults else None, info)
-        if new != self._told:
-            self.status = new
+        fault = evse.faults[0] if evse.faults else None
+        told = self._told
+        if told is None or word != told.state or fault is not told.fault or info != told.info:
+            self.status = new = Status(word, fault, info)
             self._station.status_changed.emit(self.number, new)
             self._told = new
 

@@ -39,8 +39,10 @@ _IN_DOUBT_MS = const(4_500)  # until a register that is elsewhere is back, or is
 class Slots:
     """Tells when a new multiple of an interval has begun. Changing the interval or `forget()` begins nothing."""
 
-    _key = None
-    _slot = None
+    def __init__(self):
+        self._interval = None  # until it has been asked about
+        self._key = None
+        self._slot = None
 
     def due(self, interval, now, key=0):
         """`interval` and `now` in seconds (0: off); `key` is what `now` counts from (a transaction, a day)."""
@@ -48,13 +50,14 @@ class Slots:
             self.forget()
             return False
         slot = now // interval
-        began = slot != self._slot and (interval, key) == self._key
-        self._key = (interval, key)
+        began = slot != self._slot and interval == self._interval and key == self._key
+        self._interval = interval
+        self._key = key
         self._slot = slot
         return began
 
     def forget(self):
-        self._key = None
+        self._interval = None
 
 
 def _most_w(settings):
@@ -350,7 +353,7 @@ class Metering:
         # Before the time is known there are no quarters of an hour to align with.
         if self._clock.synchronised:
             now = self._now()
-            day, seconds = divmod(now, _DAY)
+            seconds = now % _DAY
             interval = self._settings.get("ClockAlignedDataInterval")
             # A clock that was set in a transaction counts from its end on, which is no new quarter of an hour.
             moved = not -2 < self._clock.now() - now < 2

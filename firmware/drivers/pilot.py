@@ -37,6 +37,8 @@ class Pilot:
         self._read_uv = adc.read_uv
         self._switch = switch
         self._samples = array("i", [0] * reads)
+        self._high_uv = self._low_uv = 0  # of the newest sample
+        self._levels = [0, 0]
         self._duty = None
         self.calibrate(calibration)
 
@@ -69,17 +71,26 @@ class Pilot:
             self._switch(1 if on else 0)
 
     def sample(self):
-        """Returns the levels of both half waves in mV at the CP terminal: (high, low), equal for a steady pilot.
+        """Returns the levels of both half waves in mV at the CP terminal: [high, low], equal for a steady pilot.
 
-        Blocks for the time of the reads. Raises OSError when the ADC fails.
+        It is the same list each time: 50 new ones a second would be garbage. Blocks for the time of the reads. Raises
+        OSError when the ADC fails.
         """
-        high_uv, low_uv = self.sample_uv()
+        self._measure()
+        high_uv, low_uv = self._high_uv, self._low_uv
         if self._span < 0 < self._span_mv or self._span_mv < 0 < self._span:  # the board's amplifier inverts
             high_uv, low_uv = low_uv, high_uv
-        return self._to_mv(high_uv), self._to_mv(low_uv)
+        levels = self._levels
+        levels[0] = self._to_mv(high_uv)
+        levels[1] = self._to_mv(low_uv)
+        return levels
 
     def sample_uv(self):
         """Returns (high, low) in uV at the ADC; what a calibration at two known levels starts from."""
+        self._measure()
+        return self._high_uv, self._low_uv
+
+    def _measure(self):
         samples = self._samples
         read_uv = self._read_uv
         # The second highest and lowest, so that one spike decides nothing.
@@ -100,7 +111,8 @@ class Pilot:
                     lowest = uv
                 else:
                     low = uv
-        return self._mean_near(high), self._mean_near(low)
+        self._high_uv = self._mean_near(high)
+        self._low_uv = self._mean_near(low)
 
     def _mean_near(self, level):
         """Returns the mean of the samples within the band round `level`: noise averages out, edges do not count."""
