@@ -205,16 +205,17 @@ class Station:
         connector = self.connector(n)
         return connector and connector.metering.current()
 
-    def sample_now(self, n, context="trigger"):
-        """Emits sampled(n, context, t, reading) with the newest reading; returns it, or None when there is none."""
+    def sample(self, n):
+        """Returns (t, Reading) for somebody who is told now, or None as readings(): no end of a transaction will be
+        below or before it."""
         reading = self.readings(n)
-        if reading is not None:
-            transaction = self.transaction(n)
-            if transaction:
-                self.connector(n).metering.secure()
-            t = self._journal.time_in(transaction.number) if transaction else self._clock.now()
-            self.sampled.emit(n, context, t, reading)
-        return reading
+        if reading is None:
+            return None
+        transaction = self.transaction(n)
+        if transaction is None:
+            return self._clock.now(), reading
+        self.connector(n).metering.secure()
+        return self._journal.time_in(transaction.number), reading
 
     # -- users
 

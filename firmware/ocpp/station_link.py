@@ -170,8 +170,8 @@ class StationLink:
         Connector 0 is all meters together. Nothing: no reading of the last seconds, or none of the configured
         measurands in it.
         """
-        reading = self.station.readings(n)
-        return reading and self._meter_values(n, "trigger", self.clock.now(), reading)
+        sample = self.station.sample(n)
+        return sample and self._meter_values(n, "trigger", *sample)
 
     def boot_now(self):
         """Sends BootNotification without waiting for the interval; the back-end asked for it."""

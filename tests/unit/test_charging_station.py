@@ -446,7 +446,7 @@ async def test_nonsense_is_refused_quietly():
     for n in (-1, 2, None, "1"):
         assert bench.station.connector(n) is None and bench.station.status(n) is None
         assert bench.station.transaction(n) is None and bench.station.readings(n) is None
-        assert bench.station.sample_now(n) is None
+        assert bench.station.sample(n) is None
     assert not bench.station.remote_stop(None)
     bench.station.start_confirmed(99, TokenInfo("Blocked"))
     bench.station.stop_confirmed(99, TokenInfo("Blocked"))

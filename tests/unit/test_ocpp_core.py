@@ -6,6 +6,7 @@ from charging_profiles import ocpp_profile
 from harness import raises
 from link_bench import LinkBench
 
+from firmware.kernel.clock import parse_iso8601
 from firmware.ocpp.errors import CallError
 from firmware.ocpp.schema import Schema
 
@@ -445,6 +446,25 @@ async def test_a_trigger_of_meter_values_is_accepted_only_with_something_to_send
                 posted = [payload["connectorId"] for payload in bench.peer.payloads("MeterValues")]
                 expected = [m for m in (0, 1, 2) if n in (None, m) and m > 2 - sent]
                 assert posted == expected and status == ("Accepted" if expected else "Rejected"), (measurands, n)
+
+
+async def test_triggered_meter_values_are_kept_and_have_the_time_of_their_transaction():
+    # M3, M9: what was sent is on flash, on the clock of the begin
+    bench = await LinkBench(MeterValuesSampledData=["Energy.Active.Import.Register"]).accepted()
+    await charging(bench)
+    begin = bench.charging.transaction
+    await bench.run(3_000)
+    bench.charging.meter.wh += 7
+    await bench.run(3_000)
+    bench.clock.set_unix(bench.clock.now() - 3_600, "ocpp")
+    bench.peer.calls = []
+    assert await bench.status_of("TriggerMessage", requestedMessage="MeterValues", connectorId=1) == "Accepted"
+    await bench.run(200)
+    value = bench.peer.payloads("MeterValues")[0]["meterValue"][0]
+    assert 5 <= parse_iso8601(value["timestamp"]) - begin.begin_t <= 9
+    tx, wh, t = bench.charging.journal.running.load()[1]
+    assert tx == begin.number and wh == int(value["sampledValue"][0]["value"]) >= begin.begin_wh + 7
+    assert t == parse_iso8601(value["timestamp"])
 
 
 async def test_a_trigger_of_meter_values_speaks_for_the_meters_that_can_be_read():
