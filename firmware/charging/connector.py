@@ -372,7 +372,8 @@ class Connector:
             settling=settling,
         )
         info = self.transaction.info if session == RUNNING else self._info if session == DONE else ""
-        if word == SUSPENDED_EVSE and not info and not self.transaction.suspended:
+        # The info beside a fault is the fault's.
+        if word == SUSPENDED_EVSE and not info and not self.transaction.suspended and not self.faulted:
             milliamps, slot = evse.limit
             if not milliamps and slot != "none":
                 info = "%s limit below 6 A" % slot  # less than a pilot can signal, IEC 61851-1 table A.7

@@ -489,3 +489,17 @@ async def test_a_limit_below_6_amperes_is_said_in_the_status():
         bench.evse.limits.set(slot, 32_000)
         await bench.run(10_000)
         assert (connector.status.state, connector.status.info) == ("Charging", "")
+
+
+async def test_the_pause_after_a_fault_does_not_hide_what_the_fault_is():
+    """V8: the pause is a limit, and its words would stand where those of the fault belong."""
+    bench = Bench()
+    await bench.charging()
+    connector = bench.station.connector(1)
+    bench.evse.limits.set("recovery", 0)
+    bench.evse.raise_fault("diode")
+    await bench.run(1_000)
+    assert (connector.status.state, connector.status.info) == ("SuspendedEVSE", "")
+    bench.evse.clear_fault("diode")
+    await bench.run(1_000)
+    assert (connector.status.state, connector.status.info) == ("SuspendedEVSE", "recovery limit below 6 A")
