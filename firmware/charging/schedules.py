@@ -17,6 +17,7 @@ from firmware.charging.composite import (
     station_limit,
     to_ma,
 )
+from firmware.charging.sharing import Sharing
 from firmware.evse.limits import MIN_PILOT_MA
 from firmware.store.settings import UnknownSetting
 
@@ -39,8 +40,6 @@ class Schedules:
         self._change = None  # Unix seconds of the next change
         self._sharing = None
         if len(connectors) > 1:
-            from firmware.charging.sharing import Sharing  # a single connector does without the heap of the code
-
             self._sharing = Sharing(connectors, clock)
         self.profiles = self._load()
         for connector in connectors:

@@ -4,11 +4,13 @@ import asyncio
 
 from micropython import const
 
+import firmware.charging as charging
 from firmware.charging.access import Access
 from firmware.charging.authorisation import Authoriser
 from firmware.charging.availability import Availability
 from firmware.charging.connector import Connector
 from firmware.charging.connector_zero import ConnectorZero
+from firmware.charging.main_meter import MainMeter
 from firmware.charging.metering import Metering
 from firmware.charging.restart import close_transactions
 from firmware.charging.rows import Rows
@@ -47,11 +49,6 @@ class Station:
     reset_requested(hard, by)        transactions are stopped and written; restart when everything else is done
     """
 
-    # What many stations never use is loaded when it is wanted: they do without the heap of the code.
-    _main_meter = None
-    _schedules = None
-    _reservations = None
-
     def __init__(
         self,
         clock,
@@ -74,6 +71,9 @@ class Station:
         self.availability = Availability(storage, log, len(evses))
         self._ready = False  # True once the transactions of the last power-on are closed
         self._resetting = None
+        # Features that are loaded when they are first asked for, see schedules and reservations.
+        self._schedules = None
+        self._reservations = None
         self.status_changed = Signal()
         self.transaction_changed = Signal()
         self.sampled = Signal()
@@ -90,6 +90,7 @@ class Station:
         for i, evse in enumerate(evses):
             metering = Metering(i + 1, meters[i], evse, clock, log, settings, journal, self.sampled)
             self.connectors.append(Connector(i + 1, evse, metering, self, clock, log, settings, journal))
+        self.main_meter = MainMeter(self.connectors, clock, settings, self.sampled)
         self._turns = []
         if history:
             rows = Rows(history, journal, clock)
@@ -100,7 +101,7 @@ class Station:
                 connector.twin = True
             connector.update()
             self._turns.append(Turn(connector.area, connector.step, clock, log, connector.out_of_order))
-        for step in (self._step_main_meter, self._step_schedules, self._step_reservations, self._step_journal):
+        for step in (self.main_meter.step, self._step_schedules, self._step_reservations, self._step_journal):
             self._turns.append(Turn("station", step, clock, log))
         if storage:
             if self._stored("/profiles").load():
@@ -120,9 +121,7 @@ class Station:
     def schedules(self):
         """The charging profiles: schedules.Schedules."""
         if self._schedules is None:
-            from firmware.charging.schedules import Schedules
-
-            self._schedules = Schedules(
+            self._schedules = charging.Schedules(
                 self.connectors,
                 self._clock,
                 self._log,
@@ -136,9 +135,7 @@ class Station:
     def reservations(self):
         """The reservations: reservations.Reservations."""
         if self._reservations is None:
-            from firmware.charging.reservations import Reservations
-
-            self._reservations = self.access.reservations = Reservations(
+            self._reservations = self.access.reservations = charging.Reservations(
                 self.connectors,
                 self._clock,
                 self._log,
@@ -148,15 +145,6 @@ class Station:
                 self.transaction_changed,
             )
         return self._reservations
-
-    @property
-    def main_meter(self):
-        """The meter of the whole station: main_meter.MainMeter."""
-        if self._main_meter is None:
-            from firmware.charging.main_meter import MainMeter
-
-            self._main_meter = MainMeter(self.connectors, self._clock, self._settings, self.sampled)
-        return self._main_meter
 
     @property
     def backend(self):
@@ -416,10 +404,6 @@ class Station:
         """What is due now on all connectors; the charging task calls it ten times a second."""
         for turn in self._turns:
             turn.take()
-
-    def _step_main_meter(self):
-        if self._main_meter or self._settings.get("ClockAlignedDataInterval"):
-            self.main_meter.step()
 
     def _step_schedules(self):
         if self._schedules:
