@@ -1,9 +1,8 @@
 """Push buttons of the connectors, and contacts that tell of an emergency stop or a tripped protective device."""
 
-import asyncio
-
 from micropython import const
 
+from firmware.kernel.clock import sleep_ms
 from firmware.kernel.signal import Signal
 
 _POLL_MS = const(20)
@@ -35,9 +34,9 @@ class Button:
 class Buttons:
     """All buttons of a board; `changed` is Signal(connector, name, pressed)."""
 
-    def __init__(self, sleep=asyncio.sleep):
+    def __init__(self, sleep_ms=sleep_ms):
         self._buttons = []
-        self._sleep = sleep
+        self._sleep_ms = sleep_ms
         self.changed = Signal()
 
     def add(self, connector, name, button):
@@ -49,7 +48,7 @@ class Buttons:
         while True:
             beat()
             self.poll()
-            await self._sleep(_POLL_MS / 1000)
+            await self._sleep_ms(_POLL_MS)
 
     def poll(self):
         """Reads every button once."""

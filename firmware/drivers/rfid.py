@@ -1,11 +1,10 @@
 """Card reader task: looks for a card a few times a second, reports each card once, and revives a reader that fails."""
 
-import asyncio
-
 from em4100 import Receiver
 from micropython import const
 from pn532 import PN532
 
+from firmware.kernel.clock import sleep_ms
 from firmware.kernel.signal import Signal
 
 _POLL_MS = const(200)
@@ -27,13 +26,12 @@ class Reader:
              a silent one "TIMEOUT", or "NOT_PRESENT" when it never answered
     """
 
-    def __init__(self, source, poll_ms=_POLL_MS, sleep=asyncio.sleep):
+    def __init__(self, source, poll_ms=_POLL_MS, sleep_ms=sleep_ms):
         self._source = source
         self.reverse = False
         self.shorten = True
-        self._poll_s = poll_ms / 1000
-        self._retry_s = _RETRY_MS / 1000
-        self._sleep = sleep
+        self._poll_ms = poll_ms
+        self._sleep_ms = sleep_ms
         self.card = Signal()
         self.health = Signal()
         self.ok = None  # None until the reader has answered or has been given up for the first time
@@ -51,14 +49,14 @@ class Reader:
                     beat()
                     self._see(await self._source.find())
                     self._report(True)
-                    await self._sleep(self._poll_s)
+                    await self._sleep_ms(self._poll_ms)
             except OSError:
                 self._failures += 1
                 if self._failures >= _LOST_AFTER:
                     silent = "NOT_PRESENT" if self.ok is None else "TIMEOUT"
                     self._report(False, self._source.trouble or silent)
             beat()
-            await self._sleep(self._retry_s if self.ok is False else self._poll_s)
+            await self._sleep_ms(_RETRY_MS if self.ok is False else self._poll_ms)
 
     def _see(self, uid):
         self._failures = 0

@@ -25,18 +25,26 @@ _LONGEST_TEXT = const(64)
 _SEPARATORS = ("T", "t", " ")  # between date and time
 
 
+try:
+    from asyncio import sleep_ms  # without a float, which is garbage, for each time that a task waits
+except ImportError:
+
+    def sleep_ms(ms):  # type: ignore[no-redef]  # CPython
+        return asyncio.sleep(ms / 1000)
+
+
 class Clock:
     """The station's only clock.
 
     `ticks_ms` and `ticks_diff` are those of the `time` module; `wall()` reads the real-time clock in Unix seconds (or
-    None) and `set_wall(unix)` sets it, both optional; `sleep(seconds)` is asyncio's.
+    None) and `set_wall(unix)` sets it, both optional; `sleep_ms(ms)` is asyncio's.
     """
 
-    def __init__(self, ticks_ms, ticks_diff, wall=None, set_wall=None, sleep=asyncio.sleep):
+    def __init__(self, ticks_ms, ticks_diff, wall=None, set_wall=None, sleep_ms=sleep_ms):
         self._ticks_ms = ticks_ms
         self._ticks_diff = ticks_diff
         self._set_wall = set_wall
-        self._sleep = sleep
+        self.sleep_ms = sleep_ms  # to be awaited at once
         self._last_ticks = ticks_ms()
         self._ms = 0
         self._base = 0  # Unix milliseconds at power-on
@@ -95,10 +103,6 @@ class Clock:
             if self._set_wall:
                 self._set_wall(unix)
             self.changed.emit(delta_s, source)
-
-    def sleep_ms(self, ms):
-        """To be awaited at once: sleeps `ms` milliseconds. No coroutine: every task that waits would hold its frame."""
-        return self._sleep(ms / 1000)
 
 
 def iso8601(unix):

@@ -112,7 +112,7 @@ class FakeClock(Clock):
             lambda: self._virtual_ms,
             lambda a, b: a - b,
             wall=(lambda: unix) if synchronised else None,
-            sleep=self._sleep_virtually,
+            sleep_ms=self._sleep_virtually,
         )
 
     @property
@@ -142,9 +142,9 @@ class FakeClock(Clock):
         self.advance(end - self._virtual_ms)
         await settle()
 
-    async def _sleep_virtually(self, seconds):
-        sleeper = [self._virtual_ms + round(seconds * 1000), asyncio.Event()]
-        if seconds <= 0:
+    async def _sleep_virtually(self, ms):
+        sleeper = [self._virtual_ms + ms, asyncio.Event()]
+        if ms <= 0:
             return await asyncio.sleep(0)
         self._sleepers.append(sleeper)
         try:

@@ -48,10 +48,10 @@ class CoarseClock(FakeClock):
 
     grain_ms = _FINE_MS
 
-    async def _sleep_virtually(self, seconds):
-        until = self.ms() + round(seconds * 1000)
+    async def _sleep_virtually(self, ms):
+        until = self.ms() + ms
         until = -(-until // self.grain_ms) * self.grain_ms
-        await super()._sleep_virtually(max(until - self.ms(), 1) / 1000)
+        await super()._sleep_virtually(max(until - self.ms(), 1))
 
 
 class Meter:

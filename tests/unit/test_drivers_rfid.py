@@ -43,10 +43,10 @@ def watch(*script):
     told = []
     source = Source(script)
 
-    async def sleep(seconds):
+    async def sleep(ms):
         await asyncio.sleep(0)
 
-    reader = Reader(source, sleep=sleep)
+    reader = Reader(source, sleep_ms=sleep)
     reader.card.connect(lambda token: told.append(token))
     reader.health.connect(lambda ok, trouble: told.append(trouble or ok))
     beats = []
