@@ -75,6 +75,7 @@ class _Place:
         self.granted = 0  # mA of its share that it may take, which its pilot may not say yet
         self.until = 0  # ms; may draw `_held` mA until then
         self.enough = None  # mA; more than that it has not used of late. None: it takes all, or nobody knows
+        self.shared = None  # the ceiling when the shares were made
         self.stray = 0  # mA that flow through contacts that do not open: nobody has them to give
         self._held = 0
         self._offered = 0
@@ -123,7 +124,12 @@ class _Place:
         return self._held > 0
 
     def look(self, now):
-        """Notes what the vehicle draws. Tells whether another current is enough for it now."""
+        """Notes what the vehicle draws. Tells whether another current is enough for it now, or can be used."""
+        changed = self._look(now)
+        # A pause that is over shows nowhere else: its share was none.
+        return changed or (self.in_use and self.ceiling != self.shared)
+
+    def _look(self, now):
         evse = self.connector.evse
         offered = evse.offered_ma
         drawn = self._drawn()
@@ -152,7 +158,10 @@ class _Place:
 
 def _shares(total, users, leasts):
     """Returns what each of the users is to have in the end: what is enough for them, then the rest evenly."""
-    ceilings = [place.ceiling for place in users]
+    ceilings = []
+    for place in users:
+        place.shared = place.ceiling
+        ceilings.append(place.shared)
     wants = []
     for place, least, most in zip(users, leasts, ceilings):
         wants.append((least, most if place.enough is None else min(most, max(least, place.enough))))

@@ -58,6 +58,21 @@ async def test_what_one_gives_up_goes_to_the_other_when_the_vehicle_has_followed
     assert offers(bench) == [16_000, 16_000]
 
 
+async def test_a_pause_of_one_connector_ends_when_its_own_limit_says_so():
+    """V6, V8: what it gave up in the pause after a fault went to the other one, which draws all of it and goes on."""
+    for slot, pause_ma in (("recovery", 0), ("temperature", 6_000), ("voltage", 8_000)):
+        bench = await both_charge(320)
+        bench.meters[0].draws_w, bench.meters[1].draws_w = 230 * 16, 230 * 32
+        limits = bench.evses[0].limits
+        limits.set(slot, pause_ma)
+        await bench.run(20_000)
+        assert offers(bench) == [pause_ma, 32_000 - pause_ma], slot
+        await bench.run(70_000)
+        limits.clear(slot)
+        await bench.run(8_000)
+        assert offers(bench) == [16_000, 16_000], slot
+
+
 async def test_the_second_vehicle_gets_its_pilot_as_soon_as_the_first_may_be_asked_and_has_followed():
     # IEC 61851-1 A.5.3: 5 s since the last duty cycle of the first; table A.6 seq. 7: 5 s to follow the new one
     bench = Bench(2, ConnectionTimeOut=3)
