@@ -29,7 +29,7 @@ class Rows:
             event, transaction = self._waiting[0]
             self._not_before_ms = now + _AGAIN_MS
             if event == "start":
-                self._history.settle(transaction.connector_id, self._journal)
+                self._history.settle(transaction.connector_id, transaction.number, self._journal)
                 self._history.began(transaction)
             else:
                 self._history.ended(transaction)

@@ -70,20 +70,23 @@ class History:
         begins = {begin.tx: begin for begin in journal.open_transactions()}
         for row in list(self.going_on.values()):
             if row.number not in begins:
-                self.settle(row.connector, journal)
-        # Rows are written in the order of the ends.
-        if journal.last_end and not self.has(journal.last_end.tx):
-            row = _from_journal(journal, journal.last_end.tx)
+                self.settle(row.connector, None, journal)
+        known = [row.number for file in self._files[-2:] for row in self._read(file)]
+        for number in journal.last_ends:
+            row = None if number in known else _from_journal(journal, number)
             if row:
                 self.end(row)
         for number in sorted(begins):
             if number not in [row.number for row in self.going_on.values()]:
                 self.begin(_joined(begins[number], None))
 
-    def settle(self, connector, journal):
-        """Ends the row that goes on at a connector whose transaction is over. Raises OSError."""
+    def settle(self, connector, number, journal):
+        """Ends the row that goes on at a connector whose transaction is over; `number` is the one that is not.
+
+        Raises OSError.
+        """
         row = self.going_on.get(connector)
-        if row is None:
+        if row is None or row.number == number:
             return
         if self.has(row.number):
             self.forget(row)  # the power went between the two

@@ -35,6 +35,8 @@ _NEEDS_RESERVE = (BEGIN, SAMPLE)
 # Power-ons without a known time whose clock difference is remembered; each takes a search through the journal.
 _MAX_DELTAS = 8
 
+_LAST_ENDS = 16  # that are remembered from the last power-on
+
 
 class Journal:
     """The journal in the directory `path`, the running state included.
@@ -69,8 +71,9 @@ class Journal:
         self._deltas = {}  # boot -> seconds to add to times of that power-on
         self.running = RunningState(path + "/running", log, self.wear)
         self._timelines = Timelines(clock)
-        # Numbers of the transactions that have begun and not ended, and the newest END so far.
-        self._open, self._last_end, newest = _recover(self._log, self.running.load(), settings, log)
+        # Numbers of the transactions that have begun and not ended, and of those that ended last before this power-on,
+        # the newest at the end: as many as the newest segment has of them, and not more than some.
+        self._open, self.last_ends, newest = _recover(self._log, self.running.load(), settings, log)
         clock.set_floor(newest)
         self._boot_synchronised = clock.synchronised
         self._rebase_needed = False  # something was written in this power-on before the clock was known
@@ -214,11 +217,6 @@ class Journal:
                     found.append(record)
                 break
         return found
-
-    @property
-    def last_end(self):
-        """The Record of the last end before this power-on, None when it is not in the newest segment."""
-        return self._last_end and self._decode(self._last_end)
 
     def is_durable(self, seq):
         """Tells whether the record `seq` is on flash already."""
@@ -395,12 +393,12 @@ def _open_in(header):
 def _recover(log, running, settings, report):
     """Reads the last segment of a FlashLog, or all when its head is damaged; `running` is that of RunningState.load().
 
-    Returns (numbers of the open transactions as a set, the newest END as it is in the log or None, the newest time).
+    Returns (numbers of the open transactions as a set, those of the last that ended as a list, the newest time).
     """
-    numbers, last_end, newest = set(), None, 0
+    numbers, ends, newest = set(), [], 0
     segments = log.segments()
     if not segments:
-        return numbers, last_end, newest
+        return numbers, ends, newest
     start, payload = log.header(segments[-1])
     opened = _open_in(payload)
     if opened is None:
@@ -412,8 +410,10 @@ def _recover(log, running, settings, report):
             if kind == BEGIN:
                 numbers.add(records.transaction_number(kind, payload))
             elif kind == END:
-                numbers.discard(records.transaction_number(kind, payload))
-                last_end = (seq, kind, payload)
+                ended = records.transaction_number(kind, payload)
+                numbers.discard(ended)
+                ends.append(ended)
+                del ends[:-_LAST_ENDS]
             newest = max(newest, records.time_of(payload)[1])
         except ValueError:
             report.error("journal", "record %d makes no sense", seq)
@@ -424,4 +424,4 @@ def _recover(log, running, settings, report):
     saved = [t for tx, _, t in running.values() if tx in numbers]
     if saved:
         newest = max(newest, max(saved) + settings.get("RunningStateInterval"))
-    return numbers, last_end, newest
+    return numbers, ends, newest

@@ -13,7 +13,9 @@ __all__ = ("FlashLog", "MAX_PAYLOAD", "OVERHEAD")
 
 _SUFFIX = ".log"
 _EEXIST = 17
+_ENOENT = 2
 _ENOSPC = 28
+_READ_TRIES = 3  # a file that could not be read once is not yet lost
 
 # What was read last: segment, its records as long as they may be wanted, the last one's number, the offset behind it.
 _NOTHING_READ = (0, (), 0, 0)
@@ -256,10 +258,10 @@ class FlashLog:
         limit = self._after(base) or self.next_seq
         end = False
         while not end:
-            try:
-                records, offset, skipped, end = read_chunk(self._file(base), offset)
-            except OSError:
+            chunk = self._chunk_of(base, offset)
+            if chunk is None:
                 return []
+            records, offset, skipped, end = chunk
             if skipped:
                 self.damaged.add(base)
             # A number out of place can only be an old file's content: not a record of this log.
@@ -268,6 +270,17 @@ class FlashLog:
                 self._chunk = (base, records, records[-1][0], offset)
                 return [record for record in records if record[0] >= seq]
         return []
+
+    def _chunk_of(self, base, offset):
+        """Returns read_chunk() of a segment; None when it was released meanwhile, or cannot be read again and again."""
+        for _ in range(_READ_TRIES):
+            try:
+                return read_chunk(self._file(base), offset)
+            except OSError as exc:
+                if exc.errno == _ENOENT:
+                    return None
+        self.damaged.add(base)
+        return None
 
     def _after(self, base):
         for following in self._segments:

@@ -271,7 +271,7 @@ class Bench:
     def repair(self, journal):
         """The bench is the charge history, too."""
 
-    def settle(self, connector, journal):
+    def settle(self, connector, number, journal):
         pass
 
     def began(self, transaction):

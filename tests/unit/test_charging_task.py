@@ -95,7 +95,7 @@ def test_rows_that_could_not_be_written_are_written_later():
         def __init__(self):
             self.rows = []
 
-        def settle(self, connector, journal):
+        def settle(self, connector, number, journal):
             pass
 
         def began(self, transaction):

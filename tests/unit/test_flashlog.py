@@ -240,3 +240,24 @@ def test_a_record_that_its_writer_could_not_count_is_there_once():
 
 def _raise(exc):
     raise exc
+
+
+def test_a_file_that_could_not_be_read_once_is_read_again():
+    path = fresh_folder()
+    log = FlashLog(path)
+    for payload in (b"one", b"two"):
+        log.append(1, payload)
+    log = FlashLog(path)
+    real = flashlog.read_chunk
+    errors = [OSError(5), OSError(5)]
+
+    def read_chunk(*args):
+        if errors:
+            raise errors.pop()
+        return real(*args)
+
+    flashlog.read_chunk = read_chunk
+    try:
+        assert [item[2] for item in log.read()] == [b"one", b"two"] and not log.damaged
+    finally:
+        flashlog.read_chunk = real

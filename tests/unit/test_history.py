@@ -160,6 +160,6 @@ def test_a_row_whose_end_nobody_told_is_ended_from_the_journal():
     tx = station.session(connector=1)
     history = new()
     history.began(Charge(tx, connector=1))
-    history.settle(1, station.journal)
+    history.settle(1, None, station.journal)
     assert [(row.number, row.reason) for row in history.rows()] == [(tx, "Local")] and not history.going_on
-    history.settle(1, station.journal)
+    history.settle(1, None, station.journal)

@@ -14,9 +14,11 @@ _ROUNDING_WH = 1  # a register shows whole Wh
 
 def check(site, operator):
     """Appends what is wrong to `site.broken`."""
+    site.flash.empty()
     try:
         site.look(_check_messages, site)
         site.look(_check_flash, site, operator)
+        site.look(_check_statuses, site)
     except Exception as exc:
         site.fail("the books cannot be read: %r" % exc)
 
@@ -58,6 +60,18 @@ def _check_messages(site):
         counted = outlet.register.uj / _UJ_PER_WH - outlet.number * 1000
         if abs(counted - billed[outlet.number]) > _ROUNDING_WH:
             site.fail("connector %d: %d Wh billed, %.1f Wh counted" % (outlet.number, billed[outlet.number], counted))
+
+
+def _check_statuses(site):
+    """The central system knows what each connector is."""
+    known = {}
+    for action, payload, _ in site.central.messages:
+        if action == "StatusNotification":
+            known[payload["connectorId"]] = payload["status"]
+    for number in range(3):
+        status = site.app.station.status(number).state
+        if known.get(number) != status:
+            site.fail("connector %d is %s, the central system was told %s" % (number, status, known.get(number)))
 
 
 def _check_flash(site, operator):

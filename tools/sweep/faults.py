@@ -235,8 +235,8 @@ class Sweep:
     def _refuse(self, kind):
         site = self.site
         if kind == "full":
-            site.flash.full = True
-            site.loop.call_later(_FULL_MS / 1000, setattr, site.flash, "full", False)
+            site.flash.fill()
+            site.loop.call_later(_FULL_MS / 1000, site.flash.empty)
         raise OSError(_EIO if kind == "EIO" else errno.ENOSPC, "swept")
 
     def _wait(self):

@@ -11,23 +11,21 @@ import os
 
 MOUNT = "/flash"
 _BLOCK_BYTES = 4096
-
-READING = ("open", "read", "stat", "statvfs", "listdir")
-WRITING = ("create", "write", "commit", "remove", "rename", "mkdir")
+_INLINE_BYTES = 128  # a file of so many lies in its folder
+_FOLDER_BLOCKS = 2
 
 
 class Flash:
     """`Flash.mounted` is the one that open() and os work on, after `install()`, for paths below MOUNT.
 
     `before(operation, path)` is called before each operation, `after(operation, path)` once it has happened; both may
-    raise OSError. With `full` nothing more can be written and no block is free.
+    raise OSError. `fill()` leaves no block free until `empty()`: what needs one is refused.
     """
 
     def __init__(self, blocks=512):
         self.files = {}
         self.folders = {MOUNT}
-        self.blocks = blocks
-        self.full = False
+        self.blocks = self._size = blocks
         self.before = self.after = None
 
     mounted = None
@@ -35,9 +33,20 @@ class Flash:
     def mount(self):
         Flash.mounted = self
 
+    def fill(self):
+        """Somebody takes all that is free."""
+        self.blocks = self._used()
+
+    @property
+    def has_room(self):
+        return self.blocks == self._size
+
+    def empty(self):
+        self.blocks = self._size
+
     def power_cut(self):
         """Returns what is there at the next power-on."""
-        following = Flash(self.blocks)
+        following = Flash(self._size)
         following.files, following.folders = dict(self.files), set(self.folders)
         return following
 
@@ -60,8 +69,7 @@ class Flash:
 
     def statvfs(self, path):
         with self._operation("statvfs", path):
-            used = 2 + sum(-(-len(data) // _BLOCK_BYTES) for data in self.files.values() if len(data) > 128)
-            free = 0 if self.full else self.blocks - used
+            free = max(0, self.blocks - self._used())
             return (_BLOCK_BYTES, _BLOCK_BYTES, self.blocks, free, free, 0, 0, 0, 0, 255)
 
     def listdir(self, path):
@@ -90,6 +98,15 @@ class Flash:
 
     # Inside.
 
+    def _used(self):
+        return _FOLDER_BLOCKS + sum(_blocks(data) for data in self.files.values())
+
+    def store(self, path, data):
+        """A file is written; raises OSError when there is no room for it."""
+        if _blocks(data) and self._used() + _blocks(data) - _blocks(self.files[path]) > self.blocks:
+            raise OSError(errno.ENOSPC, path)
+        self.files[path] = data
+
     def _file(self, path):
         if path not in self.files:
             raise OSError(errno.ENOENT, path)
@@ -104,11 +121,8 @@ class _Operation:
         self._flash, self._name, self._path = flash, name, path
 
     def __enter__(self):
-        flash, name = self._flash, self._name
-        if flash.before:
-            flash.before(name, self._path)
-        if flash.full and name in ("create", "write", "commit", "mkdir", "rename"):
-            raise OSError(errno.ENOSPC, self._path)
+        if self._flash.before:
+            self._flash.before(self._name, self._path)
 
     def __exit__(self, kind, value, trace):
         if kind is None and self._flash.after:
@@ -164,7 +178,7 @@ class _File:
     def flush(self):
         if self._writes and not self._failed:
             with self._flash._operation("commit", self._path):
-                self._flash.files[self._path] = self._data.getvalue()
+                self._flash.store(self._path, self._data.getvalue())
 
     def close(self):
         if not self.closed:
@@ -173,6 +187,10 @@ class _File:
 
     def _out(self, data):
         return data.decode() if self._text else data
+
+
+def _blocks(data):
+    return -(-len(data) // _BLOCK_BYTES) if len(data) > _INLINE_BYTES else 0
 
 
 def _mine(path):

@@ -61,6 +61,7 @@ class Site:
         self.reader_turn = asyncio.Lock()
         self.expects = {}  # connector -> True while its vehicle charges and nobody has asked it to stop
         self._boot_ms = 0
+        self._open_when_full = None  # the transactions that were open when the flash became full
         self._acted = {}  # connector -> ms of its last whole control step
         self._ready = {}  # connector -> ms since when its vehicle has not asked for energy
         self.registers = [Register(1000), Register(2000)]
@@ -175,8 +176,24 @@ class Site:
             if self.expects.get(number) and self.injected_ms is not None and self.hit not in (number, "all"):
                 self.fail("connector %d stopped charging" % number)
 
+    def _look_at_room(self):
+        """What is promised for a full flash: nothing begins, and the station says why."""
+        journal = self.app.journal
+        if journal.has_room:
+            self._open_when_full = None
+            return
+        if self._open_when_full is None:
+            self._open_when_full = set(journal._open)
+        if journal._open - self._open_when_full:
+            self.fail("a transaction began on a full flash")
+        fault = self.app.station.status(0).fault
+        if fault is None or fault.name != "flash_full":
+            self.fail("the flash is full, and nobody is told")
+
     def _time_has_passed(self, ms):
         self.world.timeline.look()
+        if self.injected_ms is not None and self.app:
+            self._look_at_room()
         late = self.loop.grain_ms
         for outlet in self.outlets:
             number = outlet.number
