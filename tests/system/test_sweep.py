@@ -7,6 +7,8 @@ import sys
 
 from tools.sim.charger import ROOT
 
+_SHORT = ("--scenario", "socket", "--scenario", "restart", "--sample", "60")
+
 _PLANTED = """
 import sys
 from tools.sweep.site import install_board
@@ -22,13 +24,13 @@ sweep.main()
 def _run(*command):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
     )
 
 
-def test_a_sample_of_all_lines_and_file_calls_is_survived():
+def test_a_sample_of_lines_and_file_calls_is_survived():
     seed = random.randrange(1_000_000)
-    done = _run("-m", "tools.sweep", "--sample", "40", "--seed", str(seed))
+    done = _run("-m", "tools.sweep", *_SHORT, "--seed", str(seed))
     assert done.returncode == 0, "seed %d\n%s%s" % (seed, done.stdout, done.stderr)
 
 
