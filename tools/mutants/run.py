@@ -21,7 +21,8 @@ import pytest
 from tools.mutants import plugin
 from tools.mutants.plugin import ROOT
 
-_TESTS = ["tests/unit", "tests/property"]
+# Only the unit tests: the property tests take minutes, and the slowest are left out anyway.
+_FILES = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "unit").glob("test_*.py"))]
 _OPTIONS = ["-q", "--no-header", "-p", "tools.mutants.plugin", "-p", "no:xdist", "-p", "no:cacheprovider", "--tb=line"]
 _MEMORY = 4 << 30  # a mutant that never stops to collect is ended, not the computer
 _AT_LEAST_S = 60  # a mutant that hangs is killed after this and some times of what its tests take
@@ -67,8 +68,8 @@ def _child(task, arguments, log):
 class Suite:
     """The tests on CPython, and which lines of the firmware each of them executes."""
 
-    def __init__(self):
-        recorded = _recorded()
+    def __init__(self, jobs):
+        recorded = _recorded(jobs)
         self._lines = {
             test: {file: set(lines) for file, lines in where.items()} for test, where in recorded["lines"].items()
         }
@@ -101,7 +102,7 @@ class Suite:
         return "killed" if code else "survived"
 
 
-def _recorded():
+def _recorded(jobs):
     """Returns what the plugin's recorder writes; kept until a file of the firmware or the tests changes."""
     digest = hashlib.sha256()
     for folder in ("firmware", "lib", "tests", "tools"):
@@ -111,16 +112,25 @@ def _recorded():
     if not kept.exists():
         print("recording which test executes which lines ...", flush=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        code, output = _forked({"report": str(kept) + ".new", "files": ["firmware/*"]}, _TESTS)
+        with ThreadPoolExecutor(jobs) as pool:
+            parts = list(pool.map(_record, (_FILES[part::jobs] for part in range(jobs))))
+        everything = {key: {test: what for part in parts for test, what in part[key].items()} for key in parts[0]}
+        kept.write_text(json.dumps(everything))
+    return json.loads(kept.read_text())
+
+
+def _record(files):
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        report = Path(folder) / "lines.json"
+        code, output = _forked({"report": str(report), "files": ["firmware/*"]}, files)
         if code:
             raise SystemExit(f"the tests fail without any mutant:\n{output[-3000:]}")
-        os.replace(str(kept) + ".new", kept)
-    return json.loads(kept.read_text())
+        return json.loads(report.read_text())
 
 
 def run(sample, jobs, tell):
     """Calls tell(mutant, verdict) for every (mutant, source) of `sample`."""
-    suite = Suite()
+    suite = Suite(jobs)
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [(mutant, pool.submit(suite.verdict, mutant, source)) for mutant, source in sample]
         for mutant, verdict in waiting:
