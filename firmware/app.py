@@ -33,13 +33,12 @@ class App:
     are those of the factory file, one line each: logged, and kept as `factory_mistakes` for the commissioning page.
     """
 
-    _backup = None
-    _restart = None  # "soft" or "hard"
-
     def __init__(self, board, storage="/data", factory=None, provision=None, log_sink=None, mistakes=()):
         from firmware import assembly
 
         self._ended = asyncio.Event()
+        self._restart = None  # "soft" or "hard"
+        self._backup = None  # a feature that is loaded when it is first asked for
         self.factory_mistakes = tuple(mistakes)
         (
             self.clock,
@@ -62,7 +61,6 @@ class App:
         self.connectors = board.connectors
         self.readers = board.readers
         assembly.wire(self, board)
-        self.settings.drop_cache()
         _drop_scaffolding()
 
     @property

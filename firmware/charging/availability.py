@@ -15,10 +15,10 @@ class Availability:
     withdrawn = False  # for the moment and until a restart, no connector is offered
 
     def __init__(self, storage, log, count):
-        self._storage = storage
         self._log = log
         self._count = count
-        loaded = self._file().load() if storage else None
+        self._file = StateFile(storage + "/station", log) if storage else None
+        loaded = self._file.load() if storage else None
         self.kept = loaded if isinstance(loaded, dict) else {}
 
     def operative(self, n):
@@ -38,11 +38,8 @@ class Availability:
             self.kept.pop(key)
         else:
             self.kept[key] = value
-        if self._storage:
+        if self._file:
             try:
-                self._file().save(self.kept)
+                self._file.save(self.kept)
             except OSError as exc:
                 self._log.error("station", "%s is not kept: %s", key, exc)
-
-    def _file(self):
-        return StateFile(self._storage + "/station", self._log)  # needed so seldom that it is not worth its heap

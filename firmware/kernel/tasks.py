@@ -4,8 +4,7 @@ A task that dies of an exception is logged and started again after a back-off. A
 and started again. When a critical task dies or hangs, `on_critical(name)` is called first: the composition root opens
 the contactors there. A watchdog that is no longer fed resets the board, which is the last resort for a hang in Python.
 
-No coroutine stands between a task and asyncio, as every one of them would hold its frame for ever: asyncio's loop tells
-of a death, and of that of any other task for whose end nobody waits; the latter is logged.
+The event loop's exception handler reports tasks that failed; ours are started again, others are logged.
 """
 
 import asyncio
@@ -56,30 +55,26 @@ class LoopGaps:
 
 
 class _Task:
-    """One supervised task: what the supervisor knows of it, and what its run() calls at each heartbeat.
+    """One supervised task: what the supervisor knows of it, and what its run() calls at each heartbeat."""
 
-    What few tasks have is no attribute of the others: it would take room in every one of them.
-    """
-
-    critical = False
-    gaps = None  # LoopGaps of a periodic task
-    period_ms = None
-    heartbeat_ms = None
-    beat_at = 0  # ms; of a task with a heartbeat
-    handle = None  # the asyncio task that runs it, or waits to run it again
-    started = 0  # ms; the first time at power-on
-    backoff_ms = _BACKOFF_MIN_MS
-    waiting = False  # True from a death until it runs again
-    restarts = 0
-
-    def __init__(self, name, run, clock):
+    def __init__(self, name, run, clock, heartbeat_ms, critical, period_ms, gaps):
         self.name = name
         self.run = run
         self._clock = clock
+        self.heartbeat_ms = heartbeat_ms
+        self.critical = critical
+        self.period_ms = period_ms
+        self.gaps = gaps  # LoopGaps of a periodic task
+        self.beat_at = 0  # ms
+        self.handle = None  # the asyncio task that runs it, or waits to run it again
+        self.started = 0  # ms; the first time at power-on
+        self.backoff_ms = _BACKOFF_MIN_MS
+        self.waiting = False  # True from a death until it runs again
+        self.restarts = 0
 
     def __call__(self):
         now = self._clock.ms()
-        if self.gaps:
+        if self.period_ms:
             self.gaps.record(now - self.beat_at - self.period_ms)
         self.beat_at = now
 
@@ -103,15 +98,7 @@ class Supervisor:
 
         With `period_ms` each beat marks one period, and its lateness goes into `gaps`. A run() that returns is done.
         """
-        task = _Task(name, run, self._clock)
-        if heartbeat_ms:
-            task.heartbeat_ms = heartbeat_ms
-        if critical:
-            task.critical = True
-        if period_ms:
-            task.period_ms = period_ms
-            task.gaps = self.gaps
-        self._tasks.append(task)
+        self._tasks.append(_Task(name, run, self._clock, heartbeat_ms, critical, period_ms, self.gaps))
 
     def tasks(self):
         """Yields (name, alive, restarts) for every task."""
@@ -122,17 +109,14 @@ class Supervisor:
         """Runs all tasks and watches over them. When cancelled, ends every task first."""
         asyncio.get_event_loop().set_exception_handler(self._died)
         try:
-            self._start_all()
+            for task in self._tasks:
+                self._start(task)
             while True:
                 if self._check() and self._watchdog:
                     self._watchdog.feed()
                 await self._clock.sleep_ms(_CHECK_MS)
         finally:
             await self._end_all()
-
-    def _start_all(self):  # a loop in run() would add to the frame that it holds for ever
-        for task in self._tasks:
-            self._start(task)
 
     def _start(self, task):
         if task.heartbeat_ms:

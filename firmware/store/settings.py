@@ -8,8 +8,6 @@ Only what a station was provisioned with counts whatever the declaration says.
 
 import json
 
-from micropython import const
-
 from firmware.kernel.signal import Signal
 from firmware.store.declaration import redeclared
 from firmware.store.slots import Slots
@@ -20,7 +18,6 @@ __all__ = ("InvalidValue", "ReadOnlySetting", "SettingError", "Settings", "Unkno
 
 _VERSION = 1
 _LONGEST = 500  # characters, OCPP 1.6 §6.7 (ChangeConfiguration.req)
-_MOST_TYPED = const(32)  # a station that charges asks for 20 again and again, one that starts for 50 once
 _NEEDS = ("", "reconnect", "reboot")
 
 
@@ -52,7 +49,7 @@ class Settings:
         self._slots = Slots(path, log, self.wear)
         self._verbatim = ()  # names that were provisioned with a value which is not allowed otherwise
         self._ignored = set()  # names whose stored value is not allowed, as the log knows
-        self._typed = {}  # name -> value that runs, of some that were asked for
+        self._typed = {}  # name -> value that runs, of those that were asked for
         self._judges = []  # (names, function), see judge()
         self._untold = []  # names whose new values nobody has been told yet
         self.changed = Signal()
@@ -89,10 +86,7 @@ class Settings:
         if value is None:
             row = self._found(name)
             value = self._effective(row)
-            if name == row.name:
-                if len(self._typed) == _MOST_TYPED:
-                    self._typed.clear()
-                self._typed[name] = value  # the caller's own string, which his code holds anyway, is the key
+            self._typed[row.name] = value
         return list(value) if isinstance(value, tuple) else value
 
     def text(self, name):
@@ -102,11 +96,6 @@ class Settings:
             return ""
         text = self._valid(row)
         return to_text(row.default) if text is None else text
-
-    def drop_cache(self):
-        """Forgets which values were asked for: most of them at the start, and never again."""
-        self._typed.clear()
-        self._newest = None
 
     def is_set(self, name):
         """Tells whether a value was stored (a form shows so for secrets)."""
@@ -158,7 +147,6 @@ class Settings:
         self._save(stored, verbatim)
         self._untold.extend(new)
         self._stored, self._verbatim = stored, verbatim
-        self._newest = None  # some 200 bytes that nobody wants again soon
 
     # -- what this station is
 
@@ -187,7 +175,8 @@ class Settings:
         OCPP 1.6 §9: keys whose feature a station does not have must be absent.
         """
         self._parts = tuple(parts)
-        self.drop_cache()
+        self._typed.clear()
+        self._newest = None
 
     # -- inside
 
