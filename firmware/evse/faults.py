@@ -2,8 +2,6 @@
 
 from micropython import const
 
-from firmware.kernel.resources import lines
-
 # IEC/UL practice for residual current trips: some attempts with a long wait, then somebody has to look.
 RETRY_AFTER_MS = const(900_000)
 MAX_RETRIES = const(3)
@@ -13,61 +11,52 @@ REPEATS = const(3)
 REPEATS_WITHIN_MS = const(600_000)
 
 
-# The worst first, one a line: name|code|debounce ms|gone for ms|recovery|kind, see Fault. Voltages come from a meter
-# that is read about once a second; their debounce spans several readings. A text takes a third of the heap that objects
-# would, of which only those of faults that are active are ever needed. What a fault does never hangs on a file; only
-# what a person reads of it does.
-_TABLE = """
-emergency_stop|EVSE EMERGENCY_STOP|0|0|unplug|
-contactor_welded|EVSE F1|250|0|unplug|
-rcd_tripped|EVSE F3|50|0|retry|
-rcd_test_failed|EVSE F3|0|0|retry|
-rccb_tripped|RCCB TRIPPED|0|0|auto|
-mcb_tripped|MCB_32 TRIPPED|0|0|auto|
-breaker_tripped|GeneralBreaker TRIPPED|0|0|auto|
-spd_tripped|SPD TRIPPED|0|0|auto|
-contactor_stuck_open|EVSE F11|250|0|again|
-control_failed|EVSE CONTROL_FAILED|0|0|auto|
-other|EVSE F2|0|0|auto|
-overtemperature|EVSE F10|0|0|auto|
-temperature_sensor|EVSE F10|0|0|auto|
-overcurrent|EVSE F9|5000|0|unplug|
-cp_short|EVSE F8|0|0|auto|vehicle
-cp_open|EVSE F8|55|1000|auto|vehicle
-diode|EVSE F8|100|0|again|vehicle
-ventilation|EVSE F7|0|0|auto|vehicle
-pp_invalid|EVSE F6|500|0|again|vehicle
-lock_failed|EVSE F5|0|0|unplug|
-phase_loss|SUPPLY PHASE_LOSS|3000|10000|supply|
-overvoltage|SUPPLY OVERVOLTAGE|2000|10000|supply|
-undervoltage|SUPPLY UNDERVOLTAGE|3000|10000|supply|
-meter_failed|METER TIMEOUT|0|0|auto|
-meter_lost|METER TIMEOUT|0|0|auto|warning
-meter_reversed|METER REVERSED|0|0|auto|warning
-meter_frozen|METER FROZEN|0|0|auto|warning
-brown_out|SUPPLY BROWN_OUT|0|0|auto|warning
-flash_full|STORE MEMORY_EXHAUSTION|0|0|auto|warning
-watchdog_reset|EVSE WATCHDOG|0|0|auto|warning
-reader_lost|AUTHENTICATOR TIMEOUT|0|0|auto|warning
-overcurrent_blind|EVSE F16|0|0|auto|warning
-imbalance|EVSE F15|6000|0|unplug|warning
-derated|EVSE F17|0|0|auto|warning
-"""
+# The worst first: name, code, debounce ms, gone for ms, recovery, kind, and what people read of it (<= 50 characters).
+# Voltages come from a meter that is read about once a second; their debounce spans several readings.
+_TABLE = (
+    ("emergency_stop", "EVSE EMERGENCY_STOP", 0, 0, "unplug", "", "Emergency stop pressed"),
+    ("contactor_welded", "EVSE F1", 250, 0, "unplug", "", "Contactor closed although switched off"),
+    ("rcd_tripped", "EVSE F3", 50, 0, "retry", "", "DC residual current"),
+    ("rcd_test_failed", "EVSE F3", 0, 0, "retry", "", "RCD self-test failed"),
+    ("rccb_tripped", "RCCB TRIPPED", 0, 0, "auto", "", "Residual current breaker tripped"),
+    ("mcb_tripped", "MCB_32 TRIPPED", 0, 0, "auto", "", "Circuit breaker tripped"),
+    ("breaker_tripped", "GeneralBreaker TRIPPED", 0, 0, "auto", "", "Main breaker tripped"),
+    ("spd_tripped", "SPD TRIPPED", 0, 0, "auto", "", "Surge protection used up"),
+    ("contactor_stuck_open", "EVSE F11", 250, 0, "again", "", "Contactor does not close"),
+    ("control_failed", "EVSE CONTROL_FAILED", 0, 0, "auto", "", "Internal error, the connector tries again"),
+    ("other", "EVSE F2", 0, 0, "auto", "", "Internal failure"),
+    ("overtemperature", "EVSE F10", 0, 0, "auto", "", "Temperature above 80 C"),
+    ("temperature_sensor", "EVSE F10", 0, 0, "auto", "", "Temperature sensor failed"),
+    ("overcurrent", "EVSE F9", 5_000, 0, "unplug", "", "Vehicle draws more than offered"),
+    ("cp_short", "EVSE F8", 0, 0, "auto", "vehicle", "Control pilot shorted to PE"),
+    ("cp_open", "EVSE F8", 55, 1_000, "auto", "vehicle", "Control pilot or PE out of limits"),
+    ("diode", "EVSE F8", 100, 0, "again", "vehicle", "No diode on the control pilot"),
+    ("ventilation", "EVSE F7", 0, 0, "auto", "vehicle", "Vehicle asks for ventilation"),
+    ("pp_invalid", "EVSE F6", 500, 0, "again", "vehicle", "Cable rating unreadable"),
+    ("lock_failed", "EVSE F5", 0, 0, "unplug", "", "Plug lock does not follow"),
+    ("phase_loss", "SUPPLY PHASE_LOSS", 3_000, 10_000, "supply", "", "Supply phase missing"),
+    ("overvoltage", "SUPPLY OVERVOLTAGE", 2_000, 10_000, "supply", "", "Supply voltage too high"),
+    ("undervoltage", "SUPPLY UNDERVOLTAGE", 3_000, 10_000, "supply", "", "Supply voltage too low"),
+    ("meter_failed", "METER TIMEOUT", 0, 0, "auto", "", "Meter does not answer: no energy"),
+    ("meter_lost", "METER TIMEOUT", 0, 0, "auto", "warning", "Meter does not answer"),
+    ("meter_reversed", "METER REVERSED", 0, 0, "auto", "warning", "Meter wired backwards: energy is not counted"),
+    ("meter_frozen", "METER FROZEN", 0, 0, "auto", "warning", "Meter values stand still"),
+    ("brown_out", "SUPPLY BROWN_OUT", 0, 0, "auto", "warning", "Supply was too low for the controller"),
+    ("flash_full", "STORE MEMORY_EXHAUSTION", 0, 0, "auto", "warning", "Flash full: no new transaction"),
+    ("watchdog_reset", "EVSE WATCHDOG", 0, 0, "auto", "warning", "Restarted by the watchdog"),
+    ("reader_lost", "AUTHENTICATOR TIMEOUT", 0, 0, "auto", "warning", "Card reader does not answer"),
+    ("overcurrent_blind", "EVSE F16", 0, 0, "auto", "warning", "Current not measured: 10 A"),
+    ("imbalance", "EVSE F15", 6_000, 0, "unplug", "warning", "Phases loaded unequally: 20 A"),
+    ("derated", "EVSE F17", 0, 0, "auto", "warning", "Outlet is warm: less current"),
+)
 
 
-_TEXTS = "firmware/evse/faults.txt"
-
-
-def _find(name):
-    """Returns where the row of a fault begins. Raises KeyError."""
-    at = _TABLE.find("\n%s|" % name)
-    if at < 0:
-        raise KeyError(name)
-    return at + 1
-
-
-def _row(at):
-    return _TABLE[at : _TABLE.find("\n", at)].split("|")
+def _rank(name):
+    """Returns the number of a fault's row, the worse the smaller. Raises KeyError."""
+    for i in range(len(_TABLE)):
+        if _TABLE[i][0] == name:
+            return i
+    raise KeyError(name)
 
 
 class Fault:
@@ -89,56 +78,37 @@ class Fault:
     """
 
     def __init__(self, name, code=None, text=None):
-        self.name, own_code, debounce_ms, clear_ms, self.recovery, kind = _row(_find(name))
+        self.name, own_code, self.debounce_ms, self.clear_ms, self.recovery, kind, own_text = _TABLE[_rank(name)]
         self.code = own_code if code is None else code[:50]
-        self._text = text
-        self.debounce_ms = int(debounce_ms)
-        self.clear_ms = int(clear_ms)
+        self.text = (own_text if text is None else text)[:50]
         self.blocks = kind != "warning"
         self.vehicle = kind == "vehicle"
-
-    @property
-    def text(self):
-        """The info of a status report, for people (<= 50 characters), read from flash; "" when that cannot be read."""
-        return (_text(self.name) if self._text is None else self._text)[:50]
-
-
-def _text(name):
-    try:
-        for line in lines(_TEXTS):
-            if line.startswith(name + " "):
-                return line[len(name) + 1 :]
-    except OSError:
-        pass
-    return ""
 
 
 def names():
     """Yields the names of all faults, the worst first."""
-    for row in _TABLE.strip().split("\n"):
-        yield row.partition("|")[0]
+    for row in _TABLE:
+        yield row[0]
 
 
 class Watch:
     """One fault of one connector: debounces its cause and decides when it is over."""
 
-    # Most causes are never seen: what the class says takes no room in the watches.
-    active = False
-    fault = None  # as it is reported, while it is active
-    forced = False  # another part of the firmware holds it
-    latched = False
-    trying = False  # recovery "supply": reported, but the contactor may close to see whether it is over
-    _cause = False  # newest look
-    _since = None  # cause seen since, while not active
-    _gone_since = None  # cause gone since, while active
-    _active_since = 0
-    _retries = 0
-    _seen = ()  # recovery "again": when it came, within REPEATS_WITHIN_MS
-
     def __init__(self, name, owner):
         self.name = name
-        self.rank = _find(name)  # the smaller the worse
+        self.rank = _rank(name)  # the smaller the worse
         self._owner = owner
+        self.active = False
+        self.fault = None  # as it is reported, while it is active
+        self.forced = False  # another part of the firmware holds it
+        self.latched = False
+        self.trying = False  # recovery "supply": reported, but the contactor may close to see whether it is over
+        self._cause = False  # newest look
+        self._since = None  # cause seen since, while not active
+        self._gone_since = None  # cause gone since, while active
+        self._active_since = 0
+        self._retries = 0
+        self._seen = ()  # recovery "again": when it came, within REPEATS_WITHIN_MS
 
     def see(self, cause, now_ms):
         """Takes the newest look at the cause; called every step for a cause that the machine supervises."""

@@ -3,7 +3,6 @@
 from harness import raises
 
 from firmware.boards.contacts import CONTACTS
-from firmware.evse import faults as module
 from firmware.evse.faults import MAX_RETRIES, RETRY_AFTER_MS, Fault, Faults, names
 
 
@@ -34,18 +33,6 @@ def test_texts_fit_into_a_status_report():
         assert 0 < len(fault.code) <= 50 and 0 < len(fault.text) <= 50, fault.name
         assert fault.recovery in ("auto", "supply", "again", "unplug", "retry", "latched")
     assert len(set(names())) == len(list(names()))
-
-
-def test_a_fault_acts_and_has_its_code_without_the_file_of_texts():
-    path, module._TEXTS = module._TEXTS, "/nowhere/faults.txt"
-    try:
-        faults, events = _faults()
-        faults.raise_fault("rcd_tripped", 0)
-        assert faults.blocking and events == [("rcd_tripped", True)]
-        assert (faults.active[0].code, faults.active[0].text) == ("EVSE F3", "")
-    finally:
-        module._TEXTS = path
-    assert faults.active[0].text == "DC residual current"
 
 
 def test_every_contact_of_a_protective_device_is_a_fault():
