@@ -9,6 +9,7 @@ import random
 import select
 import signal
 import sys
+import traceback
 
 KINDS = ("RuntimeError", "OSError", "MemoryError")
 FILE_KINDS = ("EIO", "ENOSPC", "full")
@@ -98,6 +99,8 @@ class Sweep:
                 code = 0
             except SystemExit as exc:
                 print(exc, file=sys.stderr, flush=True)
+            except Exception:
+                traceback.print_exc()
             finally:
                 os._exit(code)
         os.close(writing)
