@@ -21,12 +21,13 @@ from firmware.kernel.memory import Memory
 from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
+from firmware.ocpp.backend import outbox_state
 from firmware.ocpp.connection import Connection
 from firmware.ocpp.cursor import sequence_floor
 from firmware.ocpp.spool import Spool
-from firmware.ocpp.station_link import StationLink, outbox_state
 from firmware.ocpp.target import Opener
 from firmware.ocpp.v16.rules import Rules
+from firmware.ocpp.v16.version import build as build_backend
 from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
@@ -77,7 +78,19 @@ def build(app, board, storage, factory, provision, log_sink):
     health = Health(storage, clock, log, supervisor, memory, (journal, history, cache, settings), cause)
     opener = Opener(settings, Spool(storage + "/large", Rules.streamed, clock))
     connection = Connection(settings, clock, log, (Rules(),), opener)
-    link = StationLink(station, connection, settings, clock, log, journal, storage, tags)
+    link = build_backend(
+        connection,
+        storage,
+        {
+            "station": station,
+            "settings": settings,
+            "clock": clock,
+            "log": log,
+            "journal": journal,
+            "tags": tags,
+            "maintenance": None,
+        },
+    )
     return (
         clock,
         log,

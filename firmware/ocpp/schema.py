@@ -27,7 +27,6 @@ from firmware.ocpp.errors import (
 # measurands or error codes, take up to 1500 and are needed once a message.
 _CACHED = const(6)
 _LONGEST_CACHED = const(400)  # bytes in the file
-_DATA = "firmware/ocpp/v16/schemas.txt"
 _PIECE = const(512)  # bytes of it read at once
 _LONGEST_NUMBER = const(32)  # characters of a number that is sent as text
 
@@ -59,10 +58,10 @@ _NO_DETAIL = {letter: (kind, None) for letter, kind in _BY_LETTER.items()}
 
 
 class Schema:
-    """The payload schemas of one version of OCPP. A message is read from the data file when it is first needed."""
+    """The payload schemas of a version of OCPP, in the data file `name`. A message is read when it is first needed."""
 
-    def __init__(self, name=_DATA):
-        self._name = name  # of the data file
+    def __init__(self, name):
+        self._name = name
         self._cache = {}  # name of a line -> ({field: type}, tuple of required fields)
 
     def validate(self, action, payload, response=False):

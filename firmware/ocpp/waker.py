@@ -7,7 +7,7 @@ class Waker:
     """An event that one task waits for; unlike asyncio's timeouts the deadline is one of the station's clock."""
 
     def __init__(self, clock):
-        self._clock = clock
+        self.clock = clock
         self._event = asyncio.Event()
 
     def wake(self):
@@ -27,5 +27,5 @@ class Waker:
         self._event.clear()
 
     async def _ring(self, ms):
-        await self._clock.sleep_ms(ms)
+        await self.clock.sleep_ms(ms)
         self._event.set()

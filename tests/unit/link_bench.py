@@ -8,7 +8,7 @@ from ocpp_bench import Peer
 from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import CallError, LinkDown
 from firmware.ocpp.protocol import LongAnswer
-from firmware.ocpp.station_link import StationLink
+from firmware.ocpp.v16.version import build
 from firmware.store.tags import TagList
 
 
@@ -49,7 +49,7 @@ class LinkBench:
 
     def __init__(self, maintenance=None, **arguments):
         self.peer = Peer()
-        self._maintenance = maintenance
+        self.maintenance = maintenance
         arguments.setdefault("CentralSystemUrl", "ws://127.0.0.1")
         self._start(ChargingBench(**arguments))
 
@@ -59,16 +59,18 @@ class LinkBench:
         self.settings = charging.settings
         self.station = charging.station
         self.connection = ScriptedConnection(self.peer)
-        self.link = StationLink(
-            self.station,
+        self.link = build(
             self.connection,
-            self.settings,
-            self.clock,
-            charging.log,
-            charging.journal,
             charging.folder,
-            TagList(charging.folder + "/tags"),
-            self._maintenance,
+            {
+                "station": self.station,
+                "settings": self.settings,
+                "clock": self.clock,
+                "log": charging.log,
+                "journal": charging.journal,
+                "tags": TagList(charging.folder + "/tags"),
+                "maintenance": self.maintenance,
+            },
         )
         self.verdicts = []
         self.link.registered.connect(lambda status, interval: self.verdicts.append((status, interval)))

@@ -18,9 +18,10 @@ from firmware.charging.station import Station
 from firmware.kernel.clock import iso8601, parse_iso8601
 from firmware.kernel.log import ERROR, Log
 from firmware.kernel.reading import Reading
+from firmware.ocpp.backend import outbox_state
 from firmware.ocpp.cursor import sequence_floor
 from firmware.ocpp.errors import LinkDown, RpcTimeout
-from firmware.ocpp.station_link import StationLink, outbox_state
+from firmware.ocpp.v16.version import build
 from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
@@ -213,7 +214,19 @@ class Soak:
         )  # fmt: skip
         clock.changed.connect(lambda delta, source: journal.clock_changed(delta))
         self.connection = ScriptedConnection(self.central)
-        self.link = StationLink(self.station, self.connection, settings, clock, log, journal, path, tags)
+        self.link = build(
+            self.connection,
+            path,
+            {
+                "station": self.station,
+                "settings": settings,
+                "clock": clock,
+                "log": log,
+                "journal": journal,
+                "tags": tags,
+                "maintenance": None,
+            },
+        )
         self.station.transaction_changed.connect(self._transaction_changed)
         self.history = history
         # A begin that reached the flash just before the power went counts, though nobody heard of it.

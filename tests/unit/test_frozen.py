@@ -23,8 +23,8 @@ bench.run(1_500)
 bench.session()
 bench.run(10_000)
 assert bench.word() == "Charging" and bench.closed()
-from firmware.ocpp.schema import Schema
-Schema().validate("Heartbeat", {})
+from firmware.ocpp.v16.rules import Rules
+Rules().schema.validate("Heartbeat", {})
 from firmware.drivers.meter_models import model
 model("sdm630")
 from firmware.evse.faults import Fault

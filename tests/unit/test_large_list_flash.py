@@ -33,9 +33,7 @@ class Back:
         self.clock = FakeClock()
         self.tags = TagList(path + "/tags")
         self.spool = Spool(path + "/large", Rules.streamed, self.clock)
-        self.log = Log(self.clock)
-        self.settings = SETTINGS
-        self.profile = LocalList(self)  # which takes it for the link
+        self.profile = LocalList(self.tags, SETTINGS, Log(self.clock))
         self.answers = []
         protocol = Protocol(Rules(), None)
         self.peer = Peer(self, protocol, self._handle, lambda: False, Log(self.clock), self.clock)

@@ -114,6 +114,14 @@ def test_a_driver_is_seen_however_it_is_imported():
     assert not mistakes("boards", "from firmware.evse.ports import Drivers")
 
 
+def test_what_knows_no_version_of_ocpp_imports_none():
+    """So that v201/ can stand beside v16/ over the same link, protocol, peer, outbox and schema engine."""
+    found = {}
+    for path in (ROOT / "firmware" / "ocpp").glob("*.py"):
+        found[path.name] = [name for name in imports(path.read_text()) if name.startswith("firmware.ocpp.v")]
+    assert len(found) > 15 and not {name: names for name, names in found.items() if names}
+
+
 def test_every_room_has_its_place():
     found = {path.parent.name for path in (ROOT / "firmware").glob("*/__init__.py")}
     assert found <= set(ALLOWED), found - set(ALLOWED)

@@ -6,9 +6,9 @@ from link_bench import LinkBench
 from firmware.kernel.clock import iso8601
 from firmware.kernel.log import WARNING
 from firmware.ocpp.errors import CallError
-from firmware.ocpp.schema import Schema
+from firmware.ocpp.v16.rules import Rules
 
-SCHEMA = Schema()
+SCHEMA = Rules().schema
 
 
 def read(action, payload):

@@ -8,9 +8,9 @@ from link_bench import LinkBench
 
 from firmware.kernel.clock import parse_iso8601
 from firmware.ocpp.errors import CallError
-from firmware.ocpp.schema import Schema
+from firmware.ocpp.v16.rules import Rules
 
-SCHEMA = Schema()
+SCHEMA = Rules().schema
 
 
 def entry(token, status="Accepted", **more):

@@ -4,7 +4,7 @@ from harness import raises
 
 from firmware.kernel.resources import lines
 from firmware.ocpp.errors import CallError
-from firmware.ocpp.schema import Schema
+from firmware.ocpp.v16.rules import Rules
 
 FORMATION = "FormationViolation"
 OCCURRENCE = "OccurrenceConstraintViolation"
@@ -37,7 +37,7 @@ def code_of(check, *args):
 
 def test_each_violation_has_its_code():
     # trap 3
-    schema = Schema()
+    schema = Rules().schema
     for code, action, payload in (
         ("NotImplemented", "Nonsense", {}),
         ("NotImplemented", "reset", {"type": "Soft"}),
@@ -74,17 +74,17 @@ def test_each_violation_has_its_code():
 
 def test_description_names_the_field():
     with raises(CallError) as caught:
-        Schema().accept("SetChargingProfile", profile(limit="16"))
+        Rules().schema.accept("SetChargingProfile", profile(limit="16"))
     path = "csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].limit"
     assert caught.value.description == path + " is not a number"
 
 
 def test_lengths_count_characters():
-    Schema().accept("RemoteStartTransaction", {"idTag": "\u20ac" * 20})
+    Rules().schema.accept("RemoteStartTransaction", {"idTag": "\u20ac" * 20})
 
 
 def test_what_home_energy_managers_send_is_accepted():
-    schema = Schema()
+    schema = Rules().schema
     payload = profile(chargingProfilePurpose="ChargePointMaxProfile", chargingProfileKind="Relative", limit=8.0)
     payload["connectorId"] = 0
     schema.accept("SetChargingProfile", payload)
@@ -95,27 +95,27 @@ def test_what_home_energy_managers_send_is_accepted():
 def test_received_extras_are_dropped_and_nulls_are_absent():
     # trap 6
     payload = {"connectorId": 2.0, "requestedMessage": "Heartbeat", "vendor": {"x": 1}, "y": None}
-    Schema().accept("TriggerMessage", payload)
+    Rules().schema.accept("TriggerMessage", payload)
     assert payload == {"connectorId": 2, "requestedMessage": "Heartbeat"}
     assert isinstance(payload["connectorId"], int)
     payload = {"connectorId": None, "requestedMessage": "Heartbeat"}
-    Schema().accept("TriggerMessage", payload)
+    Rules().schema.accept("TriggerMessage", payload)
     assert payload == {"requestedMessage": "Heartbeat"}
 
 
 def test_received_times_may_have_fractions_and_offsets():
     # trap 6
     for time in ("2026-11-21T01:02:03Z", "2026-11-21T01:02:03.123456Z", "2026-11-21T01:02:03+05:30"):
-        assert Schema().read("Heartbeat", {"currentTime": time}) == []
+        assert Rules().schema.read("Heartbeat", {"currentTime": time}) == []
 
 
 def test_received_decimals_may_have_more_digits_than_one():
-    Schema().accept("SetChargingProfile", profile(limit=16.25))
+    Rules().schema.accept("SetChargingProfile", profile(limit=16.25))
 
 
 def test_nothing_is_sent_that_the_schema_does_not_have():
     # trap 6
-    schema = Schema()
+    schema = Rules().schema
     good = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
     schema.validate("StatusNotification", good)
     for code, changes in (
@@ -134,7 +134,7 @@ def test_nothing_is_sent_that_the_schema_does_not_have():
 def test_only_one_decimal_is_sent():
     schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 3333.3}]}
     answer = {"status": "Accepted", "chargingSchedule": schedule}
-    schema = Schema()
+    schema = Rules().schema
     schema.validate("GetCompositeSchedule", answer, True)
     schedule["chargingSchedulePeriod"][0]["limit"] = 16.25
     assert code_of(schema.validate, "GetCompositeSchedule", answer, True) == PROPERTY
@@ -143,18 +143,18 @@ def test_only_one_decimal_is_sent():
 def test_frequency_has_no_unit():
     # trap 23
     value = {"timestamp": "2026-11-21T01:02:03Z", "sampledValue": [{"value": "50.0", "unit": "Hertz"}]}
-    assert code_of(Schema().validate, "MeterValues", {"connectorId": 1, "meterValue": [value]}) == PROPERTY
+    assert code_of(Rules().schema.validate, "MeterValues", {"connectorId": 1, "meterValue": [value]}) == PROPERTY
 
 
 def test_answers_are_checked_by_their_own_schema():
-    schema = Schema()
+    schema = Rules().schema
     schema.validate("Reset", {"status": "Accepted"}, True)
     assert code_of(schema.validate, "Reset", {"type": "Soft"}, True) == OCCURRENCE
     assert schema.read("Authorize", {"idTagInfo": {"status": "Accepted", "expiryDate": None}}) == []
 
 
 def test_only_actions_are_known():
-    schema = Schema()
+    schema = Rules().schema
     for action in ("BootNotification", "Reset", "SignedUpdateFirmware"):
         assert code_of(schema.accept, action, None) == FORMATION
     for action in ("Reset>", "@IdTagInfo", "Transfer", "", "Heart beat"):
@@ -162,7 +162,7 @@ def test_only_actions_are_known():
 
 
 def test_cache_is_bounded_and_refills():
-    schema = Schema()
+    schema = Rules().schema
     names = [line.split()[0] for line in lines("firmware/ocpp/v16/schemas.txt")]
     for _ in range(2):
         for name in names:

@@ -5,6 +5,7 @@ _FEATURES = {
     "Core": "core",
     "FirmwareManagement": "firmware_management",
     "LocalList": "local_list",
+    "RemoteControl": "remote_control",
     "RemoteTrigger": "remote_trigger",
     "Reservation": "reservation",
     "SmartCharging": "smart_charging",

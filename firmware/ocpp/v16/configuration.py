@@ -14,9 +14,11 @@ _HIGHEST_PROFILE = const(2)
 
 
 class Configuration:
-    def __init__(self, link):
-        self._settings = link.settings
-        self._log = link.log
+    needs = ("settings", "log")
+
+    def __init__(self, settings, log):
+        self._settings = settings
+        self._log = log
 
     def get_configuration(self, payload):
         """§5.8. Without keys: all of them. Secrets have no value here (OCPP-J 1.6 §6.2.2)."""

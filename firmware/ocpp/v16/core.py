@@ -1,50 +1,15 @@
-"""Core profile, what the back-end wants from the station: OCPP 1.6 §5.2, §5.4, §5.6, §5.11, §5.12, §5.14, §5.18."""
-
-import firmware.ocpp.v16 as v16
-from firmware.ocpp.v16.dispatch import is_off
+"""Core profile, what the back-end wants from the station itself: OCPP 1.6 §5.2, §5.4, §5.6, §5.14, §5.18."""
 
 _AVAILABILITY = {"accepted": "Accepted", "scheduled": "Scheduled", "rejected": "Rejected"}
 _UNLOCK = {"unlocked": "Unlocked", "failed": "UnlockFailed", "not supported": "NotSupported"}
 
 
 class Core:
-    """`link` is the StationLink: its registration, and its knowledge of transaction numbers."""
+    needs = ("station", "vendors")
 
-    def __init__(self, link):
-        self._link = link
-        self._station = link.station
-
-    # -- transactions
-
-    def remote_start_transaction(self, payload):
-        """§5.11. Connector 0 and a profile for another purpose are refused; while Pending everything is (§4.2)."""
-        connector = payload.get("connectorId")
-        if self._link.registration != "Accepted" or (connector is not None and not self._is_connector(connector)):
-            return _status(False)
-        try:
-            profile = self._tx_profile(payload.get("chargingProfile"), connector)
-        except ValueError as exc:
-            self._link.log.info("ocpp", "remote start refused: %s", exc)
-            return _status(False)
-        return _status(self._station.remote_start(payload["idTag"], connector, profile))
-
-    def _tx_profile(self, data, connector):
-        """Returns what the ChargingProfile of a remote start says, None without one. Raises ValueError."""
-        if data is None or is_off("SmartCharging", self._link.settings):
-            return None  # a station that cannot do it ignores it
-        # Errata 3.41: the transaction is not there yet, so its number cannot be.
-        if data["chargingProfilePurpose"] != "TxProfile" or "transactionId" in data:
-            raise ValueError("no profile for a transaction to come")
-        return v16.charging_profile(data, connector, None, self._link.settings, self._link.clock.now())
-
-    def remote_stop_transaction(self, payload):
-        """§5.12. Accepted only for a transaction that is going on."""
-        if self._link.registration != "Accepted":
-            return _status(False)
-        tx = self._link.local_transaction(payload["transactionId"])
-        return _status(tx is not None and self._station.remote_stop(tx))
-
-    # -- the station
+    def __init__(self, station, vendors):
+        self._station = station
+        self._vendors = vendors
 
     def change_availability(self, payload):
         """§5.2"""
@@ -58,9 +23,9 @@ class Core:
         return _status(self._station.clear_cache())
 
     def data_transfer(self, payload):
-        """§5.6. Answered by the handler that `link.vendors` has for the vendorId, a CiString."""
+        """§5.6. Answered by the handler that `vendors` has for the vendorId, a CiString."""
         wanted = payload["vendorId"].lower()
-        for vendor, handler in self._link.vendors.items():
+        for vendor, handler in self._vendors.items():
             if vendor.lower() == wanted:
                 status, data = handler(payload.get("messageId"), payload.get("data"))
                 return {"status": status} if data is None else {"status": status, "data": data}

@@ -18,12 +18,11 @@ ACTIONS = (
             "ChangeAvailability",
             "ClearCache",
             "DataTransfer",
-            "RemoteStartTransaction",
-            "RemoteStopTransaction",
             "Reset",
             "UnlockConnector",
         ),
     ),
+    ("Core", "RemoteControl", ("RemoteStartTransaction", "RemoteStopTransaction")),
     ("FirmwareManagement", "FirmwareManagement", ("GetDiagnostics", "UpdateFirmware")),
     ("LocalAuthListManagement", "LocalList", ("GetLocalListVersion", "SendLocalList")),
     ("Reservation", "Reservation", ("CancelReservation", "ReserveNow")),
@@ -62,17 +61,19 @@ def method_name(action):
 
 
 class Dispatcher:
-    """Finds the method of an action. `link` is the StationLink, which the profiles are made for."""
+    """Finds the method of an action. `parts` are what feature profiles name as their `needs`."""
 
-    def __init__(self, link):
-        self._link = link
+    def __init__(self, parts, settings):
+        self._parts = parts
+        self._settings = settings
         self._profiles = {}  # name of its class -> feature profile
         self._methods = {}  # action that was called -> its method
 
     def profile(self, name):
         """Returns the feature profile that is an object of the class `name`. Raises CallError when it cannot serve."""
         if name not in self._profiles:
-            self._profiles[name] = getattr(v16, name)(self._link)
+            profile = getattr(v16, name)
+            self._profiles[name] = profile(*[self._parts[part] for part in profile.needs])
         return self._profiles[name]
 
     def handle(self, action, payload):
@@ -89,7 +90,7 @@ class Dispatcher:
     def _find(self, action):
         for profile, name, actions in ACTIONS:
             if action in actions:
-                if name is None or (is_off(profile, self._link.settings) and action not in _ANSWERED_WHEN_OFF):
+                if name is None or (is_off(profile, self._settings) and action not in _ANSWERED_WHEN_OFF):
                     raise CallError(NOT_SUPPORTED, "profile %s is not there" % profile)
                 return getattr(self.profile(name), method_name(action))
         raise CallError(NOT_IMPLEMENTED, "unknown action")

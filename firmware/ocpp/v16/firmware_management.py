@@ -21,8 +21,6 @@ from micropython import const
 from firmware.kernel.clock import parse_iso8601
 from firmware.ocpp.errors import GENERIC_ERROR, NOT_SUPPORTED, PROPERTY_VIOLATION, CallError
 
-IDLE = "Idle"
-
 # Where the request leaves it to the station
 _RETRIES = const(2)
 _RETRY_INTERVAL_S = const(60)
@@ -31,22 +29,23 @@ _WAIT_MS = const(1_000)
 
 
 class FirmwareManagement:
-    """`link` sends: post(action, payload), async call(action, payload). Its `maintenance` is described above."""
+    """`sender` sends: post(action, payload), async call(action, payload). `maintenance` is described above.
 
-    def __init__(self, link):
-        if not link.maintenance:
+    `transfers` keeps what is told.
+    """
+
+    needs = ("station", "maintenance", "sender", "transfers", "clock", "log")
+
+    def __init__(self, station, maintenance, sender, transfers, clock, log):
+        if not maintenance:
             raise CallError(NOT_SUPPORTED, "nothing transfers files")
-        self._link = link
-        self._station = link.station
-        self._maintenance = link.maintenance
-        self._clock = link.clock
-        self._log = link.log
+        self._station = station
+        self._maintenance = maintenance
+        self._sender = sender
+        self._told = transfers.told
+        self._clock = clock
+        self._log = log
         self._tasks = {}  # message that tells the status -> task of the transfer
-        self._told = {}  # message -> status told last while a transfer goes on
-
-    def status(self, message):
-        """Returns the payload of a triggered status message: Idle unless something goes on (§4.4, §4.5)."""
-        return {"status": self._told.get(message, IDLE)}
 
     def accepted(self):
         """The back-end can be told: how did the installation before this start end (errata 3.47)?
@@ -62,7 +61,7 @@ class FirmwareManagement:
     async def _tell_outcome(self):
         status = "Installed" if self._maintenance.outcome else "InstallationFailed"
         try:
-            await self._link.call("FirmwareStatusNotification", {"status": status})
+            await self._sender.call("FirmwareStatusNotification", {"status": status})
             self._maintenance.outcome_told()
         except (CallError, OSError) as exc:
             self._log.info("update", "%s is not told: %s", status, exc)
@@ -148,7 +147,7 @@ class FirmwareManagement:
 
     def _tell(self, message, status):
         self._told[message] = status
-        self._link.post(message, {"status": status})
+        self._sender.post(message, {"status": status})
 
     async def _repeated(self, transfer, payload):
         """Transfers with `retries` further attempts (errata 3.50); returns False when none succeeded."""

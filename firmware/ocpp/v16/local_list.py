@@ -19,10 +19,12 @@ _LARGEST_VERSION = 0x7FFFFFFF
 
 
 class LocalList:
-    def __init__(self, link):
-        self._tags = link.tags
-        self._settings = link.settings
-        self._log = link.log
+    needs = ("tags", "settings", "log")
+
+    def __init__(self, tags, settings, log):
+        self._tags = tags
+        self._settings = settings
+        self._log = log
         self._turn = asyncio.Lock()  # one update at a time
 
     def get_local_list_version(self, payload):

@@ -4,17 +4,22 @@ _TRANSFERS = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
 
 
 class RemoteTrigger:
-    """`link` is the StationLink, which sends, and knows the status of transfers."""
+    """`statuses` and `meter_values` make messages, `transfers` knows the status of transfers."""
 
-    def __init__(self, link):
-        self._link = link
-        self._station = link.station
+    needs = ("station", "sender", "statuses", "meter_values", "transfers")
+
+    def __init__(self, station, sender, statuses, meter_values, transfers):
+        self._station = station
+        self._sender = sender
+        self._statuses = statuses
+        self._meter_values = meter_values
+        self._transfers = transfers
 
     def trigger_message(self, payload):
         """§5.17. A connector that does not matter to the message is ignored; a missing one means all of them."""
         message = payload["requestedMessage"]
-        if message in _TRANSFERS and self._link.tells_transfers:
-            return {"status": "Accepted"}, lambda: self._link.post(message, self._link.transfer_status(message))
+        if message in _TRANSFERS and self._transfers.offered:
+            return {"status": "Accepted"}, lambda: self._sender.post(message, self._transfers.status(message))
         method = self._messages.get(message)
         if method is None:
             return {"status": "NotImplemented"}
@@ -26,20 +31,23 @@ class RemoteTrigger:
     def _boot(self, connector):
         # Once accepted, a second verdict would only confuse; until a reconnect: a back-end that has been restarted
         # may know nothing of the station, which has no reason of its own to say it again (errata 3.35).
-        return None if self._link.booted else self._link.boot_now
+        return None if self._sender.booted else self._sender.boot_now
 
     def _heartbeat(self, connector):
-        return self._link.heartbeat_now
+        return self._sender.heartbeat_now
 
     def _status(self, connector):
-        return self._for_each(self._link.post_status, self._numbers(connector))
+        return self._for_each(self._post_status, self._numbers(connector))
 
-    def _meter_values(self, connector):
+    def _post_status(self, n):
+        self._sender.post("StatusNotification", self._statuses.payload(n))
+
+    def _values(self, connector):
         """The newest values of MeterValuesSampledData (errata 3.46); connector 0 is all meters together."""
         # What is accepted has to be sent, so it is made before the answer.
-        messages = [self._link.triggered_meter_values(n) for n in self._numbers(connector)]
+        messages = [self._meter_values.message(n) for n in self._numbers(connector)]
         messages = [message for message in messages if message]
-        return self._for_each(lambda message: self._link.post(*message), messages)
+        return self._for_each(lambda message: self._sender.post(*message), messages)
 
     def _numbers(self, connector):
         """Returns the connectors that are meant: one, or all with the station (0); none when it does not exist."""
@@ -62,6 +70,6 @@ class RemoteTrigger:
     _messages = {
         "BootNotification": _boot,
         "Heartbeat": _heartbeat,
-        "MeterValues": _meter_values,
+        "MeterValues": _values,
         "StatusNotification": _status,
     }

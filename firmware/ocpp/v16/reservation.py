@@ -13,9 +13,11 @@ _STATUS = {
 
 
 class Reservation:
-    def __init__(self, link):
-        self._station = link.station
-        self._settings = link.settings
+    needs = ("station", "settings")
+
+    def __init__(self, station, settings):
+        self._station = station
+        self._settings = settings
 
     def reserve_now(self, payload):
         """§5.13; Rejected for a connector that does not exist, a time that has passed, and where the profile is off."""

@@ -26,13 +26,16 @@ _MOMENTS_AT_A_TIME = const(4)
 
 
 class SmartCharging:
-    """`link` knows the back-end's transaction numbers."""
+    """`outbox` knows the back-end's transaction numbers."""
 
-    def __init__(self, link):
-        self._link = link
-        self._station = link.station
-        self._settings = link.settings
-        self._clock = link.clock
+    needs = ("station", "outbox", "settings", "clock", "log")
+
+    def __init__(self, station, outbox, settings, clock, log):
+        self._station = station
+        self._outbox = outbox
+        self._settings = settings
+        self._clock = clock
+        self._log = log
 
     def set_charging_profile(self, payload):
         """§5.16. An unknown connector is a wrong value (errata 3.39), all else that makes no sense is Rejected."""
@@ -44,7 +47,7 @@ class SmartCharging:
             number = self._transaction(connector, data) if data["chargingProfilePurpose"] == "TxProfile" else None
             profile = charging_profile(data, connector, number, self._settings, self._clock.now())
         except ValueError as exc:
-            self._link.log.info("ocpp", "charging profile refused: %s", exc)
+            self._log.info("ocpp", "charging profile refused: %s", exc)
             return {"status": "Rejected"}
         return {"status": "Accepted" if self._station.schedules.install(profile) else "Rejected"}
 
@@ -53,7 +56,7 @@ class SmartCharging:
         transaction = self._station.transaction(connector)
         if transaction is None or transaction.stopping:
             raise ValueError("no transaction")
-        if "transactionId" in data and self._link.local_transaction(data["transactionId"]) != transaction.number:
+        if "transactionId" in data and self._outbox.local_transaction(data["transactionId"]) != transaction.number:
             raise ValueError("not that transaction")
         return transaction.number
 

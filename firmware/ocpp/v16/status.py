@@ -3,6 +3,7 @@
 from micropython import const
 
 from firmware.kernel.clock import iso8601
+from firmware.ocpp.errors import CallError
 
 # Which word (row) may be followed by which (column, in the order of the rows), for connectors > 0: the table of §4.9;
 # errata 3.20 adds Preparing -> Finishing.
@@ -220,3 +221,30 @@ class StatusReporter:
 def _meaning(payload):
     """Returns what a notification says, whenever it does; the status comes first."""
     return payload["status"], payload["errorCode"], payload.get("info"), payload.get("vendorErrorCode")
+
+
+class StatusSource:
+    """Sends what a StatusReporter has: a source of the Sender."""
+
+    def __init__(self, reporter, call, log):
+        self._reporter = reporter
+        self._call = call
+        self._log = log
+        self.report_all = reporter.report_all
+        self.resume = reporter.resume
+        self.pause = reporter.pause
+        self.wait_ms = reporter.wait_ms
+
+    async def send(self):
+        payload = self._reporter.next()
+        if payload is None:
+            return
+        try:
+            await self._call("StatusNotification", payload)
+        except CallError as exc:
+            self._log.warning("ocpp", "StatusNotification refused: %s", exc)
+        except OSError as exc:
+            self._log.info("ocpp", "StatusNotification: %s", exc)
+            self._reporter.failed(payload)
+            return
+        self._reporter.sent(payload)

@@ -14,8 +14,9 @@ from ocpp_bench import Peer
 
 from firmware.charging.station import Station
 from firmware.kernel.log import Log
+from firmware.ocpp.backend import outbox_state
 from firmware.ocpp.cursor import sequence_floor
-from firmware.ocpp.station_link import StationLink, outbox_state
+from firmware.ocpp.v16.version import build
 from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
@@ -78,9 +79,19 @@ class Bench:
             path,
         )
         self.connection = ScriptedConnection(backend)
-        self.link = StationLink(
-            self.station, self.connection, self.settings, self.clock, self.log, self.journal, path, tags
-        )  # fmt: skip
+        self.link = build(
+            self.connection,
+            path,
+            {
+                "station": self.station,
+                "settings": self.settings,
+                "clock": self.clock,
+                "log": self.log,
+                "journal": self.journal,
+                "tags": tags,
+                "maintenance": None,
+            },
+        )
         self._tasks = []
 
     async def run(self, ms):

@@ -1,0 +1,72 @@
+"""Heartbeats, and the time that the back-end tells in its answers (OCPP 1.6 §4.6)."""
+
+from firmware.kernel.clock import EARLIEST_PLAUSIBLE, read_time
+from firmware.ocpp.errors import CallError
+from firmware.store.settings import SettingError
+
+
+class Heartbeat:
+    """Keeps the heart beating while the station is registered: a source of the Sender.
+
+    `version` has heartbeat(), which returns (action, payload), and time_in(response), the text of a time or None.
+    """
+
+    def __init__(self, registration, version, call, settings, clock, log):
+        self._registration = registration
+        self._version = version
+        self._call = call
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._due_ms = None
+        self._interval_s = None  # as the back-end named it when it accepted the station
+
+    def accepted(self, interval_s):
+        """The interval of an accepting answer is that of the heartbeat, and of no other (§4.2)."""
+        if interval_s > 0:
+            try:
+                self._settings.set("HeartbeatInterval", interval_s, "system")
+            except (SettingError, OSError) as exc:
+                self._log.warning("ocpp", "interval not kept: %s", exc)
+            self._interval_s = interval_s  # the limits of the key are not those of the back-end
+        self.plan()
+
+    def setting_changed(self):
+        """HeartbeatInterval has another value."""
+        self._interval_s = None
+        if self._registration.accepted:
+            self.plan()
+
+    def plan(self):
+        """The next one comes after a whole interval."""
+        interval_s = self._interval_s or self._settings.get("HeartbeatInterval")
+        self._due_ms = self._clock.ms() + interval_s * 1000
+
+    def wait_ms(self):
+        if self._due_ms is None or not self._registration.current:
+            return None
+        return max(0, self._due_ms - self._clock.ms())
+
+    async def send(self):
+        self.plan()
+        action, payload = self._version.heartbeat()
+        try:
+            self.take_time(await self._call(action, payload))
+        except (CallError, OSError) as exc:
+            self._log.warning("ocpp", "%s: %s", action, exc)
+
+    def post(self, requested):
+        """Has one sent beside those that are due."""
+        action, payload = self._version.heartbeat()
+        requested.post(action, payload, self.take_time)
+
+    def take_time(self, response):
+        """Sets the clock to the time in an answer, unless that makes no sense."""
+        text = self._version.time_in(response)
+        if text is None:
+            return  # Schema.read() has logged why
+        unix, ms = read_time(text)
+        if unix >= EARLIEST_PLAUSIBLE:
+            self._clock.set_unix(unix, "ocpp", ms)
+        else:
+            self._log.warning("ocpp", "clock left alone: currentTime is %s", text)

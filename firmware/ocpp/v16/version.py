@@ -1,0 +1,150 @@
+"""OCPP 1.6 for the parts of this room that know no version, see backend.Backend, and how they are put together."""
+
+from micropython import const
+
+from firmware.charging.authorisation import INVALID, TokenInfo
+from firmware.ocpp.backend import Backend, outbox_state
+from firmware.ocpp.errors import CallError
+from firmware.ocpp.heartbeat import Heartbeat
+from firmware.ocpp.outbox import Outbox
+from firmware.ocpp.registration import Registrar, Registration
+from firmware.ocpp.requested import Requested
+from firmware.ocpp.sender import Sender
+from firmware.ocpp.v16.dispatch import Dispatcher, is_off
+from firmware.ocpp.v16.facts import Facts
+from firmware.ocpp.v16.identity import boot_notification, is_identity
+from firmware.ocpp.v16.meter_values import AlignedValues, TriggeredValues
+from firmware.ocpp.v16.rules import Rules
+from firmware.ocpp.v16.station_keys import fit_keys
+from firmware.ocpp.v16.status import StatusReporter, StatusSource
+from firmware.ocpp.v16.tokens import MAX_TOKEN, verdict
+from firmware.ocpp.waker import Waker
+from firmware.store.journal import BEGIN, END
+from firmware.store.statefile import StateFile
+
+# How long a user whose Authorize gets no answer keeps another user's from being sent.
+_PATIENCE_S = const(4)
+
+_IDLE = "Idle"
+
+
+class Transfers:
+    """What the back-end is told of file transfers. `offered`: False when the profile is switched off."""
+
+    def __init__(self, offered):
+        self.offered = offered
+        self.told = {}  # message -> status told last while a transfer goes on
+
+    def status(self, message):
+        """Returns the payload of a status message that was asked for: Idle unless something goes on (§4.4, §4.5)."""
+        return {"status": self.told.get(message, _IDLE)}
+
+
+class Ocpp16:
+    """Messages and verdicts of OCPP 1.6.
+
+    `vendors`: vendorId -> function(messageId or None, data or None) that answers its DataTransfer (§5.6) with (status,
+    data or None): Accepted, Rejected or UnknownMessageId.
+    """
+
+    def __init__(self, station, settings, log, dispatcher, vendors, maintenance):
+        self._station = station
+        self._settings = settings
+        self._log = log
+        self._dispatcher = dispatcher
+        self._maintenance = maintenance
+        self.vendors = vendors
+        self.handle = dispatcher.handle
+
+    is_identity = staticmethod(is_identity)
+
+    def boot(self):
+        return "BootNotification", boot_notification(self._settings)
+
+    def verdict(self, response):
+        return response.get("status"), response.get("interval") or 0
+
+    def heartbeat(self):
+        return "Heartbeat", {}
+
+    def time_in(self, response):
+        return response.get("currentTime")
+
+    async def authorize(self, call, token):
+        """§4.1"""
+        if not 0 < len(token) <= MAX_TOKEN:
+            return TokenInfo(INVALID)
+        try:
+            response = await call("Authorize", {"idTag": token}, None, _PATIENCE_S)
+        except CallError as exc:
+            raise OSError("Authorize: %s" % exc)
+        info = verdict(response)
+        return info if info and info.status else None
+
+    def delivered(self, record, response):
+        """The back-end has its say on the token of a transaction (§4.8, §4.10)."""
+        info = response and verdict(response)
+        if not info:
+            return  # what was decided before stands
+        if record.kind == BEGIN:
+            if not info.status:
+                # No word that says that the token may charge: whatever it is, that is not said.
+                self._log.warning("ocpp", "verdict on %s cannot be read: refused", record.token)
+                info.status = INVALID
+            self._station.start_confirmed(record.tx, info, record.token)
+        elif record.kind == END and info.status:
+            self._station.stop_confirmed(record.tx, info, record.token)
+
+    def accepted(self):
+        """Files that are to be transferred, or have been, are told of."""
+        if self._maintenance:
+            self._dispatcher.profile("FirmwareManagement").accepted()
+
+
+def build(connection, storage, parts):
+    """Returns the Backend of a station that speaks OCPP 1.6.
+
+    `storage` is the directory for everything durable. `parts` by name: station, settings, clock, log, journal, tags,
+    and maintenance, which transfers files, see firmware_management.py; with None that profile is not offered (§3.3).
+    Feature profiles get those that they name as `needs`, and what is made here.
+    """
+    station, settings, clock, log = parts["station"], parts["settings"], parts["clock"], parts["log"]
+    journal, maintenance, call = parts["journal"], parts["maintenance"], connection.call
+    transfers = Transfers(not is_off("FirmwareManagement", settings))
+    fit_keys(settings, station, maintenance)
+    parts = dict(parts)
+    dispatcher = Dispatcher(parts, settings)
+    version = Ocpp16(station, settings, log, dispatcher, {}, maintenance)
+    facts = Facts(journal, settings)
+    outbox = Outbox(journal, outbox_state(storage), facts, call, clock, log)
+    verdict_file = StateFile(storage + "/registered", log)
+    registration = Registration(verdict_file, lambda: _address(settings), clock, Rules.registration)
+    waker = Waker(clock)
+    statuses = StatusReporter(station, settings, clock, waker.wake)
+    registrar = Registrar(registration, version, call, log)
+    heartbeat = Heartbeat(registration, version, call, settings, clock, log)
+    requested = Requested(registration, call, log, waker.wake)
+    sender = Sender(connection, registrar, heartbeat, requested, StatusSource(statuses, call, log), waker)
+    backend = Backend(connection, version, registration, sender, outbox, settings)
+    parts.update(
+        {
+            "meter_values": TriggeredValues(station, facts, outbox),
+            "outbox": outbox,
+            "registration": registration,
+            "sender": sender,
+            "statuses": statuses,
+            "transfers": transfers,
+            "vendors": version.vendors,
+        }
+    )
+    registrar.serve(backend.answered)
+    station.sampled.connect(AlignedValues(station, journal, settings, registration, clock, log).keep)
+    # The back-end contradicts the list that it has sent (§3.5.2).
+    station.list_conflict.connect(lambda token: statuses.error(0, "LocalListConflict"))
+    station.backend = backend
+    return backend
+
+
+def _address(settings):
+    url = settings.get("CentralSystemUrl")
+    return url and url + "/" + settings.get("ChargePointId")
