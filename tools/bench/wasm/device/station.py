@@ -25,6 +25,7 @@ from firmware.kernel.log import Log
 from firmware.kernel.tasks import Supervisor
 from firmware.ocpp.target import Opener
 from tools.sim.world.clock import BoardClock
+from tools.sim.world.field import Field
 from tools.sim.world.meter_emulator import MeterBus
 from tools.sim.world.pn532_emulator import Pn532
 from tools.sim.world.world import UART_METER, UART_READER, World
@@ -208,7 +209,8 @@ backend = Backend()
 world = World(time.board_clock.ms, lambda name, fields: None)
 outlet = world.outlets[0]
 MeterBus(world.lines[UART_METER], world.timeline, world.outlets)
-reader = Pn532(world.lines[UART_READER], world.timeline)
+field = Field(world.timeline)
+Pn532(world.lines[UART_READER], world.timeline, field)
 machine.attach(world, lambda kind: None)
 network.attach(world)
 os.mkdir(_STORAGE)
@@ -267,7 +269,7 @@ def connect(app):
 
 def plug():
     outlet.plug(32)
-    reader.show(bytes.fromhex(_TOKEN))
+    field.show(bytes.fromhex(_TOKEN))
 
 
 def charge():
@@ -276,7 +278,7 @@ def charge():
 
 
 def take_card():
-    reader.show(bytes.fromhex(_TOKEN))
+    field.show(bytes.fromhex(_TOKEN))
 
 
 def unplug():
