@@ -8,6 +8,8 @@ Only what a station was provisioned with counts whatever the declaration says.
 
 import json
 
+from micropython import const
+
 from firmware.kernel.signal import Signal
 from firmware.store.declaration import redeclared
 from firmware.store.slots import Slots
@@ -17,6 +19,7 @@ from firmware.store.wear import Wear
 __all__ = ("InvalidValue", "ReadOnlySetting", "SettingError", "Settings", "UnknownSetting", "to_text")
 
 _VERSION = 1
+_MOST_TYPED = const(32)  # a station that charges asks for 20 again and again, one that starts for 50 once
 _LONGEST = 500  # characters, OCPP 1.6 §6.7 (ChangeConfiguration.req)
 _NEEDS = ("", "reconnect", "reboot")
 
@@ -49,7 +52,7 @@ class Settings:
         self._slots = Slots(path, log, self.wear)
         self._verbatim = ()  # names that were provisioned with a value which is not allowed otherwise
         self._ignored = set()  # names whose stored value is not allowed, as the log knows
-        self._typed = {}  # name -> value that runs, of those that were asked for
+        self._typed = {}  # name -> value that runs, of some that were asked for
         self._judges = []  # (names, function), see judge()
         self._untold = []  # names whose new values nobody has been told yet
         self.changed = Signal()
@@ -86,6 +89,8 @@ class Settings:
         if value is None:
             row = self._found(name)
             value = self._effective(row)
+            if len(self._typed) == _MOST_TYPED:
+                self._typed.clear()
             self._typed[row.name] = value
         return list(value) if isinstance(value, tuple) else value
 
