@@ -21,8 +21,11 @@ import pytest
 from tools.mutants import plugin
 from tools.mutants.plugin import ROOT
 
-# Only the unit tests: the property tests take minutes, and the slowest are left out anyway.
-_FILES = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "unit").glob("test_*.py"))]
+# Not the property tests, the table of all faults and the month of cuts: they take minutes, and the slowest are left out
+# anyway.
+_TOO_LONG = ("test_fault_matrix.py", "test_soak.py")
+_TESTS = [path for path in sorted((ROOT / "tests" / "unit").glob("test_*.py")) if path.name not in _TOO_LONG]
+_FILES = [str(path.relative_to(ROOT)) for path in _TESTS]
 _OPTIONS = ["-q", "--no-header", "-p", "tools.mutants.plugin", "-p", "no:xdist", "-p", "no:cacheprovider", "--tb=line"]
 _MEMORY = 4 << 30  # a mutant that never stops to collect is ended, not the computer
 _AT_LEAST_S = 60  # a mutant that hangs is killed after this and some times of what its tests take
