@@ -89,6 +89,7 @@ class Connector:
         self._requested_ms = 0  # since when a reading for the begin of the transaction is wanted
         self._answer_ms = 0  # when the offer or the request changed last
         self._asked = 0
+        self._offered_ma = 0
         self._info = ""
         changed = self._evse_changed  # one object for all of them
         for signal in (evse.state_changed, evse.contactor_changed, evse.limit_changed, evse.pilot_changed):
@@ -355,9 +356,11 @@ class Connector:
         # Without a vehicle there is no cable rating, and nothing is kept from anybody.
         paused = session != RUNNING or self.transaction.suspended or (evse.connected and evse.limit[0] == 0)
         asked = (not paused) + 2 * evse.vehicle_ready
-        if asked != self._asked or evse.waking:
+        # An offer that comes back has to be answered, too, whatever had withdrawn it (a change of phases, a fault).
+        if asked != self._asked or evse.waking or (evse.offered_ma and not self._offered_ma):
             self._asked = asked
             self._answer_ms = now
+        self._offered_ma = evse.offered_ma
         settling = now - self._answer_ms < _SETTLE_MS
         word = status_word(
             session,

@@ -241,10 +241,14 @@ async def test_a_cable_that_stays_goes_on_after_the_change_of_phases():
     """The other side of V5."""
     for socket in (True, False):
         place = Place(SiteEvse, socket)
+        words = []
+        place.station.status_changed.connect(lambda n, status, words=words: words.append(status.state) if n else None)
         transaction = await _blind(place, False)
-        await place.run(62_000)
+        assert await place.until(lambda p=place: p.evse.offered_ma, 70_000)
+        await place.run(1_500)  # a vehicle may take 2 s to answer: that is no suspension of its own
         place.evse.set_state("C")
         assert await place.until(lambda p=place: p.evse.charging, 40_000) and place.transaction is transaction
+        assert words[-2:] == ["SuspendedEVSE", "Charging"], words
         await place.leaves()
 
 
