@@ -2,7 +2,9 @@
 """dial() on either interpreter: without leaks when it fails or is cancelled."""
 
 import asyncio
+import socket
 import sys
+from errno import EINPROGRESS
 
 from micropython import const
 
@@ -30,9 +32,6 @@ async def _open(url, ssl, resolve):
 
     It needs the address as getaddrinfo() gave it: the ports do not agree on what one looks like.
     """
-    import socket
-    from errno import EINPROGRESS
-
     if resolve:
         family, kind, protocol, _, address = (await resolve(url.host, url.port))[0]
     else:

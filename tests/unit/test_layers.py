@@ -151,3 +151,27 @@ def test_what_lives_on_refers_to_nothing_that_only_builds_the_station():
             assert not [other for other in wanted if only_builds(other)], path
         waiting += wanted
     assert len(living) > 50 and "firmware.fitting" in living
+
+
+def test_imports_stand_at_the_top():
+    """Whole features are loaded late by the tables of their packages; only what builds the station is dropped again."""
+    builds = {ROOT / "main.py", ROOT / "firmware" / "app.py"}
+    found = []
+    for path, source in [*sources(), (ROOT / "main.py", (ROOT / "main.py").read_text())]:
+        for function in ast.walk(ast.parse(source)):
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and path not in builds:
+                found += [path for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert not found
+
+
+def test_every_feature_that_is_loaded_late_is_there():
+    """The tables behind __getattr__: each name is defined in the module that its row names."""
+    tables = 0
+    for path, source in sources():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_FEATURES":
+                tables += 1
+                for name, module in ast.literal_eval(node.value).items():
+                    defined = ast.parse((path.parent / f"{module}.py").read_text()).body
+                    assert name in {getattr(item, "name", None) for item in defined}, (path, name)
+    assert tables >= 5
