@@ -12,6 +12,7 @@ import os
 
 from firmware.drivers import meter_models
 from firmware.evse.limits import MIN_PILOT_MA
+from firmware.ocpp.v16.measurands import MEASURANDS, resolve
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import SettingError, Settings, to_text
 
@@ -21,6 +22,7 @@ _LONGEST = 16_384  # characters of the file
 _KEYS = ("board", "hw", "settings")
 _HW = ("connectors", "cable", "max_a", "phases")
 _NO_BOARDS = ("__init__", "board", "contacts")  # other modules of firmware/boards
+_MEASURAND_LISTS = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData"
 _SHOWN = 24  # characters of a wrong value in a message
 _NOWHERE = "/nowhere/settings"  # nothing is stored in the settings that only check
 _TRUE = ("1", "yes", "on", "y", "ja")
@@ -194,6 +196,7 @@ class Factory:
         count = self.hw.get("connectors", layout.get("fitted", len(layout["connectors"])))
         scratch.declare("NumberOfConnectors", low=count, high=count)
         scratch.judge("MeterModel MeterRegisters", _check_meter)
+        scratch.judge(_MEASURAND_LISTS, _check_measurands)
         if not all(parts.get("proximity") for parts in layout["connectors"][:count]):
             scratch.judge("CableFixed", _check_fixed)
         return scratch
@@ -287,6 +290,15 @@ def _check_meter(name, text):
             raise ValueError("unknown meter %s: %s" % (_shown(text), hint))
 
 
+def _check_measurands(name, items):
+    """What the meter that is fitted has, nobody knows here."""
+    for item in items:
+        try:
+            resolve(item)
+        except ValueError:
+            raise ValueError("unknown measurand %s: %s" % (_shown(item), _hint(item, MEASURANDS) or "see docs/ocpp.md"))
+
+
 def _check_fixed(name, fixed):
     if not fixed:
         raise ValueError("true: this board has no proximity contact for a socket")
@@ -323,6 +335,8 @@ def _hint(word, known):
 
 
 def _shown(value):
+    if value is None:
+        return "null"
     text = value if isinstance(value, str) else to_text(value) if isinstance(value, bool) else str(value)
     return '"%s"' % text[:_SHOWN] if isinstance(value, str) else text[:_SHOWN]
 

@@ -114,6 +114,7 @@ class Access:
             in_use = [c for c in served if c.transaction or c.owner]
             place = self._place(served, True, token) if in_use else await self._turn(served, token)
             if not (place and self._may_start()) and not in_use:
+                self._authoriser.refuse(token)  # without it the user would wait for a light that never comes
                 return "refused"
             return await self._checked(token, served, in_use, place)
         finally:

@@ -89,7 +89,6 @@ class Answers:
             while self._inbound:
                 call = self._inbound[0]
                 await self._answer(call, None)
-                self._protocol.done(call)
                 self._inbound.pop(0)
                 self._room.set()
         except (OSError, MemoryError) as exc:
@@ -104,10 +103,10 @@ class Answers:
         try:
             await self._answer(call, message)
         except (OSError, MemoryError) as exc:
+            self._protocol.done(call)
             self._unsent(exc)
         finally:
             message.discard()
-            self._protocol.done(call)
             if self._large is message:
                 self._large = self._large_server = None
 
@@ -117,6 +116,8 @@ class Answers:
 
     async def _answer(self, call, message):
         text, follow_up = await self._text_of_answer(call, message)
+        # Who has read the answer may use its id again, and that may come before send() has returned.
+        self._protocol.done(call)
         if type(text) is tuple:
             await self._socket.send_pieces(*text)
         else:

@@ -2,6 +2,10 @@
 
 import asyncio
 
+from micropython import const
+
+_LONGEST_MS = const(86_400_000)  # the board's ticks, and so asyncio.sleep(), reach 2**29 ms: 6.2 days
+
 
 class Waker:
     """An event that one task waits for; unlike asyncio's timeouts the deadline is one of the station's clock."""
@@ -15,10 +19,13 @@ class Waker:
         self._event.set()
 
     async def wait(self, ms=None):
-        """Returns after wake() or after `ms` milliseconds (None: only after wake())."""
+        """Returns after wake() or after `ms` milliseconds (None: only after wake()), at the latest after a day.
+
+        Who waits for longer looks at the clock and waits again.
+        """
         alarm = None
         if ms is not None:
-            alarm = asyncio.create_task(self._ring(ms))
+            alarm = asyncio.create_task(self._ring(min(ms, _LONGEST_MS)))
         try:
             await self._event.wait()
         finally:

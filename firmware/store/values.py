@@ -2,6 +2,9 @@
 names the functions that check the rest.
 """
 
+from micropython import const
+from uwebsockets.url import parse as parse_url
+
 _BOOLS = {"true": True, "false": False}
 
 # Units that people write behind a number, and those with a thousandfold that they think in.
@@ -10,6 +13,7 @@ _SMALL_UNITS = ("mA", "mV", "ms")
 
 _ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
 _HEX = "0123456789abcdefABCDEF"
+_SHORTEST_WPA = const(8)  # characters of a passphrase (IEEE 802.11-2020, J.4.1)
 
 
 class SettingError(ValueError):
@@ -59,6 +63,8 @@ def check_range(row, value):
     if not row.low <= value <= row.high:
         allowed = "%d..%d" % (row.low, row.high)
         if row.choices:
+            if row.low == row.high:
+                allowed = str(row.low)
             allowed = ", ".join([str(choice) for choice in row.choices]) + " or " + allowed
         if row.unit:
             allowed += " " + row.unit
@@ -114,6 +120,19 @@ def backend_url(text):
     """Checks CentralSystemUrl; the station appends "/" and ChargePointId to it (OCPP-J 1.6 §3.1.1)."""
     if text and not text.lower().startswith(("ws://", "wss://")):
         raise ValueError("not a ws:// or wss:// address")
+    if text:
+        parse_url(text)
 
 
-CHECKS = {"phase_rotation": phase_rotation, "authorization_key": authorization_key, "backend_url": backend_url}
+def wifi_password(text):
+    """Checks WifiPassword: WPA wants 8 characters at least; none for an open network."""
+    if 0 < len(text) < _SHORTEST_WPA:
+        raise ValueError("fewer than %d characters" % _SHORTEST_WPA)
+
+
+CHECKS = {
+    "phase_rotation": phase_rotation,
+    "authorization_key": authorization_key,
+    "backend_url": backend_url,
+    "wifi_password": wifi_password,
+}

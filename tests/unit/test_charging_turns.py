@@ -40,6 +40,8 @@ class Scene:
         self.bench = Bench(connectors)
         self.backend = self.bench.station.backend = SlowBackend(self.bench.clock, **delays)
         self.outcomes = {}
+        self.told = []  # (token, status): what the light shows
+        self.bench.station.token_checked.connect(lambda token, status, source: self.told.append((token, status)))
 
     async def card(self, token, ms=500):
         asyncio.create_task(self._show(token))
@@ -96,6 +98,7 @@ async def test_o12_who_has_plugged_in_is_not_robbed():
             bench.plug()
         await scene.card("B", 5_000)
         assert scene.outcomes == {"B": "refused"} and scene.backend.asked == ["A"]
+        assert scene.told == [("B", "Invalid")]
         scene.backend.answer("A")
         await bench.run()
         assert scene.users() == ["A"]

@@ -493,6 +493,27 @@ async def test_id_that_is_in_use():
     bench.peer.close()
 
 
+async def test_an_id_comes_again_as_soon_as_its_answer_is_read():
+    """O9: a back-end that uses one id for all its calls, and reads the answer before our send() has returned."""
+    bench = Bench()
+    waiting = []
+    plain = bench.peer._answers._socket.send
+
+    async def send(text):
+        await plain(text)
+        if len(bench.sent) == 1:
+            waiting.append(asyncio.create_task(bench.peer.receive(json.dumps(reset("7")))))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    bench.peer._answers._socket.send = send
+    await bench.receive(reset("7"))
+    await waiting[0]
+    await settle()
+    assert [message[0] for message in bench.sent] == [3, 3], bench.sent
+    bench.peer.close()
+
+
 async def test_flood_of_calls_is_slowed_down_not_lost():
     bench = Bench()
     gate = asyncio.Event()

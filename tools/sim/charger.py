@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAP = ("-X", "heapsize=16M")
 RESTART_CODES = (64, 65, 66)  # soft reset, hard reset, watchdog or update
 
-_START_S = 10
+_START_S = 20
 _STOP_S = 5
 _EVENT_S = 5
 _SHOWN_EVENTS = 15

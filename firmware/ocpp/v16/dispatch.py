@@ -91,6 +91,6 @@ class Dispatcher:
         for profile, name, actions in ACTIONS:
             if action in actions:
                 if name is None or (is_off(profile, self._settings) and action not in _ANSWERED_WHEN_OFF):
-                    raise CallError(NOT_SUPPORTED, "profile %s is not there" % profile)
+                    raise CallError(NOT_SUPPORTED, "profile %s is not supported" % profile)
                 return getattr(self.profile(name), method_name(action))
         raise CallError(NOT_IMPLEMENTED, "unknown action")

@@ -40,6 +40,8 @@ _MEASURANDS = {
     "Temperature": "temperature_dc",
 }
 
+MEASURANDS = tuple(_MEASURANDS)  # that a list of measurands may name
+
 # What such a name ends with -> (unit of the measurand, its decimals). Frequency has no unit in 1.6: it is in hertz
 # (errata 3.86). The schemas spell the Celsius of stations "Celcius" (OCPP-J errata 2.1 keeps it so).
 _UNITS = {"wh": ("Wh", 0), "w": ("W", 0), "ma": ("A", 3), "mv": ("V", 3), "mhz": (None, 3), "dc": ("Celcius", 1)}
