@@ -45,7 +45,8 @@ class Mutant:
     @property
     def key(self):
         """Names a mutant in a list that outlives changes elsewhere in the file."""
-        return f"{self.path}|{self.where}|{self.old} -> {self.new}"
+        old = " ".join(self.old.split())
+        return f"{self.path}|{self.where}|{old} -> {self.new}"
 
     def __str__(self):
         return f"{self.path}:{self.line} {self.where}: {self.old} -> {self.new}"
@@ -93,8 +94,10 @@ class _Finder(ast.NodeVisitor):
     # -- what is changed
 
     def _scope(self, node):
+        """Default values of arguments stay as they are: most callers give their own."""
         self._names.append(node.name)
-        self.generic_visit(node)
+        for child in node.body:
+            self.visit(child)
         self._names.pop()
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _scope
