@@ -10,6 +10,7 @@ from micropython import const
 from firmware.charging.status import (
     AVAILABLE,
     DONE,
+    FAULTED,
     IDLE,
     RUNNING,
     SUSPENDED_EVSE,
@@ -376,7 +377,9 @@ class Connector:
         )
         info = self.transaction.info if session == RUNNING else self._info if session == DONE else ""
         # The info beside a fault is the fault's.
-        if word == SUSPENDED_EVSE and not info and not self.transaction.suspended and not self.faulted:
+        if word == FAULTED:
+            info = ""
+        elif word == SUSPENDED_EVSE and not info and not self.transaction.suspended and not self.faulted:
             milliamps, slot = evse.limit
             if not milliamps and slot != "none":
                 info = "%s limit below 6 A" % slot  # less than a pilot can signal, IEC 61851-1 table A.7

@@ -491,6 +491,19 @@ async def test_a_limit_below_6_amperes_is_said_in_the_status():
         assert (connector.status.state, connector.status.info) == ("Charging", "")
 
 
+async def test_unplugging_a_faulted_connector_is_no_news_of_its_fault():
+    """Faulted stays Faulted, with the fault's own words."""
+    bench = Bench()
+    await bench.charging()
+    told = []
+    bench.evse.raise_fault("overtemperature")
+    await bench.run(1_000)
+    bench.station.status_changed.connect(lambda n, status: told.append((status.state, status.info)) if n else None)
+    bench.unplug()
+    await bench.run(5_000)
+    assert told == [] and bench.transaction is None and bench.word == "Faulted"
+
+
 async def test_the_pause_after_a_fault_does_not_hide_what_the_fault_is():
     """V8: the pause is a limit, and its words would stand where those of the fault belong."""
     bench = Bench()
