@@ -153,7 +153,7 @@ class Machine:
         out.cp_connected = True
         out.rcd_test = False
         self.offered_ma = 0
-        self._duty_at = self._disturbed_until = now_ms
+        self._duty_at = now_ms
         self.reclosing.troubled(False, now_ms)
         self.reclosing.step(False, now_ms)
 
@@ -243,16 +243,11 @@ class Machine:
         self._see_blind(now_ms)
 
     def _vehicle_moved(self, now_ms):
-        state = self.pilot.state
-        if state == "A":
-            self._diode_samples = 0
+        if self.pilot.state == "A":
             self._withdrawn_at = None
             self.reclosing.unplugged(now_ms)
             self.supervision.rcd.unplugged()
-            if self.lock:
-                self.lock.retry()  # nobody's cable stays caught because its lock once gave up
-        elif state == "D" or state == "E":
-            self._diode_samples = 0
+            self.lock.retry()  # nobody's cable stays caught because its lock once gave up
 
     def _see_diode(self, low, now_ms):
         duty = self.outputs.duty
@@ -260,7 +255,7 @@ class Machine:
         # The sample after a change still shows part of the time before it.
         if duty == STEADY or state == "A" or state == "E" or now_ms - self._duty_at < PILOT_SETTLE_MS:
             if duty == STEADY:
-                self._diode_samples = 0
+                self._diode_samples = 0  # every offer begins here, and so does the counting
             self._diode.see(False, now_ms)
             return
         present = diode_present(low)

@@ -27,7 +27,8 @@ def test_a_plug_that_is_pulled_while_the_pilot_is_cut_is_seen_by_its_proximity_c
         assert bench.machine.pilot.connected
         bench.unplug()
         took = bench.until(lambda bench=bench: not bench.machine.pilot.connected, 5_000)
-        assert took is not None and 1_000 <= took <= 1_500  # a contact that chatters is no vehicle that goes
+        # A contact that chatters is no vehicle that goes: 1 s, after the 100 ms that the rating takes.
+        assert took == 20 + 100 + 1_000
         assert bench.machine.state == "A" and bench.faults.unplugged
         # The change is made at once, and the next vehicle finds a pilot.
         assert bench.until(lambda bench=bench: not _blind(bench), 1_000) is not None
@@ -35,6 +36,37 @@ def test_a_plug_that_is_pulled_while_the_pilot_is_cut_is_seen_by_its_proximity_c
         bench.plug()
         bench.run(500)
         assert bench.machine.state == "B" and bench.machine.pilot.connected
+
+
+def test_who_goes_while_the_pilot_is_cut_has_gone_for_every_part():
+    bench = Bench(pilot_switch=True)
+    _cut(bench)
+    bench.unplug()
+    assert bench.until(lambda: bench.out.rcd_test, 1_500) is not None, "the return to A is the time for a self-test"
+
+
+def test_a_plug_whose_contact_was_open_before_the_pilot_was_cut_has_its_second_too():
+    bench = Bench()
+    bench.plug()
+    bench.run(500)
+    bench.inputs.proximity_ohm = None
+    bench.run(5_000)
+    assert bench.machine.pilot.connected and bench.names == ["pp_invalid"]
+    bench.machine.available = False
+    bench.run(900)
+    assert bench.out.duty == STATE_F and bench.machine.pilot.connected
+    bench.run(200)
+    assert not bench.machine.pilot.connected
+
+
+def test_a_pilot_that_cannot_be_measured_is_no_fault_while_nobody_measures_it():
+    bench = Bench()
+    bench.sampled = False
+    bench.run(200)
+    assert bench.names == ["cp_open"]
+    bench.machine.available = False
+    bench.run(1_500)
+    assert bench.names == [] and bench.out.duty == STATE_F
 
 
 def test_a_proximity_contact_that_chatters_is_no_vehicle_that_goes():

@@ -414,6 +414,35 @@ def test_the_next_vehicle_does_not_wait_for_the_last_one():
     assert bench.closes(3_000) is not None
 
 
+def test_the_next_vehicle_does_not_wait_for_the_pause_of_the_last_one():
+    """The 3 s of A.6 seq. 10.1 are those of the vehicle whose offer was withdrawn."""
+    bench = Bench()
+    bench.charge()
+    bench.machine.permitted = False
+    bench.run(200)
+    bench.unplug()
+    bench.run(500)
+    bench.plug()
+    bench.machine.permitted = True
+    assert bench.until(lambda: bench.pwm, 500) is not None
+
+
+def test_a_pilot_is_believed_75_ms_after_state_f():
+    """Its capacitor and the sampling: what is measured before shows part of the -12 V."""
+    bench = Bench()
+    bench.machine.available = False
+    bench.run(1_000)
+    bench.machine.available = True
+    bench.step()
+    assert bench.out.duty == STEADY
+    bench.sampled = False  # seen as cp_open when it has been measured for 55 ms
+    for ms in (74, 1, 54):
+        bench.step(ms)
+        assert bench.names == [], ms
+    bench.step(1)
+    assert bench.names == ["cp_open"]
+
+
 def test_nothing_closes_at_power_on_with_a_vehicle_in_c():
     """A station must not charge for a moment because a vehicle was plugged in when the power came."""
     bench = Bench(start=False)
