@@ -43,7 +43,6 @@ class LockSupervision:
             self._wanted = wanted
             self._tries = 0
             self.failed = False
-            self._contrary_since = None
             self._drive(wanted, now_ms)
         elif self._again:
             self._tries = 0
@@ -63,7 +62,6 @@ class LockSupervision:
             if wanted and now_ms - self._contrary_since < _LOST_MS:
                 return
             self.confirmed = False
-            self._contrary_since = None
             self._since = now_ms
         if not self.failed:
             self._try(wanted, now_ms)

@@ -43,6 +43,22 @@ def test_no_lock_is_a_confirmed_one():
     lock.wanted, lock.closed = True, None
     assert lock.step(0) == (False, True, False)
     assert lock.step(10_000) == (False, True, False)
+    lock.closed = False  # one whose contact is read for the first time
+    assert lock.step(10) == (True, True, False)
+    assert lock.step(250) == (True, False, False)
+
+
+def test_a_bolt_that_is_out_at_power_on_has_three_pulls():
+    lock = _Lock(True)
+    lock.wanted = False
+    assert lock.gives_up() == [1_000, 700, 1_000, 700, 1_000]
+
+
+def test_another_wish_has_all_its_tries_whatever_the_contact_shows():
+    lock = _Lock()
+    for wanted in (True, False, True):
+        lock.wanted, lock.closed = wanted, not wanted
+        assert lock.gives_up() == [1_000, 700, 1_000, 700, 1_000]
 
 
 def test_three_tries_of_1000_ms_with_700_ms_between_them():
