@@ -304,7 +304,7 @@ class Machine:
     def _offer(self, inputs, now_ms):
         """Decides about the pilot: duty cycle and switch."""
         milliamps = self._offerable()
-        duty = duty_for(milliamps) if milliamps else STEADY
+        duty = duty_for(milliamps)
         self.wakeup.step(self.wake_up and milliamps > 0, self.vehicle_ready, self.outputs.close, now_ms)
         action = self.wakeup.action
         cut = self.phase_switch.cuts
