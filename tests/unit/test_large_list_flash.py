@@ -60,7 +60,7 @@ class Back:
             await asyncio.sleep(0)
             if turn:
                 turn()
-        while self.spool.leaving:  # the files of the message go one by one
+        for _ in range(200):  # the files of the message go one by one, after the answer
             await asyncio.sleep(0)
         return self.answers.pop()
 
