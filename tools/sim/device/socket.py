@@ -16,6 +16,7 @@ _RESET = struct.pack("ii", 1, 0)  # linger 0: close() sends a reset, and the pee
 class _Net:
     up = True
     sockets = []
+    places = []  # who waits for a socket that broke waits for its number, which nothing else may get meanwhile
 
 
 def socket(*options):
@@ -30,11 +31,14 @@ def socket(*options):
 def set_network(up):
     """Takes the network down, or up again. Listening sockets stay."""
     _Net.up = up
+    while up and _Net.places:
+        _Net.places.pop().close()
     if not up:
         for known in _Net.sockets:
             if known.fileno() >= 0 and _connected(known):
                 known.setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
                 known.close()
+                _Net.places.append(usocket.socket())
 
 
 def _connected(known):
