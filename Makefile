@@ -15,7 +15,8 @@ run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
 
 test: lint  ## lint, then the whole suite on CPython and on MicroPython (WORKERS=N: tests at a time)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/unit tests/property
+	$(BIN)/python -m pytest tests/system  # in real time: one charger at a time, or it waits for the other's processor
 
 coverage: $(DEVELOPMENT)  ## which lines the tests on CPython reach; three times as slow as without
 	$(BIN)/python -m coverage run -m pytest tests/unit tests/property -k "not micropython"
