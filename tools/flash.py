@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tools.docs.pages import ROOT, prepare_imports
 
+_ATTEMPTS = 3
 _TIMEOUT_S = 120
 
 
@@ -28,7 +29,14 @@ class FactoryError(ValueError):
 def mpremote(port: str, *commands: str) -> None:
     """Runs mpremote commands on the board at `port`; raises CalledProcessError when one fails."""
     command = [sys.executable, "-m", "mpremote", "connect", port, *commands]
-    subprocess.run(command, check=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
+    # A station that is interrupted at a bad moment does not give its prompt: asked again it does.
+    for attempt in range(_ATTEMPTS):
+        try:
+            subprocess.run(command, check=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
+            return
+        except subprocess.TimeoutExpired:
+            if attempt + 1 == _ATTEMPTS:
+                raise
 
 
 def mistakes_in(factory: Path) -> list[str]:

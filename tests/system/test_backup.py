@@ -9,9 +9,6 @@ from tools.flash import flash
 from tools.image import build
 from tools.sim.serial_board import SerialBoard
 
-# mpremote now and then waits for a raw REPL that the interrupted station does not give: to be mended.
-pytestmark = pytest.mark.skip(reason="mpremote hangs now and then on the simulated serial board")
-
 _PASSPHRASE = "correct horse"
 
 

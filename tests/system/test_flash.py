@@ -5,14 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tools.flash import flash
 from tools.image import build
 from tools.sim.serial_board import SerialBoard
-
-# mpremote now and then waits for a raw REPL that the interrupted station does not give: to be mended.
-pytestmark = pytest.mark.skip(reason="mpremote hangs now and then on the simulated serial board")
 
 _TAG = "04A1B2C3"
 _PERIOD = {"startPeriod": 0, "limit": 16}
