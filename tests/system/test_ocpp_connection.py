@@ -48,6 +48,23 @@ def test_a_network_that_goes_takes_the_link_with_it_and_brings_it_back(csms, cha
     assert csms.violations == []
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_network_that_goes_at_any_moment_is_seen_at_once(charger_at, tmp_path, tls):
+    # The link may just be reading, writing or waiting: wherever it is, it must not wait for what is no more.
+    authority = Authority(tmp_path) if tls else None
+    with CentralSystem(ssl=authority.context if authority else None) as csms:
+        charger = charger_at(rate=20, **(secured(csms, authority) if tls else {"url": csms.url}))
+        charger.wait_boot()
+        for number in range(20):
+            csms.wait_connected()
+            (charger.plug, charger.unplug)[number % 2]()  # something to say
+            time.sleep(number / 400)  # another moment each time
+            charger.network(False)
+            until(lambda: charger.state()["ws"] == "down")
+            charger.network(True)
+            charger.command("ws", action="connect")
+
+
 def test_http_errors_are_tried_again(csms, charger_at):
     # trap 7, OCPP-J errata 3.3: 404 is an identity that the server does not know yet
     csms.policy.refuse = 404

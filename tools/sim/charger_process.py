@@ -293,8 +293,6 @@ class Charger:
     def set_network(self, up):
         self.world.network_up = up
         socket.set_network(up)
-        if not up:
-            core._io_queue.wake_all()
 
     def preload(self, token, status, expiry, parent):
         from firmware.charging.authorisation import TokenInfo

@@ -1,22 +1,21 @@
 # `socket` of the unix port with a network that can go down. MIT license.
 """The unix port's sockets. While the network is down there are none to be had, and those in use have broken."""
 
-import struct
-
 import usocket
 from micropython import const
 from usocket import *  # noqa: F403
-from usocket import SO_LINGER, SOL_SOCKET
 
 _EHOSTUNREACH = const(113)
 _EPIPE = const(32)
-_RESET = struct.pack("ii", 1, 0)  # linger 0: close() sends a reset, and the peer sees a connection that broke
+
+# connect(2) to an address without family ends a connection and leaves its socket open: the peer sees a reset, who waits
+# for the socket is woken, and what is done with it fails, as after a time-out of the TCP stack on a board.
+_NOWHERE = bytes(16)
 
 
 class _Net:
     up = True
     sockets = []
-    places = []  # who waits for a socket that broke waits for its number, which nothing else may get meanwhile
 
 
 def socket(*options):
@@ -31,14 +30,10 @@ def socket(*options):
 def set_network(up):
     """Takes the network down, or up again. Listening sockets stay."""
     _Net.up = up
-    while up and _Net.places:
-        _Net.places.pop().close()
     if not up:
         for known in _Net.sockets:
             if known.fileno() >= 0 and _connected(known):
-                known.setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
-                known.close()
-                _Net.places.append(usocket.socket())
+                known.connect(_NOWHERE)
 
 
 def _connected(known):

@@ -85,11 +85,6 @@ def install(clock):
             else:
                 self.poller.modify(stream, select.POLLOUT if waiting[0] is None else select.POLLIN)
 
-        def wake_all(self):
-            """Makes every task ready that waits for a stream: each finds out by itself what became of it."""
-            for stream in [waiting[2] for waiting in self.map.values()]:
-                self.wake(stream, select.POLLERR)
-
     core.ticks = ticks
     core.ticks_add = lambda start, delta: start + delta
     core.ticks_diff = lambda end, start: end - start
