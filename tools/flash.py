@@ -14,9 +14,6 @@ from pathlib import Path
 
 from tools.docs.pages import ROOT, prepare_imports
 
-_ATTEMPTS = 3
-_TIMEOUT_S = 120
-
 
 class FactoryError(ValueError):
     """The factory file is wrong; `mistakes` are lines of text."""
@@ -28,15 +25,7 @@ class FactoryError(ValueError):
 
 def mpremote(port: str, *commands: str) -> None:
     """Runs mpremote commands on the board at `port`; raises CalledProcessError when one fails."""
-    command = [sys.executable, "-m", "mpremote", "connect", port, *commands]
-    # A station that is interrupted at a bad moment does not give its prompt: asked again it does.
-    for attempt in range(_ATTEMPTS):
-        try:
-            subprocess.run(command, check=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
-            return
-        except subprocess.TimeoutExpired:
-            if attempt + 1 == _ATTEMPTS:
-                raise
+    subprocess.run([sys.executable, "-m", "mpremote", "connect", port, *commands], check=True, stdin=subprocess.DEVNULL)
 
 
 def mistakes_in(factory: Path) -> list[str]:

@@ -24,7 +24,9 @@ def power_on(arguments):
 
     import tools.sim.config as configuration
     from tools.sim.charger_process import Charger
+    from tools.sim.signals import open_signals
 
+    signals = open_signals()
     host, _, port = arguments["control"].rpartition(":")
     vfs.mount(vfs.VfsPosix(), _HOST)
     config = configuration.load(arguments["config"])
@@ -40,7 +42,18 @@ def power_on(arguments):
     sys.path[:] = ["", ".frozen", "/lib"]
     for task in charger.background():
         asyncio.create_task(task)
+    if signals:
+        asyncio.create_task(_interrupt(signals))
     return charger
+
+
+async def _interrupt(signals):
+    """Ends the program when Ctrl-C has come. The unix port would do it in the middle of a collection, too, after which
+    its heap stays locked; a board waits for a safe moment."""
+    from asyncio import core
+
+    yield core._io_queue.queue_read(signals)
+    raise KeyboardInterrupt
 
 
 def watch(charger):

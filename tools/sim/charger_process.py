@@ -204,17 +204,11 @@ class Charger:
 
     async def _watch_parent(self):
         """A process that has ended, however, takes its charger with it."""
-        come = select.poll()
-        come.register(sys.stdin, select.POLLIN)
-        while not come.poll(0):
-            yield core._io_queue.queue_read(sys.stdin)
+        yield core._io_queue.queue_read(sys.stdin)
         self.kill()
 
     async def _watch_signals(self, signals):
-        come = select.poll()
-        come.register(signals, select.POLLIN)
-        while not come.poll(0):  # a network that goes down wakes everybody who waits for a stream
-            yield core._io_queue.queue_read(signals)
+        yield core._io_queue.queue_read(signals)
         self.end_soon("exit", "signal")
 
     async def _watch_watchdog(self):
