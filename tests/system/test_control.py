@@ -140,15 +140,9 @@ def test_a_client_that_does_not_read_is_dropped_and_holds_nobody(shared):
             slow.sendall(b'{"id":1,"cmd":"state"}\n')
     except OSError:
         pass  # dropped, or no longer listened to
-    worst = 0
     for _ in range(20):
-        began = time.monotonic()
-        shared.state()
-        worst = max(worst, time.monotonic() - began)
-    assert worst < 1
+        assert timed(shared.process.pid, shared.state)[1] < REPLY_S
     slow.close()
-    # What the client left to be thrown away may cost one reply a collection.
-    assert min(timed(shared.process.pid, shared.state)[1] for _ in range(5)) < REPLY_S
 
 
 def test_events_go_to_subscribers_only(shared):

@@ -147,6 +147,7 @@ class Server:
                     line, pending = pending.split(b"\n", 1)
                     if line.strip() and not skipping:
                         client.send(json.dumps(self._reply(client, line)) + "\n")
+                        await asyncio.sleep(0)  # the firmware has its turn between two requests
                     skipping = False
                 if len(pending) > _MAX_LINE:
                     if not skipping:
