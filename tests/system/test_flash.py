@@ -63,7 +63,7 @@ def test_a_flashed_board_boots_from_its_own_flash_and_registers(tmp_path, csms):
         control.command("plug", connector=1, cable_a=32)
         csms.expect("StatusNotification", connectorId=1, status="Preparing")
         control.close()
-        assert json.loads(mpremote(board, "resume", "fs", "cat", ":manifest.json")) == manifest
+        assert json.loads(mpremote(board, "resume", "fs", "cat", ":a/manifest.json")) == manifest
 
 
 def test_a_flashed_board_charges_and_answers_every_call(tmp_path, csms):

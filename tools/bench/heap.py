@@ -4,7 +4,7 @@ import json
 
 from tools.bench import wasm
 from tools.bench.report import Row, Section, Table, kb
-from tools.image import build
+from tools.image import SLOT, build
 
 COMMAND = "python -m tools.bench heap"
 _IDLE = 14 * 1024
@@ -79,7 +79,7 @@ def measure(scratch):
 
 def everything_loaded(scratch):
     """Returns Python source that loads all code and holds it, so that none of it is weighed when it is wanted."""
-    image = scratch / "image"
+    image = scratch / "image" / SLOT
     names = set()
     for path in image.rglob("*.mpy"):
         parts = path.relative_to(image).with_suffix("").parts
