@@ -40,7 +40,7 @@ class Meter:
 
     async def read(self):
         """Returns a Reading. What the meter lacks is None. Raises ModbusError (an OSError) when it gives no energy."""
-        values = {}
+        reading = Reading()
         for address, count, fields in self._requests:
             try:
                 block = await self._read(self._unit, address, count)
@@ -48,26 +48,30 @@ class Meter:
                 if exc.code not in _NOT_THERE or "energy_wh" in [field[0] for field in fields]:
                     raise
                 continue
-            for field in fields:
-                values[field[0]] = self._value(block, *field)
-        return Reading(**values)
+            for name, kind, index, phases, exponent, factor_index in fields:
+                if factor_index is not None:
+                    factor = _decode("int16", block, factor_index, False, 0)
+                    if factor is None or not -_MOST_FACTOR <= factor <= _MOST_FACTOR:
+                        continue
+                    exponent += factor
+                if phases:
+                    value = self._by_phase(block, name, kind, index, phases, exponent)
+                else:
+                    value = _decode(kind, block, index, self._low_first, exponent)
+                setattr(reading, name, value)
+        return reading
 
-    def _value(self, block, name, kind, index, phases, exponent, factor_index):
-        """Returns the value of one field of Reading from the registers of `block`."""
-        if factor_index is not None:
-            factor = _decode("int16", block, factor_index, False, 0)
-            if factor is None or not -_MOST_FACTOR <= factor <= _MOST_FACTOR:
-                return None
-            exponent += factor
-        step = WORDS[kind]
-        values = [_decode(kind, block, index + i * step, self._low_first, exponent) for i in range(phases or 1)]
-        if not phases or values[0] is None:
-            return values[0]
-        if name == "currents_ma":
+    def _by_phase(self, block, name, kind, index, phases, exponent):
+        """Returns the tuple of one field of Reading for all phases, None where the meter has no value for it."""
+        values = []
+        for i in range(phases):
+            value = _decode(kind, block, index + i * WORDS[kind], self._low_first, exponent)
+            if value is None:
+                # A three-phase meter on one phase says "not a number" for the other two.
+                return tuple(values[:1]) or None
             # A meter wired the wrong way round: what flows must not pass for nothing. The powers keep the direction.
-            values = [None if value is None else abs(value) for value in values]
-        # A three-phase meter on one phase says "not a number" for the other two.
-        return (values[0],) if None in values else tuple(values)
+            values.append(abs(value) if name == "currents_ma" else value)
+        return tuple(values)
 
 
 def _resolution_wh(requests):
@@ -81,15 +85,14 @@ def _resolution_wh(requests):
 
 def _decode(kind, block, index, low_first, exponent):
     """Returns the number at register `index` of `block` times 10 ** exponent, rounded, or None when it is none."""
-    words = [block[2 * i] << 8 | block[2 * i + 1] for i in range(index, index + WORDS[kind])]
-    if low_first:
-        words.reverse()
+    words = WORDS[kind]
     bits = 0
-    for word in words:
-        bits = bits << 16 | word
+    for i in range(words):
+        at = 2 * (index + (words - 1 - i if low_first else i))
+        bits = bits << 16 | block[at] << 8 | block[at + 1]
     if kind == "float32":
         return float32_scaled(bits, exponent)
-    size = 16 * len(words)
+    size = 16 * words
     if kind == "uint64":
         return _scaled(bits, 1, exponent) if bits != (1 << size) - 1 else None
     most = (1 << (size - 1)) - 1

@@ -3,10 +3,33 @@
 
 import asyncio
 import struct
+import sys
 
 from micropython import const
 
 from modbus_rtu.frame import EXCEPTION, ReplyFinder, seal
+
+if sys.implementation.name == "micropython":
+    from asyncio import core, sleep_ms
+
+    def _now_ms():
+        return core.ticks()
+
+    def _since_ms(start):
+        return core.ticks_diff(core.ticks(), start)
+
+else:
+    from asyncio import get_running_loop
+
+    def sleep_ms(ms):
+        return asyncio.sleep(ms / 1000)
+
+    def _now_ms():
+        return int(get_running_loop().time() * 1000)
+
+    def _since_ms(start):
+        return _now_ms() - start
+
 
 _READ_HOLDING = const(3)
 _READ_INPUT = const(4)
@@ -21,6 +44,7 @@ _BITS = const(11)  # of a character on the wire: start, 8 data, parity or second
 _CHUNK = const(64)
 _MAX_NOISE = const(2048)  # bytes, some two seconds of 9600 baud
 _FLUSH_MS = const(2)  # the end of a transmission that is awaited without yielding
+_LOOK_MS = const(5)  # between two looks for the reply: sleeping costs no memory, unlike an event with a time-out
 
 # The exception codes after which the same request may succeed; None is no (valid) answer at all.
 _BUSY = const(6)
@@ -55,8 +79,13 @@ class RtuMaster:
         self._direction = direction
         self._flush = flush
         # V1.02 §2.5.1.1: 3.5 characters, and a fixed 1.75 ms above 19200 baud; rounded up, one more for the timer.
-        self._silence_s = (2 if baudrate > 19_200 else 3_500 * _BITS // baudrate + 2) / 1000
+        self._silence_ms = 2 if baudrate > 19_200 else 3_500 * _BITS // baudrate + 2
         self._lock = asyncio.Lock()
+        self._listener = None  # the task that takes what the line carries
+        self._error = None  # what ended it
+        self._finder = None  # of the reply that is waited for
+        self._reply = None
+        self._heard = 0  # bytes since the wait began
 
     async def read_holding(self, unit, address, count):
         """Returns `count` (1..125) holding registers from `address` (0-based) as 2 * count bytes."""
@@ -91,18 +120,30 @@ class RtuMaster:
     async def request(self, body, head, length):
         """Sends `body`, returns the reply that starts with `head` and has `length` bytes with CRC, without the CRC."""
         frame = seal(body)
-        async with self._lock:
+        await self._lock.acquire()
+        try:
             for left in range(self._retries, -1, -1):
                 try:
                     return await self._exchange(frame, head, length)
                 except ModbusError as exc:
                     if not left or exc.code not in _TRANSIENT:
                         raise
+        finally:
+            self._lock.release()
 
     async def _exchange(self, frame, head, length):
+        if self._listener is None or self._listener.done():
+            self._error = None
+            self._listener = asyncio.create_task(self._listen())
         await self._await_silence()
-        await self._send(frame)
-        reply = await self._reply(ReplyFinder(head, length), self._timeout_ms + self._wire_ms(len(frame) + length))
+        self._reply = None
+        self._finder = ReplyFinder(head, length)
+        try:
+            await self._send(frame)
+            await self._await_reply(self._timeout_ms + self._wire_ms(len(frame) + length))
+        finally:
+            self._finder = None
+        reply = self._reply
         if reply is None:
             raise ModbusError(None, f"no answer from unit {head[0]}")
         if reply[1] & EXCEPTION:
@@ -110,24 +151,47 @@ class RtuMaster:
             raise ModbusError(code, f"unit {head[0]}: exception {code}")
         return reply
 
-    async def _reply(self, finder, wait_ms):
-        # Where another task has held the scheduler the time is over before anybody looked: what came meanwhile counts.
-        for wait_s in (wait_ms / 1000, self._silence_s):
-            try:
-                return await asyncio.wait_for(self._receive(finder), wait_s)
-            except asyncio.TimeoutError:
-                pass
-        return None
+    async def _listen(self):
+        """Takes what the line carries until it fails. One task for good, as each read with a time-out would be one."""
+        try:
+            while True:
+                data = await self._stream.read(_CHUNK)
+                if not data:
+                    raise ModbusError(None, "the line is closed")
+                self._heard += len(data)
+                if self._finder and self._reply is None:
+                    self._reply = self._finder.feed(data)
+        except OSError as exc:
+            self._error = exc
 
     async def _await_silence(self):
-        """Waits until the line has been silent between two frames and discards what came before, a late reply say."""
-        discarded = 0
-        while discarded < _MAX_NOISE:
-            try:
-                discarded += len(await asyncio.wait_for(self._read_some(), self._silence_s))
-            except asyncio.TimeoutError:
-                return
-        raise ModbusError(None, "the line is never silent")
+        """Waits until the line has been silent between two frames; what came before, a late reply say, is discarded."""
+        self._heard = heard = 0
+        while True:
+            await sleep_ms(self._silence_ms)
+            self._check()
+            if heard == self._heard:
+                break
+            heard = self._heard
+
+    async def _await_reply(self, wait_ms):
+        self._heard = 0
+        began = _now_ms()
+        left_ms = wait_ms
+        while self._reply is None and left_ms > 0:
+            await sleep_ms(min(left_ms, _LOOK_MS))
+            self._check()
+            left_ms = wait_ms - _since_ms(began)
+        if self._reply is None:
+            # Where another task has held the scheduler the time is over before the listener has read what came in it.
+            await sleep_ms(self._silence_ms)
+
+    def _check(self):
+        """Raises what has ended the line, and ModbusError for one that carries only noise."""
+        if self._error:
+            raise self._error
+        if self._heard >= _MAX_NOISE:
+            raise ModbusError(None, "nothing but noise on the line")
 
     async def _send(self, frame):
         if self._direction is None:
@@ -140,26 +204,10 @@ class RtuMaster:
             await self._stream.drain()
             # Most of the time on the wire belongs to other tasks. The end does not: the reply may begin 3.5 characters
             # after it, and a scheduler that comes back later than that would drive the line against the server.
-            await asyncio.sleep(max(0, self._wire_ms(len(frame)) - _FLUSH_MS) / 1000)
+            await sleep_ms(max(0, self._wire_ms(len(frame)) - _FLUSH_MS))
             self._flush()
         finally:
             self._direction(False)
-
-    async def _receive(self, finder):
-        received = 0
-        while received < _MAX_NOISE:
-            data = await self._read_some()
-            received += len(data)
-            reply = finder.feed(data)
-            if reply is not None:
-                return reply
-        raise ModbusError(None, "nothing but noise on the line")
-
-    async def _read_some(self):
-        data = await self._stream.read(_CHUNK)
-        if not data:
-            raise ModbusError(None, "the line is closed")
-        return data
 
     def _wire_ms(self, characters):
         return characters * _BITS * 1000 // self._baudrate + 1
