@@ -1,3 +1,6 @@
 """The version of this firmware, as the back-end, the portal and the image's manifest tell it."""
 
 VERSION = "0.1.0"
+
+# The oldest MicroPython that runs it: exact 100 % of PWM since 1.25, asyncio and .mpy 6.3 as of 1.27.
+MICROPYTHON = (1, 27, 0)

@@ -46,6 +46,14 @@ def reason(exc):
     return lines[-1] if len(lines) > 1 and "Traceback" in str(exc) else " ".join(lines)
 
 
+def agreed(question):
+    """Asks a person; returns True for a yes. Where nobody can be asked it is a no."""
+    if not sys.stdin.isatty():
+        print(f"{question} Nobody to ask: say YES=1 (--yes)", file=sys.stderr)
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
 class Terminal:
     """Lines out, from any thread, and lines in. A person's half-typed line stays below what is told meanwhile.
 

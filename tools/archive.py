@@ -1,0 +1,76 @@
+"""Packs what is installed into the one file that flash, portal and back-end use: see docs/image.md.
+
+An archive is two lines, and then the manifest, in which the content of each file follows its line.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+FILES = "files"
+APPLICATION = "application"
+
+_MAGIC = b"wallbox-image 1\n"
+_KEY_ID_BYTES = 8
+_SIGNATURE_BYTES = 64
+_LIST_BEGIN = b'"files": [\n'
+_LIST_END = b"]}\n"
+
+# LittleFS: a block for each 4096 bytes, small files within their directory, which has two blocks.
+_BLOCK = 4096
+_INLINE = 128
+_BLOCK_POINTERS = 8
+
+
+def describe(folder: Path, kind: str, version: str, chips: list[str], micropython: tuple, mpy: tuple) -> bytes:
+    """Returns the manifest of all files in `folder`, as it lies in a slot."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    names = [name for name in names if name != MANIFEST]
+    contents = {name: (folder / name).read_bytes() for name in names}
+    rows = [json.dumps([name, len(data), hashlib.sha256(data).hexdigest()]) for name, data in contents.items()]
+    files = _LIST_BEGIN + ",\n".join(rows).encode() + b"\n" + _LIST_END
+    head = {
+        "kind": kind,
+        "version": version,
+        "chips": chips,
+        "micropython": micropython,
+        "mpy": mpy,
+        "count": len(names),
+        "size": sum(map(len, contents.values())),
+        "flash": _on_flash(contents),
+        "list": hashlib.sha256(files).hexdigest(),
+    }
+    return json.dumps(head).encode()[:-1] + b",\n" + files
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Writes the archive of `folder`, which holds a manifest and all files that it lists."""
+    head, begin, *lines = (folder / MANIFEST).read_bytes().splitlines(keepends=True)
+    with archive.open("wb") as out:
+        out.write(_MAGIC)
+        # Until there is a key: the place of its id and of the signature over the head's SHA-256.
+        out.write(b"signature %s %s\n" % (b"00" * _KEY_ID_BYTES, b"00" * _SIGNATURE_BYTES))
+        out.write(head + begin)
+        for line in lines:
+            out.write(line)
+            if line != _LIST_END:
+                out.write((folder / json.loads(line.rstrip(b",\n"))[0]).read_bytes())
+
+
+def entries(manifest: bytes) -> Iterator[tuple[str, int, str]]:
+    """Yields (name, size, SHA-256 in hexadecimal digits) of each file of a manifest."""
+    for name, size, digest in json.loads(manifest)["files"]:
+        yield name, size, digest
+
+
+def _on_flash(contents: dict[str, bytes]) -> int:
+    """Returns how many bytes of a LittleFS the files take, with their directories."""
+    blocks = 0
+    folders = {""}
+    for name, data in contents.items():
+        if len(data) > _INLINE:
+            blocks += -(-len(data) // (_BLOCK - _BLOCK_POINTERS))
+        folders.update(str(parent) for parent in Path(name).parents)
+    return (blocks + 2 * len(folders)) * _BLOCK

@@ -1,0 +1,92 @@
+"""Puts MicroPython itself on a board with esptool: `python -m tools.micropython PORT FIRMWARE.bin [--erase] [--yes]`.
+
+FIRMWARE.bin is the file that micropython.org offers for a board with PSRAM. It is looked into first: its chip, its
+version, and whether it knows PSRAM. esptool refuses a file of another chip than the board's. Without --erase the file
+system on the board stays as it is; with it the flash is erased, settings and transactions too, after a question.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.version import MICROPYTHON
+from tools.terminal import agreed
+
+_BAUDRATE = "460800"
+# Chip id in the header of an application for an ESP32 -> (name, where the boot loader of that chip lies in flash).
+_CHIPS = {0: ("esp32", 0x1000), 9: ("esp32s3", 0)}
+_MAGIC = 0xE9
+_CHIP_ID_AT = 12
+_VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)\.(\d+)[-.\w]* on \d{4}-\d\d-\d\d")
+_BOARD = re.compile(rb"[ -~]+ with ESP32\w*")
+
+
+class WrongFile(ValueError):
+    """The file is no MicroPython for a charging station; the text says why."""
+
+
+@dataclass
+class Interpreter:
+    """What a file with MicroPython says about itself."""
+
+    chip: str
+    address: int  # where it is written to
+    version: tuple[int, int, int]
+    board: str
+
+
+def examine(path: Path) -> Interpreter:
+    """Returns what the file is. Raises WrongFile, OSError."""
+    data = path.read_bytes()
+    if len(data) < 1024 or data[0] != _MAGIC:
+        raise WrongFile("no firmware for an ESP32: take the .bin file, not .uf2, .app-bin or a page of a browser")
+    chip = int.from_bytes(data[_CHIP_ID_AT : _CHIP_ID_AT + 2], "little")
+    if chip not in _CHIPS:
+        raise WrongFile(f"for a chip that the station does not run on (id {chip}), only ESP32 and ESP32-S3")
+    version = _VERSION.search(data)
+    if not version:
+        raise WrongFile("no MicroPython in it")
+    board = _BOARD.search(data)
+    found = Interpreter(*_CHIPS[chip], tuple(map(int, version.groups())), board.group().decode() if board else "")
+    if found.version < MICROPYTHON:
+        needed, there = (".".join(map(str, version)) for version in (MICROPYTHON, found.version))
+        raise WrongFile(f"MicroPython {there}, at least {needed} is needed")
+    if found.chip == "esp32" and "SPIRAM" not in found.board:
+        raise WrongFile("without PSRAM: take the variant SPIRAM of ESP32_GENERIC")
+    return found
+
+
+def write(port: str, path: Path, interpreter: Interpreter, erase: bool) -> int:
+    """Writes and verifies the file; returns esptool's exit code."""
+    command = [sys.executable, "-m", "esptool", "--chip", interpreter.chip, "--port", port, "--baud", _BAUDRATE]
+    command += ["write-flash", *(["--erase-all"] if erase else []), hex(interpreter.address), str(path)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL).returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.micropython", description=__doc__.splitlines()[0])
+    parser.add_argument("port", help="serial port of the board")
+    parser.add_argument("firmware", type=Path, help="MicroPython as micropython.org offers it, *.bin")
+    parser.add_argument("--erase", action="store_true", help="erase the whole flash first")
+    parser.add_argument("--yes", action="store_true", help="ask nothing")
+    arguments = parser.parse_args()
+    try:
+        interpreter = examine(arguments.firmware)
+    except (OSError, WrongFile) as error:
+        print(f"{arguments.firmware}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        return 1
+    print(f"MicroPython {'.'.join(map(str, interpreter.version))}, {interpreter.board or interpreter.chip}")
+    if "SPIRAM" not in interpreter.board:
+        print("Its name does not tell of octal PSRAM: an N8R8 or N16R8 module needs the variant SPIRAM_OCT.")
+    if arguments.erase:
+        print("Everything on the board is lost: settings, identity, transactions that were not delivered.")
+        if not (arguments.yes or agreed("Erase it?")):
+            return 1
+    return write(arguments.port, arguments.firmware, interpreter, arguments.erase)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
