@@ -18,6 +18,11 @@ _SIGNATURE_BYTES = 64
 _LIST_BEGIN = b'"files": [\n'
 _LIST_END = b"]}\n"
 
+# Header of an application for an ESP32: https://docs.espressif.com/projects/esptool, "Firmware Image Format".
+_APPLICATION_MAGIC = 0xE9
+_CHIP_ID_AT = 12
+_CHIPS = {0: "esp32", 9: "esp32s3"}
+
 # LittleFS: a block for each 4096 bytes, small files within their directory, which has two blocks.
 _BLOCK = 4096
 _INLINE = 128
@@ -74,3 +79,11 @@ def _on_flash(contents: dict[str, bytes]) -> int:
             blocks += -(-len(data) // (_BLOCK - _BLOCK_POINTERS))
         folders.update(str(parent) for parent in Path(name).parents)
     return (blocks + 2 * len(folders)) * _BLOCK
+
+
+def chip_of(application: bytes) -> str:
+    """Returns the chip that an application for an ESP32 is built for. Raises ValueError."""
+    chip = _CHIPS.get(int.from_bytes(application[_CHIP_ID_AT : _CHIP_ID_AT + 2], "little"))
+    if len(application) < 1024 or application[0] != _APPLICATION_MAGIC or not chip:
+        raise ValueError("no application for an ESP32 or ESP32-S3")
+    return chip

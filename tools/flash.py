@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from tools.docs.pages import ROOT, prepare_imports
-from tools.image import SLOT
+
+SLOT = "a"  # where an empty board gets its first application
 
 
 class FactoryError(ValueError):
@@ -47,7 +48,9 @@ def flash(port: str, image: Path, factory: Path | None = None) -> None:
     mistakes = mistakes_in(factory) if factory else []
     if mistakes:
         raise FactoryError(mistakes)
-    mpremote(port, "fs", "cp", "-r", f"{image}/.", ":")
+    mpremote(port, "exec", f"import os; {SLOT!r} in os.listdir('/') or os.mkdir({SLOT!r})")
+    mpremote(port, "resume", "fs", "cp", "-r", f"{image}/.", f":{SLOT}")
+    mpremote(port, "resume", "fs", "cp", "-r", f"{image}/root/.", ":")
     if factory:
         mpremote(port, "resume", "fs", "cp", str(factory), ":factory.json")
     mpremote(port, "resume", "reset")
@@ -59,7 +62,7 @@ def main() -> int:
     parser.add_argument("--image", type=Path, default=ROOT / "build" / "image")
     parser.add_argument("--factory", type=Path, help="provisioning file of this station (JSON)")
     arguments = parser.parse_args()
-    if not (arguments.image / SLOT / "manifest.json").exists():
+    if not (arguments.image / "manifest.json").exists():
         parser.error(f"{arguments.image} holds no image: run `make image` first")
     try:
         flash(arguments.port, arguments.image, arguments.factory)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.version import MICROPYTHON
+from tools.archive import chip_of
 from tools.terminal import agreed
 
 _BAUDRATE = "460800"
-# Chip id in the header of an application for an ESP32 -> (name, where the boot loader of that chip lies in flash).
-_CHIPS = {0: ("esp32", 0x1000), 9: ("esp32s3", 0)}
-_MAGIC = 0xE9
-_CHIP_ID_AT = 12
+# Where the boot loader of a chip lies in flash: the file begins with it.
+_ADDRESS = {"esp32": 0x1000, "esp32s3": 0}
 _VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)\.(\d+)[-.\w]* on \d{4}-\d\d-\d\d")
 _BOARD = re.compile(rb"[ -~]+ with ESP32\w*")
 
@@ -41,16 +40,16 @@ class Interpreter:
 def examine(path: Path) -> Interpreter:
     """Returns what the file is. Raises WrongFile, OSError."""
     data = path.read_bytes()
-    if len(data) < 1024 or data[0] != _MAGIC:
-        raise WrongFile("no firmware for an ESP32: take the .bin file, not .uf2, .app-bin or a page of a browser")
-    chip = int.from_bytes(data[_CHIP_ID_AT : _CHIP_ID_AT + 2], "little")
-    if chip not in _CHIPS:
-        raise WrongFile(f"for a chip that the station does not run on (id {chip}), only ESP32 and ESP32-S3")
+    try:
+        chip = chip_of(data)
+    except ValueError as error:
+        raise WrongFile(f"{error}: take the .bin file of a board that this firmware knows")
     version = _VERSION.search(data)
     if not version:
         raise WrongFile("no MicroPython in it")
     board = _BOARD.search(data)
-    found = Interpreter(*_CHIPS[chip], tuple(map(int, version.groups())), board.group().decode() if board else "")
+    numbers = tuple(map(int, version.groups()))
+    found = Interpreter(chip, _ADDRESS[chip], numbers, board.group().decode() if board else "")
     if found.version < MICROPYTHON:
         needed, there = (".".join(map(str, version)) for version in (MICROPYTHON, found.version))
         raise WrongFile(f"MicroPython {there}, at least {needed} is needed")

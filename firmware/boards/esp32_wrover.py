@@ -7,6 +7,7 @@ not suffice for a lock and a proximity contact, hence the fixed cable.
 
 LAYOUT = {
     "name": "esp32-wrover",
+    "chip": "esp32",
     "max_ma": 32_000,
     "phases": 3,
     "fixed_cable": True,

@@ -9,6 +9,7 @@ _ADC_CEILING_MV = 3050
 
 LAYOUT = {
     "name": "esp32s3-reference",
+    "chip": "esp32s3",
     "max_ma": 32_000,
     "phases": 3,
     "fixed_cable": False,

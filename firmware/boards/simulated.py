@@ -32,6 +32,7 @@ def _connector(pin, unit):
 
 LAYOUT = {
     "name": "simulated",
+    "chip": "linux",
     "max_ma": 32_000,
     "phases": 3,
     "fixed_cable": False,

@@ -17,7 +17,8 @@ def open_data(name):
     try:
         return open(path, "rb")
     except OSError as exc:
-        module = name.replace("/", ".").replace(".txt", "_txt")
+        folder, _, file = name.rpartition("/")
+        module = folder.replace("/", ".") + "." + file.replace(".", "_")
         try:
             return io.BytesIO(__import__(module, None, None, ("DATA",)).DATA)
         except ImportError:

@@ -105,7 +105,7 @@ def test_flashing_again_copies_nothing_and_keeps_what_the_station_stored(tmp_pat
         flash(board.port, image, factory)
         board.wait_console("wifi: address")
         before = mpremote(board, "fs", "ls", ":data")
-        again = mpremote(board, "resume", "fs", "cp", "-r", f"{image}/.", ":")
+        again = mpremote(board, "resume", "fs", "cp", "-r", f"{image}/.", ":a")
         assert again.count("Up to date") == len(list(image.rglob("*.*")))
         assert mpremote(board, "resume", "fs", "ls", ":data") == before
 
@@ -129,7 +129,9 @@ def test_a_factory_file_with_mistakes_stops_the_flashing_and_never_the_board(tmp
         assert "correct horse" not in done.stderr
         assert "main.py" not in mpremote(board, "fs", "ls", ":")
         # Somebody puts it there all the same.
-        mpremote(board, "resume", "fs", "cp", "-r", f"{image}/.", ":")
+        mpremote(board, "resume", "fs", "mkdir", ":a")
+        mpremote(board, "resume", "fs", "cp", "-r", f"{image}/.", ":a")
+        mpremote(board, "resume", "fs", "cp", "-r", f"{image}/root/.", ":")
         mpremote(board, "resume", "fs", "cp", str(factory), ":factory.json")
         mpremote(board, "resume", "reset")
         assert csms.expect("BootNotification", timeout=60).station == "wrong"

@@ -50,7 +50,7 @@ def test_each_chip_has_its_address(tmp_path):
 @pytest.mark.parametrize(
     "changes, reason",
     (
-        ({"chip": 5}, "for a chip that the station does not run on"),
+        ({"chip": 5}, "no application for an ESP32 or ESP32-S3"),
         ({"version": b""}, "no MicroPython in it"),
         ({"version": b"MicroPython v1.26.1 on 2025-09-11"}, "MicroPython 1.26.1, at least 1.27.0 is needed"),
         ({"chip": 0, "board": b"Generic ESP32 module with ESP32"}, "without PSRAM: take the variant SPIRAM"),
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_work_is_named(tmp_path, changes, reason):
 def test_something_else_is_named_and_nothing_is_written(tmp_path):
     page = tmp_path / "page.bin"
     page.write_text("<html>" * 1000)
-    for file, reason in ((page, "no firmware for an ESP32"), (tmp_path / "none.bin", "No such file")):
+    for file, reason in ((page, "no application for an ESP32"), (tmp_path / "none.bin", "No such file")):
         done = run(file)
         assert done.returncode == 1 and f"{file}: {reason}" in done.stderr and "esptool" not in done.stdout
 

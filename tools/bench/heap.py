@@ -4,7 +4,7 @@ import json
 
 from tools.bench import wasm
 from tools.bench.report import Row, Section, Table, kb
-from tools.image import SLOT, build
+from tools.image import build
 
 COMMAND = "python -m tools.bench heap"
 _IDLE = 14 * 1024
@@ -79,7 +79,7 @@ def measure(scratch):
 
 def everything_loaded(scratch):
     """Returns Python source that loads all code and holds it, so that none of it is weighed when it is wanted."""
-    image = scratch / "image" / SLOT
+    image = scratch / "image"
     names = set()
     for path in image.rglob("*.mpy"):
         parts = path.relative_to(image).with_suffix("").parts

@@ -42,7 +42,7 @@ def run(scratch, steps, before):
 
 def paths():
     """Returns Python source that makes the image and what stands in for the hardware importable."""
-    return 'import sys\nsys.path[:0] = ["/device", "/sim/tools/sim/device", "/image/a", "/image/a/lib", "/sim"]\n' + (
+    return 'import sys\nsys.path[:0] = ["/device", "/sim/tools/sim/device", "/image", "/image/lib", "/sim"]\n' + (
         "import machine, network, tls\n"
     )
 
