@@ -166,7 +166,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.image", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="folder to build in (emptied first): build/image or build/frozen")
     parser.add_argument("--frozen", action="store_true", help="what is frozen into an interpreter, with its manifest")
-    parser.add_argument("--application", type=Path, help="MicroPython with this firmware in it, as built for a partition")
+    parser.add_argument("--application", type=Path, help="MicroPython with this firmware in it (.bin)")
     options = parser.parse_args()
     out = options.out or ROOT / "build" / ("frozen" if options.frozen else "image")
     if options.frozen:
