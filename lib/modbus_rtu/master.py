@@ -10,7 +10,7 @@ from micropython import const
 from modbus_rtu.frame import EXCEPTION, ReplyFinder, seal
 
 if sys.implementation.name == "micropython":
-    from asyncio import core, sleep_ms
+    from asyncio import core, sleep_ms  # type: ignore[attr-defined]
 
     def _now_ms():
         return core.ticks()
@@ -19,9 +19,9 @@ if sys.implementation.name == "micropython":
         return core.ticks_diff(core.ticks(), start)
 
 else:
-    from asyncio import get_running_loop
+    from asyncio import get_running_loop  # type: ignore[attr-defined]
 
-    def sleep_ms(ms):
+    def sleep_ms(ms):  # type: ignore[no-redef]
         return asyncio.sleep(ms / 1000)
 
     def _now_ms():
