@@ -1,4 +1,4 @@
-"""What this one station is: reads and checks factory.json, for the board at its start and for `make flash` before it.
+"""Factory file: reads and checks factory.json (board, hardware, default settings), on the board and for `make flash`.
 
     {"board": "esp32s3_reference", "hw": {"cable": "fixed", "max_a": 16}, "settings": {"WifiSsid": "garage"}}
 

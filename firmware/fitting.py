@@ -1,4 +1,4 @@
-"""What an installer has set about the parts of the board: brings the settings to the drivers and the EVSEs."""
+"""Applies the installer's settings to drivers and EVSEs: cable, phases, meters, readers, derating, calibration."""
 
 from firmware.drivers import meter_models
 

@@ -1,4 +1,4 @@
-"""The version of this firmware, as the back-end, the portal and the image's manifest tell it."""
+"""Firmware version number, as sent to the back-end and written to the image's manifest."""
 
 VERSION = "0.1.0"
 

@@ -1,4 +1,4 @@
-"""Saves what was set up on a board to a file, and puts it back, with mpremote:
+"""Saves and restores a board's settings, secrets and cards to a file, with mpremote.
 
     python -m tools.backup save PORT FILE [--list] [--secrets]
     python -m tools.backup restore PORT FILE

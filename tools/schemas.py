@@ -1,4 +1,4 @@
-"""Turns the OCA's JSON schemas of OCPP 1.6, as the `ocpp` package carries them, into the firmware's compact form.
+"""Converts the OCA's JSON schemas of OCPP 1.6, from the `ocpp` package, to the firmware's compact form (schemas.txt).
 
     python -m tools.schemas          writes firmware/ocpp/v16/schemas.txt
     python -m tools.schemas --check  exits with 1 when that file is not what would be written
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import ocpp
 
+_HEAD = "# Payload schemas of OCPP 1.6, one a line: NAME FIELD[?]:TYPE ... (NAME>: the answer). See tools/schemas.py.\n"
 TARGET = Path(__file__).resolve().parent.parent / "firmware" / "ocpp" / "v16" / "schemas.txt"
 
 # What a schema may say besides its meaning; anything that is in neither list stops the generator.
@@ -55,7 +56,7 @@ class Writer:
     def text(self):
         lines = [f"{name} {fields}".rstrip() for name, fields in sorted(self.actions.items())]
         lines += [f"@{name} {fields}" for name, fields in sorted(self.objects.items())]
-        return "".join(line + "\n" for line in lines)
+        return _HEAD + "".join(line + "\n" for line in lines)
 
     def _fields(self, schema, definitions):
         self._check(schema)

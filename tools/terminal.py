@@ -1,4 +1,4 @@
-"""What the tools for people share: arguments that make sense, lines that spare what is being typed, and the end."""
+"""Terminal helpers of the tools for people: argument checks, lines that do not disturb typing, orderly end."""
 
 import argparse
 import os

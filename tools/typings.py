@@ -1,4 +1,4 @@
-"""Makes the ESP32-S3 stubs usable as mypy's typeshed: `python -m tools.typings DIR`.
+"""Type stubs of the ESP32-S3 for mypy, made usable as its typeshed: `python -m tools.typings DIR`.
 
 The stub packages install into site-packages, where mypy takes no typeshed from. Here all their modules go to one
 `stdlib` directory with the VERSIONS file that mypy wants; errors inside a typeshed are not reported, which the stubs

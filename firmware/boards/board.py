@@ -1,4 +1,4 @@
-"""Builds the drivers of a board from its layout: the one place where pin numbers become machine objects.
+"""Builds the drivers of a board from its pin layout; pin numbers become machine.Pin, ADC, PWM, UART only here.
 
 Nothing that lives on refers to this module: App drops it once the station is built.
 

@@ -1,4 +1,4 @@
-"""Second board: ESP32-WROVER (4 MB or more of flash, PSRAM), one three-phase fixed cable of 32 A.
+"""Pin layout of the second board: ESP32-WROVER (4 MB or more of flash, PSRAM), one three-phase fixed cable of 32 A.
 
 Left alone: GPIO 0, 2, 5, 12, 15 (strapping), 6 to 11 (flash), 16 and 17 (PSRAM), 1 and 3 (console). 34 to 39 are inputs
 without pull-up resistors. All ADC inputs are on ADC1 (32 to 39): ADC2 fails while Wi-Fi is on. The pins that remain do

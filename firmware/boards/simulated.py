@@ -1,4 +1,4 @@
-"""The simulated board: two sockets with everything fitted. The second connector's pins are 20 higher."""
+"""Pin layout of the simulated board: two sockets with everything fitted. The second connector's pins are 20 higher."""
 
 # Where a real S3 keeps the cause of its last reset; the simulated chip answers for the same address.
 _RESET_REGISTER = 0x6000_8038

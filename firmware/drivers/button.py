@@ -1,4 +1,4 @@
-"""Push buttons of the connectors, and contacts that tell of an emergency stop or a tripped protective device."""
+"""Input contacts, debounced: stop button, emergency stop, contacts of protective devices."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""Main contactor: one coil for L1 and N, an optional second one for L2 and L3, each with an auxiliary (mirror) contact.
+"""Contactor: one coil for L1 and N, an optional second one for L2 and L3, each with an auxiliary (mirror) contact.
 
 The auxiliary contacts follow the main contacts some 50 ms late and bounce. Who judges them has to wait for that.
 """

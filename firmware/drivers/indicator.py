@@ -1,4 +1,4 @@
-"""RGB light of a connector: a colour and a rhythm for each state (the table is in docs/hardware.md)."""
+"""Indicator light (RGB LED): a colour and a rhythm for each state (the table is in docs/hardware.md)."""
 
 from micropython import const
 

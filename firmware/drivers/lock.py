@@ -1,4 +1,4 @@
-"""Plug lock: a motor that a short pulse drives to its end, with a feedback contact (IEC 61851-1 D.6.5).
+"""Plug lock: motor pulses to lock and unlock, and the feedback contact (IEC 61851-1 D.6.5).
 
 The motor must not stay energised: it burns. So `step()` has to be called while a pulse runs, every 20 ms say.
 """

@@ -1,4 +1,4 @@
-"""Energy meter on a Modbus line: reads the registers of its model and gives one Reading in integers.
+"""Energy meter on a Modbus line: reads the registers of its model and converts them to a Reading in integers.
 
 No float is computed: those of the ESP32 have 24 bits, too few for the Wh of a meter that has counted for years.
 """

@@ -1,4 +1,4 @@
-"""Register maps of Modbus energy meters: one line each in meter_models.txt, or a line that an installer types.
+"""Register maps of Modbus energy meters: reads them from meter_models.txt or from the setting MeterRegisters.
 
 Needed to build a meter.Meter, not to read it.
 """

@@ -1,4 +1,4 @@
-"""Control pilot: PWM generator and level measurement (IEC 61851-1 annex A).
+"""Control pilot (CP): PWM output and measurement of its voltages by ADC (IEC 61851-1 annex A).
 
 The generator switches the pilot between +12 V and -12 V at 1 kHz behind 1 kOhm; what the vehicle's resistor and diode
 leave of it is measured at the CP terminal through a divider with offset.

@@ -1,4 +1,4 @@
-"""Proximity contact of the plug: the resistor in it codes what current the cable carries (IEC 61851-1 annex B)."""
+"""Proximity contact (PP): measures the resistor in the plug that codes the cable's current (IEC 61851-1 annex B)."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""Residual current device or DC sensor (IEC 62955): a trip input and, when the device has one, a test output."""
+"""Residual current device (RCD) or DC sensor (IEC 62955): trip input and, if the device has one, test output."""
 
 
 class Rcd:

@@ -1,4 +1,4 @@
-"""Why the board started: a watchdog that bit, or a supply that broke down, are worth a report."""
+"""Reset cause: reports a start after a watchdog reset or a brown-out."""
 
 import machine
 from micropython import const

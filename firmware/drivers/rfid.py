@@ -1,4 +1,4 @@
-"""Card reader task: looks for a card a few times a second, reports each card once, and revives a reader that fails."""
+"""RFID card reader task (PN532, EM4100): reports each card once with its UID, restarts a failed reader."""
 
 from em4100 import Receiver
 from micropython import const

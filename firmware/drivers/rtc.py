@@ -1,4 +1,4 @@
-"""The board's real-time clock in Unix seconds: its own epoch is 2000, and it loses the time with the power."""
+"""Real-time clock of the board, in Unix seconds: its own epoch is 2000, and it loses the time without power."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Temperature by an NTC resistor of 10 kOhm at 25 C, B 3950 K."""
+"""Temperature of the outlet, from an NTC resistor of 10 kOhm at 25 C, B 3950 K."""
 
 from micropython import const
 

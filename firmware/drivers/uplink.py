@@ -1,4 +1,4 @@
-"""The station's way to the network: joins a Wi-Fi network as a station and stays in it.
+"""Wi-Fi: joins a network as a station and reconnects.
 
 What people report most about wallboxes is a Wi-Fi that is gone after a router's restart and never comes back. So the
 link is judged by its address ("connected" without one is lost), joining is retried for ever, and an interface that

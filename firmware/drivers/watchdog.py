@@ -1,4 +1,4 @@
-"""The hardware watchdog: resets the board when nobody feeds it."""
+"""Hardware watchdog: resets the board when it is not fed in time."""
 
 import machine
 

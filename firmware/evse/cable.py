@@ -1,4 +1,4 @@
-"""The cable: in a socket its rating, coded by a resistor between proximity and PE (IEC 61851-1 table B.2), or fixed."""
+"""Current rating of the cable: from the proximity resistor in a socket (IEC 61851-1 table B.2), or fixed cable."""
 
 from micropython import const
 

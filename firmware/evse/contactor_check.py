@@ -1,4 +1,4 @@
-"""Does the contactor do what its coil says? Compares the command with the auxiliary contact, and with the meter."""
+"""Contactor supervision: a welded or stuck contactor is detected by its auxiliary contact or by the meter."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""The connector as the layers above see it, and the 20 ms task that runs all connectors.
+"""Evse, one connector as the layers above see it, and Control, the task that steps all connectors every 20 ms.
 
 `Evse` joins one machine with its drivers: `tick()` reads them, steps, writes them and tells what changed. Nothing here
 waits; a driver that raises OSError becomes a fault. Any other exception in a connector makes that one safe and faulted

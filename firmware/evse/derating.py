@@ -1,4 +1,4 @@
-"""Temperature of the outlet: less current when it is warm, nothing when it is hot. All in tenths of a degree C."""
+"""Temperature derating: less current when the outlet is warm, none when it is hot. All in tenths of a degree C."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""What can go wrong at a connector: one table of faults, and the life of each from its cause to its recovery."""
+"""Fault table (code, text, debounce, recovery) and the life of each fault from its cause to its recovery."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""Why a connector gives no energy, for people and logs."""
+"""Reason why a connector gives no energy, in words for people and logs."""
 
 
 def hold_reason(machine, now_ms):

@@ -1,4 +1,4 @@
-"""The light of a connector: what the layers above choose, else what the connector's own state is."""
+"""Indicator light of a connector: the pattern chosen by the layers above, else that of the connector's own state."""
 
 from firmware.evse.missing import NoIndicator
 

@@ -1,4 +1,4 @@
-"""The current that the station may offer, and how a pilot's duty cycle says it (IEC 61851-1 table A.7).
+"""Current limits in named slots, the lowest applies; pilot duty cycle of a current (IEC 61851-1 table A.7).
 
 Currents are mA per phase. Duty cycles are in 0.01 %: 1000 is 10 % or 6 A.
 """

@@ -1,4 +1,4 @@
-"""The plug lock: drive, verify, try again, give up (IEC 61851-1 D.6.5: no energy before the lock is confirmed)."""
+"""Plug lock supervision: lock, verify, retry, give up (IEC 61851-1 D.6.5: no energy before the lock is confirmed)."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""The state machine of one connector (IEC 61851-1, mode 3): a pure step from inputs and time to outputs.
+"""State machine of one connector (IEC 61851-1 mode 3): decides pilot PWM, contactor (6 s forced opening) and plug lock.
 
 `step()` runs every 20 ms. It reads nothing but its inputs and the wishes of the layers above (`permitted`, `available`,
 `hold_plug`, ...), touches no hardware and allocates nothing while nothing changes. "A.6 seq. n" in comments names the

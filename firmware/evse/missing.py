@@ -1,4 +1,4 @@
-"""Parts that a connector may lack: each answers like the part, so that nothing that uses it has to ask.
+"""Parts that are not fitted (no lock, no RCD, no proximity, ...): objects that answer like the part.
 
 `fitted` is False here and True in the drivers; it is asked once, when a connector is built.
 """

@@ -1,4 +1,4 @@
-"""Changes between one and three phases, with no load and the vehicle's charger asleep.
+"""Phase switching between one and three phases, without load and with the vehicle's charger asleep.
 
 Some vehicles are destroyed by a change under an uninterrupted pilot, so the order is: withdraw the offer, open, cut the
 pilot (its switch, or state F where there is none), wait, change, wait, go on. A vehicle that goes ends the waiting.

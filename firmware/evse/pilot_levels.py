@@ -1,4 +1,4 @@
-"""Control pilot voltages: which state a vehicle's resistor makes of them (IEC 61851-1 table A.2 and A.4).
+"""Pilot voltage to state A to E, with hysteresis; diode check (IEC 61851-1 tables A.2 and A.4).
 
 The positive half-wave is 12, 9, 6 or 3 V for the states A to D and about 0 V for E; the negative one stays at -12 V as
 long as the vehicle's diode is there. All voltages are mV at the control pilot terminal.

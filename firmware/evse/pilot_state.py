@@ -1,4 +1,4 @@
-"""The vehicle's state on the control pilot, debounced for each transition as its deadline allows."""
+"""Debounced vehicle state (A to E) on the control pilot, for each transition as its deadline allows."""
 
 from micropython import const
 

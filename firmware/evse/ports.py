@@ -1,4 +1,4 @@
-"""Carries the drivers' readings into the machine's inputs and its outputs to the drivers.
+"""Reads the drivers into the machine's inputs and writes its outputs to the drivers; driver errors end here.
 
 A driver that raises OSError never stops the connector: its reading becomes the one that keeps the contactor open, and
 `failed` names it until it has been quiet for 5 s. Any other exception is a defect and is left to the caller.

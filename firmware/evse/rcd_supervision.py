@@ -1,4 +1,4 @@
-"""The residual current device (RDC-DD, IEC 62955): its trip output, and the self-test that proves it still trips."""
+"""RCD supervision (RDC-DD, IEC 62955): the trip input, and the self-test that proves that it still trips."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""When an open contactor may close again: a pause after each opening, and a longer one each time that closing fails.
+"""Reclosing: pause before an opened contactor may close again, longer after each closing that fails.
 
 Closing has failed when a fault opens the contactor or withdraws an offer, and when the power goes right after it. A
 supply that sags under load comes back as soon as the contactor is open; without a growing pause it is tried all night.

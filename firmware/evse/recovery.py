@@ -1,4 +1,4 @@
-"""When a connector is tried again whose control has failed: the pauses between the attempts."""
+"""Recovery from an exception in a connector's control: pauses between the attempts to run it again."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""A supply whose voltage falls with the current: less current, instead of ever longer pauses.
+"""Voltage sag: lowers the current when the supply's voltage falls under load, instead of ever longer pauses.
 
 The voltage with and without load says what the line drops for each ampere. Once is chance: only a voltage that has come
 back with the opening twice in a row follows the current. Where less current does not help, it is given up.

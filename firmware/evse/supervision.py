@@ -1,4 +1,4 @@
-"""What is supervised beside the vehicle's pilot and plug: contactor, residual current, supply, load, temperature.
+"""Supervision of contactor, RCD, supply, load and temperature: each becomes the cause of a fault, or a current limit.
 
 Each look becomes the cause of a fault, or a current limit.
 """

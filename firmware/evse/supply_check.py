@@ -1,4 +1,4 @@
-"""What the meter shows of the supply and of the vehicle: over-current, voltage out of range, a missing phase."""
+"""Meter checks: over-current of the vehicle, phase imbalance, supply voltage out of range, missing phase."""
 
 from micropython import const
 

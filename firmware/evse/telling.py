@@ -1,4 +1,4 @@
-"""What a connector has told the layers above, and the signals by which it does."""
+"""Signals of a connector: emits what has changed (state, fault, limit, lock, contactor) to the layers above."""
 
 from firmware.kernel.signal import Signal
 

@@ -1,4 +1,4 @@
-"""Wakes a vehicle that fell asleep: it is offered current and does not ask for it (IEC 61851-1 A.5.3).
+"""Wake-up of a vehicle that does not draw the offered current: interrupts the pilot (IEC 61851-1 A.5.3).
 
 The standard knows one interruption of 4 s; some vehicles need 30 s, and a few only react to state F. With a switch in
 the pilot line it looks like unplugging; without one, state F for 4 s is all there is.

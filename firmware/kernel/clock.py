@@ -1,4 +1,4 @@
-"""Time: milliseconds since power-on that never wrap, Unix seconds, and ISO 8601 text at the edge.
+"""Clock: milliseconds since power-on, Unix time and where it came from, ISO 8601 text.
 
 Everything inside counts Unix seconds (1970). The board's own epoch is 2000 and its ticks wrap after 12.4 days; both end
 here. The clock is not trusted until somebody who knows has set it: `synchronised` says so and `source` says who it was.

@@ -1,4 +1,4 @@
-"""A levelled log in a bounded ring in RAM, with one optional sink (a console, a file)."""
+"""Log with levels, in a ring buffer in RAM, with one optional sink (console, file)."""
 
 from micropython import const
 

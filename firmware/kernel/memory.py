@@ -1,4 +1,4 @@
-"""Decides when garbage is collected. The rest of the code does not think about the collector.
+"""Garbage collection: when to collect. The rest of the code does not think about the collector.
 
 A collection holds Python up for 15 to 70 ms where code and data lie in PSRAM, which is longer than a control period. So
 while a contactor is closed there is none until the reserve is used up; then it begins right after a control step, and

@@ -1,4 +1,4 @@
-"""One look at an energy meter, in the integers that everything above the meter's driver computes with."""
+"""Reading: the values of an energy meter at one moment (Wh, W, mA, mV), as integers."""
 
 
 class Reading:

@@ -1,4 +1,4 @@
-"""Data that belongs to code: text files beside the modules, or the same bytes frozen into the interpreter.
+"""Data files that belong to code: text files beside the modules, or the same bytes frozen into the interpreter.
 
 A name is the file's path in the image, such as `firmware/store/settings.txt`. Only .py can be frozen, so a frozen file
 is a module with the bytes as DATA: firmware.store.settings_txt (`python -m tools.image --frozen` makes it). They stay

@@ -1,4 +1,4 @@
-"""Signals: how a layer tells the layers above it that something happened, without knowing them."""
+"""Signals: callbacks by which a layer reports an event to the layers above without knowing them."""
 
 
 class Signal:

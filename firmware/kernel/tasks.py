@@ -1,4 +1,4 @@
-"""Supervised tasks: a long-lived task has a name, a heartbeat and restarts; the watchdog is fed while all are alive.
+"""Task supervisor: names, heartbeats and restarts of long-lived tasks; feeds the watchdog while all are alive.
 
 A task that dies of an exception is logged and started again after a back-off. A task whose heartbeat stops is cancelled
 and started again. When a critical task dies or hangs, `on_critical(name)` is called first: the composition root opens

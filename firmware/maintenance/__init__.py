@@ -1,4 +1,4 @@
-"""Maintenance. What is large and seldom used is loaded when it is first asked for: name -> module of this package."""
+"""Maintenance features, each loaded when it is first used: name -> module of this package."""
 
 _FEATURES = {"Backup": "backup"}
 

@@ -1,4 +1,4 @@
-"""Backup and restore of what was set up, as one JSON document, written and read piece by piece:
+"""Backup and restore of settings, secrets and local list as one JSON document, written and read piece by piece.
 
     {"backup": 1, "firmware": "...", "settings": {name: text},
      "secrets": {"iterations": n, "salt": hex, "iv": hex, "data": hex, "mac": hex},      only with a passphrase

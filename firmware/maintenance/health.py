@@ -1,4 +1,4 @@
-"""How the station itself is doing: looked at on demand, logged once a day; what wears its flash is kept."""
+"""Health figures of the station (flash wear, heap, loop lateness, task restarts), on demand and logged once a day."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""The back-end's face: link, protocol, peer and outbox, which know no version of OCPP; v16/ is OCPP 1.6.
+"""The back-end's face: link, protocol, peer and outbox, independent of the OCPP version; v16/ is OCPP 1.6.
 
 Large messages are loaded when the first one comes.
 """

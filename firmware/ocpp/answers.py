@@ -1,4 +1,4 @@
-"""Answers to the calls of the back-end, one after the other in the order in which they came (OCPP-J 1.6 §4.1.1)."""
+"""Answers the calls of the back-end, in the order in which they arrived (OCPP-J 1.6 §4.1.1)."""
 
 import asyncio
 

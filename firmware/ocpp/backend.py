@@ -1,4 +1,4 @@
-"""The back-end as the station sees it (`station.backend`), and what follows from its verdicts and from the link."""
+"""The back-end as the station sees it (`station.backend`): online, authorize, queue length, tasks."""
 
 from micropython import const
 

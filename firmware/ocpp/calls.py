@@ -1,4 +1,4 @@
-"""Our calls to the back-end: one is on its way at a time (OCPP-J 1.6 §4.1.1), and a late answer still is an answer."""
+"""Sends our calls and waits for their answers: one at a time (OCPP-J 1.6 §4.1.1), timeouts, late answers."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Keeps a link to the back-end: connects and comes back (OCPP-J 1.6 §3, §5.3 with errata)."""
+"""Connects to the back-end and reconnects, with back-off (OCPP-J 1.6 §3, §5.3 with errata)."""
 
 import os
 

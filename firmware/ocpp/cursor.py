@@ -1,4 +1,4 @@
-"""How far the journal has been delivered, and the back-end's numbers of the transactions that are not over there."""
+"""Delivery position in the journal, and the back-end's ids of transactions whose end is not delivered yet."""
 
 
 def sequence_floor(state):

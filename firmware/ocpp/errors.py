@@ -1,4 +1,4 @@
-"""What a CALL can come to besides an answer (OCPP-J 1.6 §4.2.3). A version's rules spell the codes on the wire."""
+"""Call errors: CALLERROR codes (OCPP-J 1.6 §4.2.3), timeout, lost link. Wire spelling: the version's rules."""
 
 NOT_IMPLEMENTED = "NotImplemented"
 NOT_SUPPORTED = "NotSupported"

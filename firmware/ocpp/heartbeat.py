@@ -1,4 +1,4 @@
-"""Heartbeats, and the time that the back-end tells in its answers (OCPP 1.6 §4.6)."""
+"""Heartbeats, and setting the clock from the back-end's answers (OCPP 1.6 §4.6)."""
 
 from firmware.kernel.clock import EARLIEST_PLAUSIBLE, read_time
 from firmware.ocpp.errors import CallError

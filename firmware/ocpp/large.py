@@ -1,4 +1,4 @@
-"""Messages that do not fit into RAM: kept in flash while they arrive, then read piece by piece.
+"""Large messages: kept in flash while they arrive, then read piece by piece.
 
 One at a time is kept. What cannot be kept (another one is in work, the flash has no room) is received all the same, so
 that the link lives on, and refused by a CALLERROR: its beginning, which names the call, stays in RAM.

@@ -1,4 +1,4 @@
-"""One link to the back-end, from its opening to its end: passes messages on and supervises (OCPP-J 1.6 §5.3)."""
+"""One link to the back-end: receives messages, decides about WebSocket pings, detects a dead link (OCPP-J 1.6 §5.3)."""
 
 import asyncio
 

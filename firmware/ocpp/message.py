@@ -1,4 +1,4 @@
-"""Reads the JSON of an OCPP-J message: within limits, and into text that can go back on the wire."""
+"""JSON parsing of an OCPP-J message, with limits on depth and size, and repair of surrogate pairs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Delivers the journal's session facts to the back-end: all of them, in order, over power cuts and days without a link.
+"""Transaction message queue: delivers the journal's session facts in order, over power losses and days without a link.
 
 The journal is the queue. What is kept here is the cursor: the place up to which the back-end has acknowledged it, and
 the numbers it gave to the transactions that are not over at that place. It is saved with one small atomic write

@@ -1,4 +1,4 @@
-"""Moves the messages of one link between WebSocket and Protocol, from its opening to its end.
+"""Moves messages between WebSocket and Protocol, for one link: calls, answers, large messages.
 
 What cannot be understood is logged and dropped without disturbing anything else.
 """

@@ -1,4 +1,4 @@
-"""OCPP-J's messages without I/O (OCPP-J 1.6 §4 with errata v1.0): text becomes events, wishes become text.
+"""OCPP-J frames without I/O (OCPP-J 1.6 §4 with errata v1.0): CALL, CALLRESULT, CALLERROR from and to text.
 
 Knows no socket, task or clock. What a version of OCPP has of its own are its rules, see v16/rules.py.
 """

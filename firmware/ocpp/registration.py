@@ -1,4 +1,4 @@
-"""Registration at the back-end: may this station speak, may it charge, and when does it ask again (OCPP 1.6 §4.2)."""
+"""Registration at the back-end: BootNotification status, retry interval, may it send and charge (§4.2)."""
 
 import binascii
 

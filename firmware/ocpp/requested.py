@@ -1,4 +1,4 @@
-"""Messages that were asked for and are sent once: nobody waits for the answer."""
+"""Messages that the back-end has requested: sent once, without waiting for the answer."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""Checks payloads of OCPP messages, both ways, against a compact form of the OCA's JSON schemas (tools/schemas.py).
+"""Schema validation of payloads, both ways, against a compact form of the OCA's JSON schemas (tools/schemas.py).
 
 What is sent is checked to the letter. Requests that are received are taken as far as their meaning is clear: unknown
 fields and optional ones that are null are dropped, 9.0 is the integer 9, and a decimal may have more digits than one.

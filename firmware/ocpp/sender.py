@@ -1,4 +1,4 @@
-"""What the station sends of its own accord, one message after the other: only one may be on its way.
+"""Sends the station's own messages one at a time, by priority: registration, heartbeat, requested messages, statuses.
 
 Nothing but the request for registration is sent before the back-end has accepted the station since power-on; while
 Pending it only answers, and sends what it is asked for; while Rejected it is silent (OCPP 1.6 §4.2).

@@ -1,4 +1,4 @@
-"""Where a message goes that does not fit into RAM."""
+"""Spool files in flash for messages that do not fit into RAM."""
 
 import asyncio
 import os

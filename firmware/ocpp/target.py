@@ -1,4 +1,4 @@
-"""Where the back-end is, and the WebSocket to it: address, credentials, sub-protocol (OCPP-J 1.6 §3.1, §3.2, §6.2)."""
+"""Opens the WebSocket to the back-end: URL, credentials, sub-protocol (OCPP-J 1.6 §3.1, §3.2, §6.2)."""
 
 from binascii import b2a_base64, unhexlify
 

@@ -1,4 +1,4 @@
-"""The TLS context of the link to the back-end: its certificate and host name are always checked."""
+"""TLS context of the link to the back-end: CA certificates; certificate and host name are always checked."""
 
 from binascii import a2b_base64
 

@@ -1,4 +1,4 @@
-"""All transmissions of one message: a slow back-end may answer an earlier one when the message is sent again."""
+"""Message ids of one message that was sent more than once: an answer to any of them counts."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""Lets a task wait for news or for a moment, whichever comes first, on the station's clock."""
+"""Waker: lets a task wait for an event or a deadline, whichever comes first, on the station's clock."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What is declared of a setting: type, range, who may change it. The declarations themselves are in settings.txt."""
+"""Declaration of a setting (type, range, unit, who may change it), parsed from its line in settings.txt."""
 
 from collections import namedtuple
 

@@ -1,4 +1,4 @@
-"""Charge history: one row of fixed size for each transaction, the newest thousands, for the portal and for export.
+"""Charge history: one row of fixed size for each transaction, at least the newest 2048, for the portal and for export.
 
 The row of a transaction that goes on is a small file of its connector, which costs next to nothing to write. At the end
 the whole row is added to the others. What a power cut kept from being written is repaired from the journal.

@@ -1,4 +1,4 @@
-"""The charge history as a table for people."""
+"""CSV export of the charge history."""
 
 from firmware.kernel.clock import iso8601
 

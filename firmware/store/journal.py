@@ -1,4 +1,4 @@
-"""The journal: every fact of a session that somebody outside must learn of, in order, safe from power cuts.
+"""Journal: durable, ordered log of session facts (begin, samples, end, security events), safe at a power loss.
 
 Beginning and end of a transaction and security events are on flash when their call returns; meter samples are written
 in batches, the last one with the end of the transaction. Readers get what is not yet written too.

@@ -1,4 +1,4 @@
-"""Lists of None, bool, int, str and lists as bytes: the part of MessagePack that the journal needs.
+"""Binary encoding of journal records: lists of None, bool, int, str and lists in a subset of MessagePack.
 
 A meter sample takes a third of its JSON, and nothing but the decoder's own code has to be trusted with what it reads.
 """

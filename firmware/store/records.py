@@ -1,4 +1,4 @@
-"""What the journal knows of a session, and its form on flash.
+"""Record types of the journal (BEGIN, SAMPLE, END, EVENT, CLOCK, BOOT) and their form on flash.
 
 A record's payload is a packed list that begins with its time: Unix seconds, or [boot, seconds] when the clock was not
 synchronised, where `boot` is the sequence number of the BOOT record of that power-on. Fields are only ever added at

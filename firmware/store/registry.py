@@ -1,4 +1,4 @@
-"""All settings: one line each in settings.txt, of which OCPP keys, the portal's forms and backups are views."""
+"""Registry of all settings: finds a setting's declaration in settings.txt by its name or a misspelling."""
 
 from array import array
 

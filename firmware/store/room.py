@@ -1,4 +1,4 @@
-"""Room on the flash, and a reserve of it for what must not be refused when it is full."""
+"""Free space on the flash, and a reserve file that is given up when the flash is full."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""How far the running transactions have come, for a power cut: at most one small file write in each interval."""
+"""Running state: energy and time of the running transactions, saved at intervals for a power loss."""
 
 from firmware.store.statefile import StateFile
 

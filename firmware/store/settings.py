@@ -1,4 +1,4 @@
-"""The values of the settings: typed for the firmware, text for OCPP and the portal, durable at any power cut.
+"""Values of the settings: typed for the firmware, text for OCPP and the portal, durable at any power loss.
 
 The first of three layers that has a value wins: what was stored, the factory's overrides, the declared default. Only
 the stored layer is on flash, as the text that was written. What another version of the firmware wrote there is kept for

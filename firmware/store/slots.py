@@ -1,4 +1,4 @@
-"""A small document in two slots: the newer good one counts, the older one is the last good copy.
+"""Two-slot file: a small document with two copies on flash; the newer intact one counts.
 
 A document is written over the older slot, so that a power cut or a full flash while writing leaves the newer one
 untouched on any file system. On LittleFS two slots cost what one file costs that is overwritten in place (0.04 erases

@@ -1,4 +1,4 @@
-"""A tiny durable value: what has to survive the next power cut and changes often."""
+"""Tiny durable value (up to 128 bytes) that changes often and survives a power loss."""
 
 import json
 

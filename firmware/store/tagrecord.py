@@ -1,4 +1,4 @@
-"""An id token and what is known of it, as 46 bytes: token, status, parent, expiry."""
+"""Id token record of the local list and the cache: token, status, parent and expiry in 46 bytes."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Tokens that are known here: the local authorisation list (OCPP 1.6 §3.5.2) and the authorisation cache (§3.5.1)."""
+"""Local authorisation list (OCPP 1.6 §3.5.2) and authorisation cache (§3.5.1) on flash."""
 
 import binascii
 import os

@@ -1,4 +1,4 @@
-"""Thinning of the journal under pressure: what goes when the flash, or what the journal may take of it, is full.
+"""Thinning of the journal: drops meter samples when the flash, or the journal's share of it, is full.
 
 The middle samples go, the 1st, 3rd, 5th ... of each transaction first, so that what is left still spans the whole of it
 (OCPP 1.6 errata 3.14, 3.91); those outside a transaction likewise. Beginning and end of a transaction with their

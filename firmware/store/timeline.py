@@ -1,4 +1,4 @@
-"""Time inside transactions: the begin plus what has elapsed, whatever becomes of the clock meanwhile."""
+"""Time inside transactions: begin plus elapsed time, unaffected when the clock is set meanwhile."""
 
 
 class _Line:

@@ -1,6 +1,4 @@
-"""Values of settings: typed and as text, and what they must be. Type, range and choices are declared; settings.txt
-names the functions that check the rest.
-"""
+"""Parsing and checking of setting values: type, range, choices, and the check functions that settings.txt names."""
 
 from micropython import const
 from uwebsockets.url import parse as parse_url

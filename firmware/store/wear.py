@@ -1,4 +1,4 @@
-"""What writing costs the flash, by the rules that LittleFS follows: nothing on the board counts it.
+"""Flash wear: estimates the erases and bytes programmed by a write, by LittleFS's rules.
 
 A closed file is never changed in place: where something is added, its last block is copied to an erased one. A file of
 up to 128 bytes lies in its directory, which takes in every change of a file and is copied when its block is full.

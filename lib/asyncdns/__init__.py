@@ -1,5 +1,5 @@
 # Name look-ups beside asyncio. MIT license.
-"""getaddrinfo() that does not hold the scheduler: `addresses = await Resolver()("example.org", 443)`.
+"""DNS look-up that does not block the scheduler: `addresses = await Resolver()("example.org", 443)`.
 
 MicroPython's look-up blocks until the name server answers or does not, up to about 14 s on the ESP32, but lets other
 threads run meanwhile. So it happens in a thread that does nothing else: it calls getaddrinfo() and stores the outcome

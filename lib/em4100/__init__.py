@@ -1,5 +1,5 @@
 # 125 kHz tags (EM4100) of readers that send ASCII frames, for asyncio. MIT license.
-"""Receives tags from the common UART readers (RDM6300 and its kin, 9600 8N1): STX, 10 hex digits, 2 of checksum, ETX.
+"""EM4100 tags from UART readers (RDM6300 and alike, 9600 8N1): STX, 10 hex digits, 2 of checksum, ETX.
 
 The reader repeats a frame while the tag stays. The checksum is the exclusive or of the five bytes.
 """

@@ -1,5 +1,5 @@
 # Append-only log of small records for flash file systems. MIT license.
-"""Keeps records in segment files of a directory of its own, in order, through power cuts and damage.
+"""Append-only log: records in segment files of one directory, in order, safe at power losses and damage.
 
 What append() or flush() has returned for is durable. A record is never changed; old ones go in whole segments. A
 segment begins with a header record whose payload the owner gives (`opening`), so that a reader can start there.

@@ -1,5 +1,5 @@
 # Segment files of an append-only log: their records, and how to find them. MIT license.
-"""A record is a magic byte, kind, payload length, sequence number, payload and CRC-32, all little-endian.
+"""Record format of a segment: magic byte, kind, payload length, sequence number, payload and CRC-32, little-endian.
 
     offset  size  field
     0       1     0xF1

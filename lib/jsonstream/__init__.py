@@ -1,5 +1,5 @@
 # Incremental JSON reader with bounded memory. MIT license.
-"""Reads JSON (RFC 8259) from a stream piece by piece: what does not fit into RAM can still be read.
+"""JSON reader (RFC 8259) for streams: reads piece by piece what does not fit into RAM.
 
     with open("large.json", "rb") as f:
         for entry in Reader(f).items("users", 0, "cards"):

@@ -1,5 +1,5 @@
 # Incremental JSON reader with bounded memory. MIT license.
-"""The Reader: one token at a time, whole values, or the items of one array."""
+"""Reader: returns one token at a time, whole values, or the items of one array."""
 
 from micropython import const
 

@@ -1,5 +1,5 @@
 # Modbus RTU master for asyncio. MIT license.
-"""Reads and writes registers of Modbus RTU servers over any asyncio byte stream (Modbus over Serial Line V1.02).
+"""Modbus RTU master: reads and writes registers over any asyncio byte stream (Modbus over Serial Line V1.02).
 
 >>> uart = machine.UART(1, 9600, tx=17, rx=18, timeout=0)
 >>> master = modbus_rtu.RtuMaster(asyncio.StreamReader(uart), baudrate=9600)

@@ -1,5 +1,5 @@
 # Modbus RTU frames: checksum, and finding a reply in what the line carries. MIT license.
-"""The frame of Modbus over Serial Line V1.02 §2.5: unit, function, data, CRC-16 with its low byte first."""
+"""Modbus RTU frame (Modbus over Serial Line V1.02 §2.5): unit, function, data, CRC-16 with its low byte first."""
 
 from micropython import const
 

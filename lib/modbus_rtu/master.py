@@ -1,5 +1,5 @@
 # Modbus RTU master. MIT license.
-"""One request on the wire at a time, framed by the length that the request asked for (V1.02 §2.4, §2.5)."""
+"""RtuMaster: one request on the wire at a time, reply framed by its expected length, retries (V1.02 §2.4, §2.5)."""
 
 import asyncio
 import struct

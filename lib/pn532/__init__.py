@@ -1,5 +1,5 @@
 # PN532 NFC reader over its high speed UART, for asyncio. MIT license.
-"""Finds ISO 14443 type A cards with an NXP PN532 (user manual UM0701-02) on any asyncio byte stream.
+"""PN532 card reader (NXP UM0701-02): finds ISO 14443 type A cards on any asyncio byte stream.
 
 >>> uart = machine.UART(2, 115_200, tx=38, rx=39, timeout=0)
 >>> reader = pn532.PN532(asyncio.StreamReader(uart))

@@ -1,5 +1,5 @@
 # PN532 commands. MIT license.
-"""The command exchange of UM0701-02 §6.2.2 (command, ACK, response) and the few commands that finding a card takes."""
+"""PN532 commands (UM0701-02 §6.2.2: command, ACK, response): wake-up, configuration, finding a card."""
 
 import asyncio
 

@@ -1,5 +1,5 @@
 # PN532 host frames. MIT license.
-"""Normal information frames, ACK and NACK of UM0701-02 §6.2.1: 00 00 FF LEN LCS TFI data... DCS 00."""
+"""PN532 frames (UM0701-02 §6.2.1), ACK and NACK: 00 00 FF LEN LCS TFI data... DCS 00."""
 
 from micropython import const
 

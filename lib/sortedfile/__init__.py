@@ -1,5 +1,5 @@
 # Read-mostly file of fixed-size records, found by key. MIT license.
-"""Records found by their key with few reads of flash and little RAM; changed all or nothing at any loss of power.
+"""Sorted file of fixed-size records: look-up by key with few flash reads and little RAM, atomic changes.
 
     cards = SortedFile("/data/cards", key_bytes=8, record_bytes=20, is_removal=lambda record: record[8] == 255)
     cards.replace(records, b"version 1")

@@ -1,5 +1,5 @@
 # Replacing and updating the content of a sorted file. MIT license.
-"""The work of a change, step by step: sorted, merged with what is there, written to a file that takes its place."""
+"""Replacing and updating, step by step: sorts, merges with the old content, writes a file that takes its place."""
 
 import os
 import struct

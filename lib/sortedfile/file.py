@@ -1,5 +1,5 @@
 # The two files of a sorted file as one. MIT license.
-"""Look-ups and iteration over the content and its changes; what changes them is in `changing`."""
+"""SortedFile: look-ups and iteration over the content and its changes. Code that changes it is in `changing`."""
 
 import struct
 

@@ -1,5 +1,5 @@
 # One file of pages of records in the order of their keys' hashes. MIT license.
-"""The form of a file, read with one page for a key and written as a whole.
+"""Format of one file (pages, table, footer): reads one page for a look-up, writes the whole file.
 
     pages     CRC-32 of the rest, number of records, records in ascending order of the CRC-32 of their keys
     table     the first three bytes of the hash of each page's first record

@@ -1,5 +1,5 @@
 # Pages of records, one after the other: a whole file read or written. MIT license.
-"""What a file needs that is changed and not only looked into."""
+"""Writing of a page file: streams records into a new file that replaces the old one."""
 
 import binascii
 import struct

@@ -1,5 +1,5 @@
 # WebSocket client for asyncio (RFC 6455). MIT license.
-"""A WebSocket client for MicroPython and CPython: `ws = await connect("ws://host/path", subprotocols=("chat",))`.
+"""WebSocket client for MicroPython and CPython: `ws = await connect("ws://host/path", subprotocols=("chat",))`.
 
     async def hello():
         ws = await connect("ws://127.0.0.1:8080/")

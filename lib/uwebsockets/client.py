@@ -1,5 +1,5 @@
 # WebSocket client. MIT license.
-"""The WebSocket that connect() returns."""
+"""WebSocket: an open connection with send(), recv(), ping() and close()."""
 
 import asyncio
 import os

@@ -1,5 +1,5 @@
 # Errors of the WebSocket client. MIT license.
-"""Everything that can go wrong on the wire is an OSError: one `except OSError` around a connection is enough."""
+"""Exceptions. All errors on the wire are OSErrors: one `except OSError` around a connection is enough."""
 
 
 class WebSocketError(OSError):

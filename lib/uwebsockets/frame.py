@@ -1,5 +1,5 @@
 # WebSocket framing. MIT license.
-"""Frames of RFC 6455 §5 without any I/O: `encode()` builds those of a client, `Decoder` reads those of a server."""
+"""WebSocket frames (RFC 6455 §5) without I/O: `encode()` builds a client's, `Decoder` reads a server's."""
 
 import struct
 

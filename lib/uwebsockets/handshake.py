@@ -1,5 +1,5 @@
 # Opening handshake of a WebSocket. MIT license.
-"""The HTTP part (RFC 6455 §4.1, §4.2.2), free of I/O: what the client asks and what it makes of the answer."""
+"""Opening handshake (HTTP upgrade, RFC 6455 §4.1, §4.2.2) without I/O: the request, and checks of the response."""
 
 import hashlib
 from binascii import b2a_base64

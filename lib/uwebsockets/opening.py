@@ -1,5 +1,5 @@
 # Opening of a WebSocket. MIT license.
-"""connect(). All that is needed to open a connection, and by none that is open, is imported from here."""
+"""connect(): opens a connection. Imports what only opening needs."""
 
 import asyncio
 import os

@@ -1,5 +1,5 @@
 # TCP and TLS connections for a WebSocket. MIT license.
-"""dial() on either interpreter: without leaks when it fails or is cancelled."""
+"""TCP and TLS connect (dial()) on both interpreters, without leaks when it fails or is cancelled."""
 
 import asyncio
 import socket

@@ -1,5 +1,5 @@
 # Byte stream below the WebSocket. MIT license.
-"""One TCP or TLS connection on either interpreter: writes whole frames whatever gets cancelled."""
+"""Byte stream of one TCP or TLS connection on both interpreters: writes whole frames even when cancelled."""
 
 import asyncio
 import sys

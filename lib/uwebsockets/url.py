@@ -1,5 +1,5 @@
 # Addresses of WebSocket servers. MIT license.
-"""ws and wss URLs (RFC 6455 §3, RFC 3986): taken apart strictly, so that nothing odd reaches the request line."""
+"""Strict parser of ws and wss URLs (RFC 6455 §3, RFC 3986), so that nothing odd reaches the request line."""
 
 _DEFAULT_PORT = {"ws": 80, "wss": 443}
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"

@@ -1,5 +1,5 @@
 # Strict UTF-8. MIT license.
-"""UTF-8 as RFC 3629 defines it. MicroPython's own check lets over-long forms, surrogates and U+110000 upwards pass."""
+"""Strict UTF-8 check (RFC 3629). MicroPython's own check accepts over-long forms, surrogates and U+110000 upwards."""
 
 from uwebsockets.errors import ProtocolError
 

@@ -39,3 +39,23 @@ def test_every_message_of_ocpp_16_is_in_the_conformance_table():
     from tools.docs.ocpp_tables import _SENT, known_messages, received
 
     assert known_messages() == set(received()) | set(_SENT)
+
+
+def test_every_file_is_listed_with_its_first_sentence():
+    import tempfile
+    from pathlib import Path
+
+    from tools.docs.file_tables import TABLES, summary
+
+    firmware, lib, tools = ("\n".join(table()) for table in TABLES.values())
+    assert "| `evse/limits.py` | Current limits" in firmware and "| `store/settings.txt` | All settings" in firmware
+    assert "| `modbus_rtu/master.py` | " in lib and "| `sim/` | " in tools and "| `backup.py` | " in tools
+    with tempfile.TemporaryDirectory() as folder:
+        silent = Path(folder) / "silent.py"
+        silent.write_text("import os\n")
+        try:
+            summary(silent)
+        except ValueError:
+            pass
+        else:
+            raise AssertionError("a module without a docstring")

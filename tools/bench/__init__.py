@@ -1,0 +1,1 @@
+"""Benchmarks (`make bench`): heap, latency, flash wear and start time against their budgets."""

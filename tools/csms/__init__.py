@@ -1,4 +1,4 @@
-"""A small local OCPP-J 1.6 central system: for tests a library that checks everything, for people a console.
+"""Local OCPP-J 1.6 central system: a library for tests that checks every message, and a console for people.
 
 with CentralSystem() as csms:
     ...start a charger on csms.url...

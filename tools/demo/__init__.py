@@ -1,1 +1,1 @@
-"""`make run`: the firmware above a simulated board charges a car under a local central system, before one's eyes."""
+"""Demonstration (`make run`): the firmware above a simulated board charges a car under a local central system."""

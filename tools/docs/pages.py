@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Modules of this package: each has PAGE, a file in docs/, and TABLES {name: function that yields lines}.
-MODULES = ("evse_tables", "hardware_tables", "settings_tables", "ocpp_tables")
+MODULES = ("evse_tables", "hardware_tables", "settings_tables", "ocpp_tables", "file_tables")
 
 
 def prepare_imports():

@@ -1,1 +1,1 @@
-"""Prints and verifies what a station keeps on its flash: see `python -m tools.flashlog --help`."""
+"""Prints and verifies a station's flash (journal, settings, list): `python -m tools.flashlog --help`."""

@@ -1,1 +1,1 @@
-"""Mutation testing: changes one place of the firmware at a time and looks whether a test notices."""
+"""Mutation testing (`make mutants`): changes one place of the firmware at a time and checks that a test fails."""

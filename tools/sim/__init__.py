@@ -1,4 +1,4 @@
-"""The simulated charger: the firmware on the MicroPython unix port, above hardware made of software.
+"""Simulated charger: the firmware on the MicroPython unix port above simulated hardware.
 
 On the host this package starts and drives such chargers, in tests and from the command line (`python -m tools.sim`):
 

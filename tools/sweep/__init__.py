@@ -1,1 +1,1 @@
-"""The fault sweep: an exception at every executed line of control, session and store, an error at every file call."""
+"""Fault sweep (`make sweep`): an exception at every line of control, session and store, an error at every file call."""

@@ -1,4 +1,4 @@
-"""Core profile, the configuration: OCPP 1.6 §5.3, §5.8. What the keys mean is declared in the station's settings."""
+"""GetConfiguration and ChangeConfiguration (core profile, OCPP 1.6 §5.3, §5.8). The keys are declared as settings."""
 
 from micropython import const
 

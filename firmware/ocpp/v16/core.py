@@ -1,4 +1,4 @@
-"""Core profile, what the back-end wants from the station itself: OCPP 1.6 §5.2, §5.4, §5.6, §5.14, §5.18."""
+"""ChangeAvailability, ClearCache, DataTransfer, Reset, UnlockConnector (core profile, OCPP 1.6 §5)."""
 
 _AVAILABILITY = {"accepted": "Accepted", "scheduled": "Scheduled", "rejected": "Rejected"}
 _UNLOCK = {"unlocked": "Unlocked", "failed": "UnlockFailed", "not supported": "NotSupported"}

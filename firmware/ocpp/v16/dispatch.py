@@ -1,4 +1,4 @@
-"""Which method answers a CALL, and what is answered when its profile is switched off or not there.
+"""Dispatcher: action -> feature profile and method that answers it; NotSupported and NotImplemented.
 
 A feature profile is served by a class of this package, which has a method for each of its actions, see method_name().
 It is loaded when it is first called.

@@ -1,4 +1,4 @@
-"""Session facts of the journal as transaction messages: StartTransaction, MeterValues, StopTransaction.
+"""StartTransaction, MeterValues and StopTransaction: built from the session facts in the journal.
 
 A message is built when it is delivered, so that it carries the transactionId that is known by then (OCPP 1.6 §3.7,
 errata 3.18) and the measurands that are configured by then.

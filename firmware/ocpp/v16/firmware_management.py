@@ -1,4 +1,4 @@
-"""Firmware management profile: what is told while files go over the network (OCPP 1.6 §4.4, §4.5, §5.9, §5.19).
+"""GetDiagnostics, UpdateFirmware and their status messages (firmware management, OCPP 1.6 §4.4, §4.5, §5.9, §5.19).
 
 The transfers themselves are the maintenance layer's, which is handed in and offers
 

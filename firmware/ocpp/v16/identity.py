@@ -1,4 +1,4 @@
-"""Who the station is: BootNotification.req (OCPP 1.6 §6.1)."""
+"""BootNotification.req: vendor, model, serial numbers, firmware version (OCPP 1.6 §6.1)."""
 
 # The settings that say so -> the longest text. The fields have their names, but for the first letter.
 _SETTINGS = {

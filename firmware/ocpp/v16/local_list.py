@@ -1,4 +1,4 @@
-"""Local authorisation list profile: OCPP 1.6 §5.10, §5.15 over the station's tag list."""
+"""SendLocalList and GetLocalListVersion (local authorisation list profile, OCPP 1.6 §5.10, §5.15)."""
 
 import asyncio
 

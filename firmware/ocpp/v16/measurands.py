@@ -1,4 +1,4 @@
-"""Measurands: what a meter reading says about each of them, as SampledValue elements (OCPP 1.6 §7.31, §7.43).
+"""Measurands: SampledValue elements (value, unit, phase, context) of a meter reading (OCPP 1.6 §7.31, §7.43).
 
 A list of measurands, as in MeterValuesSampledData, may name one phase only: `Current.Import.L1` (§9.1.17). Without a
 phase, all phases that the meter has are reported (§3.16.3). Values are decimal text made from integers, exact to the

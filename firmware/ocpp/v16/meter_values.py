@@ -1,4 +1,4 @@
-"""MeterValues outside of the transaction queue: when they are triggered, and clock-aligned ones that join it."""
+"""MeterValues outside of transactions: triggered ones, and clock-aligned ones, which join the transaction queue."""
 
 from firmware.ocpp.v16.measurands import Look
 

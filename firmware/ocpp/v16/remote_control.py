@@ -1,4 +1,4 @@
-"""Core profile, transactions that the back-end starts and stops: OCPP 1.6 §5.11, §5.12."""
+"""RemoteStartTransaction and RemoteStopTransaction (core profile, OCPP 1.6 §5.11, §5.12)."""
 
 import firmware.ocpp.v16 as v16
 from firmware.ocpp.v16.dispatch import is_off

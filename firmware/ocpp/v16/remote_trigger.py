@@ -1,4 +1,4 @@
-"""Remote trigger profile: the back-end asks for a message now (OCPP 1.6 §5.17). The answer goes first."""
+"""TriggerMessage (remote trigger profile, OCPP 1.6 §5.17). The answer is sent before the message."""
 
 _TRANSFERS = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
 

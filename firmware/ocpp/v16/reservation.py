@@ -1,4 +1,4 @@
-"""Reservation profile: OCPP 1.6 §3.11, §5.1, §5.13 over the station's reservations."""
+"""ReserveNow and CancelReservation (reservation profile, OCPP 1.6 §3.11, §5.1, §5.13)."""
 
 from firmware.kernel.clock import parse_iso8601
 from firmware.ocpp.v16.dispatch import is_off

@@ -1,4 +1,4 @@
-"""What OCPP-J 1.6 has of its own: sub-protocol, answers to what cannot be read, names on the wire, streamed lists."""
+"""Rules of OCPP-J 1.6: sub-protocol, error code spelling, answers to unreadable messages, streamed lists."""
 
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION
 from firmware.ocpp.registration import ACCEPTED, NONE, PENDING, REJECTED

@@ -1,4 +1,4 @@
-"""Smart charging profile: OCPP 1.6 §3.13, §5.5, §5.7, §5.16 over the station's schedules."""
+"""SetChargingProfile, ClearChargingProfile and GetCompositeSchedule (OCPP 1.6 §3.13, §5.5, §5.7, §5.16)."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Configuration keys whose default or range follow from what this station is (OCPP 1.6 §9.1)."""
+"""Configuration keys whose default or range depends on this station's hardware (OCPP 1.6 §9.1)."""
 
 from firmware.ocpp.v16.measurands import is_fitted, resolve
 

@@ -1,4 +1,4 @@
-"""StatusNotification: what each connector reports, when, and in which order (OCPP 1.6 §4.9, §7.7)."""
+"""StatusNotification: contents, order and transitions, error codes, MinimumStatusDuration (OCPP 1.6 §4.9, §7.7)."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""Id tokens on the wire: IdTagInfo (OCPP 1.6 §7.27) to and from what the station knows of a token."""
+"""IdTagInfo and idTag (OCPP 1.6 §7.27, §7.28) to and from the station's id tokens."""
 
 from firmware.charging.authorisation import TokenInfo
 from firmware.kernel.clock import parse_iso8601, read_time

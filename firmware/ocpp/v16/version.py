@@ -1,4 +1,4 @@
-"""OCPP 1.6 for the parts of this room that know no version, see backend.Backend, and how they are put together."""
+"""OCPP 1.6 assembled: Authorize, Heartbeat, BootNotification and the rest that backend.Backend asks of a version."""
 
 from micropython import const
 
