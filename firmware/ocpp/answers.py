@@ -14,9 +14,9 @@ _MAX_QUEUED = const(8)  # calls that wait for their turn
 class Answers:
     """The answers on one link. `socket` is a WebSocket.
 
-    `handle(action, payload)` answers: it returns the payload of the answer, or a tuple of that and a function to be
-    called once the answer has been sent, or a LongAnswer; it may be a coroutine function and may raise CallError.
-    `failed(reason)` is emitted when no more than half an answer was sent.
+    `handle(action, payload)` returns the payload of the answer, or (payload, function to call after the answer was
+    sent), or a LongAnswer; it may be a coroutine function and may raise CallError. `failed(reason)` is emitted when an
+    answer could not be sent completely.
     """
 
     def __init__(self, socket, protocol, handle, log):
@@ -24,30 +24,30 @@ class Answers:
         self._protocol = protocol
         self._handle = handle
         self._log = log
-        self._inbound = []  # Calls to be answered; the first one is in work
-        self._server = None  # task that answers them, while there are any
-        self._follow_ups = []  # functions to be called after an answer; the first one is in work
-        self._follower = None  # task that calls them, while there are any
-        self._room = asyncio.Event()  # set when a call may have room
-        self._large = None  # the LargeMessage in work
+        self._inbound = []  # Calls to answer; the first one is being processed
+        self._server = None  # task that answers them; None while there are none
+        self._follow_ups = []  # functions to call after an answer; the first one is running
+        self._follower = None  # task that calls them; None while there are none
+        self._room = asyncio.Event()  # set when a waiting take() should check again whether there is room
+        self._large = None  # the LargeMessage being processed
         self._large_server = None  # task that answers it
         self._closed = False
         self.failed = Signal()
 
     @property
     def busy(self):
-        """True while a call of the back-end is in work."""
+        """True while a call of the back-end is being processed."""
         return bool(self._inbound or self._large)
 
     def look_for_room(self):
-        """Has take() look anew whether it has to wait."""
+        """Makes a waiting take() check again whether it has to wait."""
         self._room.set()
 
     async def take(self, call, asking):
-        """Takes a Call to be answered. Waits while too many are in work, to slow the back-end down.
+        """Queues a Call to be answered. Waits while too many are queued, to slow the back-end down.
 
-        `asking()` tells whether a CALL of ours is on its way. A handler may be waiting for its answer, which only
-        arrives if we go on receiving: then the surplus is refused.
+        `asking()` returns True while a CALL of ours waits for its answer. A handler may need that answer, which only
+        arrives if we keep receiving: then surplus calls are refused instead.
         """
         while len(self._inbound) >= _MAX_QUEUED and not asking() and not self._closed:
             self._room.clear()
@@ -62,29 +62,29 @@ class Answers:
         self._inbound.append(call)
         if not self._server:
             self._server = asyncio.create_task(self._serve())
-        # What can be answered at once is, before anything behind it is looked at, which may end the link.
+        # Answer what can be answered at once before the next message is read, which may end the link.
         await asyncio.sleep(0)
 
     def take_large(self, call, message):
-        """Takes a Call whose payload is in a LargeMessage. It is worked on beside the others."""
+        """Takes a Call whose payload is in a LargeMessage. It is processed in parallel to the others."""
         self._large = message
         self._large_server = asyncio.create_task(self._serve_large(call, message))
 
     def close(self):
-        """Calls in work and those that wait stay unanswered."""
+        """Drops all calls: those being processed and those queued stay unanswered."""
         self._closed = True
         self._room.set()
         for task in (self._server, self._follower, self._large_server):
             if task:
                 task.cancel()
         if self._large:
-            self._large.discard()  # a task that has not begun cannot
+            self._large.discard()  # a cancelled task that has not started does not do it
         self._server = self._follower = self._large_server = self._large = None
         self._inbound = []
         self._follow_ups = []
 
     async def _serve(self):
-        """Answers calls until there are no more. A link that breaks ends it: whoever receives will notice too."""
+        """Answers queued calls until there are none. Ends when the link breaks; the receiving task notices that too."""
         try:
             while self._inbound:
                 call = self._inbound[0]
@@ -116,7 +116,7 @@ class Answers:
 
     async def _answer(self, call, message):
         text, follow_up = await self._text_of_answer(call, message)
-        # Who has read the answer may use its id again, and that may come before send() has returned.
+        # The back-end may reuse the message id as soon as it has the answer, which may be before send() returns.
         self._protocol.done(call)
         if type(text) is tuple:
             await self._socket.send_pieces(*text)
@@ -126,7 +126,7 @@ class Answers:
             self._follow(follow_up)
 
     async def _text_of_answer(self, call, message):
-        """Returns (what to send, see Protocol.long_result(), and what is to follow it or None)."""
+        """Returns (what to send, see Protocol.long_result(); function to call afterwards, or None)."""
         protocol = self._protocol
         try:
             if message:
@@ -151,10 +151,10 @@ class Answers:
             return protocol.error(call.message_id, CallError(INTERNAL_ERROR)), None
 
     def _follow(self, follow_up):
-        """Has `follow_up` called in a task of its own: it may send a CALL, and calls are answered meanwhile."""
+        """Runs `follow_up` in a separate task: it may send a CALL, and calls are answered meanwhile."""
         self._follow_ups.append(follow_up)
         if len(self._follow_ups) > _MAX_QUEUED:
-            self._log.warning("rpc", "too much to be done after answers, one dropped")
+            self._log.warning("rpc", "too many actions queued after answers, one dropped")
             self._follow_ups.pop()
         if not self._follower:
             self._follower = asyncio.create_task(self._run_follow_ups())
@@ -166,7 +166,7 @@ class Answers:
                 if hasattr(result, "send"):  # a coroutine
                     await result
             except OSError as exc:
-                self._log.info("rpc", "after an answer: %s", exc)
+                self._log.info("rpc", "action after an answer failed: %s", exc)
             except Exception as exc:
                 self._log.exception("rpc", exc)
             self._follow_ups.pop(0)

@@ -19,14 +19,14 @@ class Backend:
     """Ties the station to its back-end over a Connection, in one version of OCPP. `version` has
 
         handle(action, payload)      answers a call of the back-end, see Answers
-        async authorize(call, token) the back-end's TokenInfo, None for an answer without one; OSError without answer
-        delivered(record, response)  takes the answer to a record of the journal
-        accepted()                   the back-end can be told what has waited for it
-        is_identity(setting)         True when the back-end is told the setting at registration
+        async authorize(call, token) returns the back-end's TokenInfo, None if the answer has none; OSError: no answer
+        delivered(record, response)  processes the answer to a record of the journal
+        accepted()                   called when the back-end accepts messages: sends what has waited
+        is_identity(setting)         True when the setting is part of the registration request
         vendors                      vendorId -> function that answers its DataTransfer, see v16/core.py
 
-    `registered(status, interval_s)` is emitted at each verdict of the back-end, `queue_changed(length)` when
-    transaction messages come or go.
+    `registered(status, interval_s)` is emitted at each answer to a registration request, `queue_changed(length)` when
+    transaction messages are added or delivered.
     """
 
     def __init__(self, connection, version, registration, sender, outbox, settings):
@@ -48,20 +48,20 @@ class Backend:
         outbox.delivered.connect(version.delivered)
         settings.changed.connect(self._setting_changed)
 
-    # -- what the station wants from its back-end
+    # -- requests of the station
 
     @property
     def online(self):
-        """True while the back-end can be asked: link up and accepted."""
+        """True while the back-end can be called: link up and station accepted."""
         return self._connection.connected and self._registration.accepted
 
     @property
     def may_start(self):
-        """True when transactions may begin, with or without a link."""
+        """True when the registration allows transactions to begin, with or without a link."""
         return self._registration.may_start
 
     async def authorize(self, token):
-        """Asks the back-end for its verdict on an id token (§4.1); None: it has answered without one that can be read.
+        """Asks the back-end to authorise an id token (§4.1); returns its TokenInfo, None if the answer has none.
 
         Raises OSError when there is no answer.
         """
@@ -72,11 +72,11 @@ class Backend:
             raise LinkDown()
         return await self.call(action, payload, transmissions, patience_s)
 
-    # -- what others want to know
+    # -- state
 
     @property
     def registration(self):
-        """The back-end's verdict: "Accepted", "Pending", "Rejected", or "None" before its first one."""
+        """Registration status: "Accepted", "Pending", "Rejected", or "None" before the first answer."""
         return self._registration.status
 
     @property
@@ -85,19 +85,19 @@ class Backend:
 
     @property
     def queue_length(self):
-        """Facts that the back-end has not acknowledged yet."""
+        """Number of session facts that the back-end has not acknowledged yet."""
         return self._outbox.length
 
     def transaction_id(self, tx):
-        """Returns the back-end's number of a local transaction, or None."""
+        """Returns the back-end's id of a local transaction, or None."""
         return self._outbox.transaction_id(tx)
 
     def local_transaction(self, transaction_id):
-        """Returns the local number of a transaction of the back-end, or None."""
+        """Returns the local number of a transaction from the back-end's id, or None."""
         return self._outbox.local_transaction(transaction_id)
 
     def tasks(self):
-        """Returns (name, run, heartbeat ms) of the tasks that the supervisor has to run."""
+        """Returns (name, run, heartbeat ms) of the tasks for the supervisor."""
         return (
             ("connection", self._connection.run, None),
             ("messages", self._sender.run, None),
@@ -105,9 +105,9 @@ class Backend:
         )
 
     async def drain(self, timeout_ms):
-        """Waits until the back-end has acknowledged all that it ought to know; returns False if it has not.
+        """Waits until all queued messages are acknowledged; returns False if some are not.
 
-        Gives up after `timeout_ms`, and at once without a link. To be called before a restart (§5.14).
+        Gives up after `timeout_ms`, or at once when the link is down. Call it before a restart (§5.14).
         """
         clock = self._sender.clock
         if self.online:
@@ -122,10 +122,10 @@ class Backend:
     def _unsaid(self):
         return self._outbox.length or self._sender.busy
 
-    # -- what happens
+    # -- events
 
     def answered(self, status, interval_s, response):
-        """The back-end has given its verdict on the station."""
+        """The back-end has answered the registration request."""
         if status != REJECTED:
             self._sender.take_time(response)
         if status == ACCEPTED:

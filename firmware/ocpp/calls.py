@@ -12,7 +12,7 @@ _BESIDE_STEP_MS = const(100)
 
 
 class _Sent:
-    """A CALL that has been sent. `answer` is the Answer to it, None as long as there is none."""
+    """A CALL that has been sent. `answer` is its Answer, None until that arrives."""
 
     def __init__(self, message_id, action, now_ms, timeout_s, patience_s):
         self.message_id = message_id
@@ -30,9 +30,9 @@ class _Sent:
 
 
 class Calls:
-    """The calls of one link. `send(text)` is that of a WebSocket, `begun()` is called when a CALL goes out.
+    """The calls of one link. `send(text)` is that of a WebSocket, `begun()` is called when a CALL is sent.
 
-    `timed_out(unanswered)` is emitted when a CALL got no answer; `unanswered` counts those in a row.
+    `timed_out(unanswered)` is emitted when a CALL times out; `unanswered` counts time-outs in a row.
     """
 
     def __init__(self, send, protocol, log, clock, begun):
@@ -43,30 +43,30 @@ class Calls:
         self._begun = begun
         self._turn = asyncio.Lock()
         self._answered = Waker(clock)
-        self._pending = None  # the _Sent whose turn it is
-        self._repeats = None  # its Transmissions, or None for one that is sent once
-        self._transmissions = None  # those of the message whose late answers count
-        self._queued = 0  # CALLs with patience that wait for their turn
-        self._beside = []  # those that have given up their turn
+        self._pending = None  # the _Sent that waits for its answer
+        self._repeats = None  # its Transmissions, None for a message that is sent only once
+        self._transmissions = None  # those of the message whose late answers are accepted
+        self._queued = 0  # CALLs with patience_s that wait for their turn
+        self._beside = []  # _Sents that still wait for an answer but let another CALL be sent
         self._closed = False
         self.unanswered = 0
         self.timed_out = Signal()
 
     def busy(self):
-        """Tells whether a CALL of ours is on its way."""
+        """Returns True while a CALL of ours waits for its answer."""
         return self._pending is not None
 
     async def call(self, action, payload, timeout_s, transmissions=None, patience_s=None):
-        """Sends a CALL; returns the payload of its CALLRESULT, of which any field may be missing or None.
+        """Sends a CALL; returns the payload of its CALLRESULT, in which any field may be missing or None.
 
-        `transmissions` are the Transmissions of a message that may have been sent before: an answer to one of them is
-        the answer, and one that has come already makes sending it again needless.
+        `transmissions` are the Transmissions of a message that may have been sent before: an answer to any of them is
+        returned, and if one has already arrived the message is not sent again.
 
-        `patience_s`: when there is no answer after that time and another CALL with patience waits, that one is sent;
-        one user's hanging Authorize must not keep all others out. An answer that comes later still is the answer.
+        `patience_s`: without an answer after this time the next waiting CALL with patience_s is sent, so that one
+        user's unanswered Authorize does not block all other users. A later answer is still returned.
 
-        Raises CallError for a CALLERROR (InvalidAnswer for an answer that is none, and at once for a payload of ours
-        that breaks the schema), RpcTimeout after `timeout_s` without answer, LinkDown when the connection ends.
+        Raises CallError for a CALLERROR, and at once for a payload that breaks the schema; InvalidAnswer for a
+        CALLRESULT that cannot be read; RpcTimeout after `timeout_s` without answer; LinkDown when the connection ends.
         """
         message_id, text = self._protocol.call(action, payload)
         if transmissions:
@@ -94,14 +94,14 @@ class Calls:
             await self._turn.acquire()
             return
         self._queued += 1
-        self._answered.wake()  # whose turn it is may have to give it up
+        self._answered.wake()  # the CALL that is waiting may have to let this one go first
         try:
             await self._turn.acquire()
         finally:
             self._queued -= 1
 
     async def _exchange(self, sent, text, transmissions):
-        """Sends a CALL and returns the Answer, or None when it has to give up its turn."""
+        """Sends a CALL and returns its Answer, or None when its patience ended and another CALL is sent first."""
         self._pending = sent
         self._repeats = transmissions
         self._begun()
@@ -135,7 +135,7 @@ class Calls:
         return sent.answer
 
     async def _wait_beside(self, sent):
-        """Returns the answer to a CALL that has given up its turn."""
+        """Returns the answer to a CALL whose patience has ended."""
         try:
             while sent.answer is None:
                 if self._closed:
@@ -148,7 +148,7 @@ class Calls:
             self._beside.remove(sent)
 
     async def receive(self, answer):
-        """Takes an Answer. Returns when the one who asked has it."""
+        """Takes an Answer. Returns when the caller has received it."""
         message_id = answer.message_id
         late = self._transmissions
         known = late.take(message_id) if late else False
@@ -157,12 +157,12 @@ class Calls:
             if sent.answer is None:
                 sent.answer = answer
                 self._answered.wake()
-                # Who asked reads it before the next message is read: a verdict on the station counts at once.
+                # The caller reads it before the next message is processed: a registration status applies at once.
                 while self._pending is sent:
                     await asyncio.sleep(0)
             return
         if known:
-            self._log.info("rpc", "late answer taken")
+            self._log.info("rpc", "late answer accepted")
             self.unanswered = 0  # the back-end is slow, not gone
             late.keep(answer)
             return
@@ -174,6 +174,6 @@ class Calls:
         self._log.info("rpc", "response without a pending call")
 
     def close(self):
-        """Ends the calls that wait: they raise LinkDown."""
+        """Ends all waiting calls: they raise LinkDown."""
         self._closed = True
         self._answered.wake()

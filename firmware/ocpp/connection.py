@@ -16,13 +16,13 @@ _MAX_DOUBLINGS = const(10)
 
 
 class Connection:
-    """The link and the attempts to have one. `run()` is its only task; settings are read anew at each attempt.
+    """Keeps one link open. `run()` is its only task; the settings are read again at each attempt.
 
-    `versions` are the Rules of the versions that are spoken, the preferred one first, `opener` is an Opener.
-    `choose(settings, failures)` returns the Target for the next attempt, or None. The calls of the back-end are
-    answered by what serve() was given.
+    `versions` are the Rules of the supported versions, the preferred one first; `opener` is an Opener.
+    `choose(settings, failures)` returns the Target for the next attempt, or None. serve() sets what answers the calls
+    of the back-end.
 
-    Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each attempt that failed;
+    Signals: `link_changed("up" | "down", url, error text or None)`, "down" also after each failed attempt;
     `doubted()` see Link.
     """
 
@@ -37,7 +37,7 @@ class Connection:
         self._message_ids = MessageIds()
         self._waker = Waker(clock)
         self._failures = 0  # in a row
-        self._hurry = False  # the next attempt is not to wait
+        self._hurry = False  # connect without waiting
         self._last_error = None
         self._link = NoLink()
         self.url = ""
@@ -45,7 +45,7 @@ class Connection:
         self.doubted = Signal()
 
     def serve(self, handle, silent):
-        """Has the calls of the back-end answered by `handle`, unless `silent()`; see Peer."""
+        """Sets `handle`, which answers the calls of the back-end unless `silent()` returns True; see Peer."""
         self._handle = handle
         self._silent = silent
 
@@ -54,27 +54,27 @@ class Connection:
         return self._link.up
 
     async def call(self, action, payload, transmissions=None, patience_s=None):
-        """Calls the back-end, see Calls.call(). Raises LinkDown without a link."""
+        """Calls the back-end, see Calls.call(). Raises LinkDown when there is no link."""
         timeout_s = self._settings.get("MessageTimeout")
         return await self._link.call(action, payload, timeout_s, transmissions, patience_s)
 
     def drop(self, reason):
-        """Closes the link, if there is one; the next attempt comes after the usual wait."""
+        """Closes the link, if any; reconnects after the usual wait."""
         self._link.drop(reason)
 
     def reconnect(self):
-        """Closes the link, if there is one, and connects at once with the settings as they are now."""
+        """Closes the link, if any, and reconnects at once with the current settings."""
         self.drop("reconnecting")
         self.hurry()
 
     def hurry(self):
-        """Connects at once if there is no link: what kept it from coming up may be over."""
+        """Connects at once if there is no link, for example when the network is back."""
         self._hurry = True
         self._failures = 0
         self._waker.wake()
 
     async def run(self, beat):
-        """Connects again and again until it is cancelled; then the link is closed and no task is left."""
+        """Keeps the link up until cancelled; then closes it and ends its tasks."""
         while True:
             beat()
             self._hurry = False
@@ -92,7 +92,7 @@ class Connection:
             await self._pause(beat)
 
     def _report(self, error):
-        # A back-end that is away for days is worth one line, not one a minute.
+        # The same error is logged once, not every minute for days.
         if error != self._last_error:
             self._last_error = error
             self._log.warning("link", "%s: %s", self.url, error)
@@ -106,7 +106,7 @@ class Connection:
             wait_ms += _random(1000 * self._settings.get("ReconnectJitter"))
             self._failures += 1
         else:
-            wait_ms = 1000 * self._settings.get("ReconnectMax")  # nothing to connect to; reconnect() ends the wait
+            wait_ms = 1000 * self._settings.get("ReconnectMax")  # no URL configured; reconnect() ends the wait
         until_ms = self._clock.ms() + wait_ms
         while not self._hurry:
             left_ms = until_ms - self._clock.ms()
@@ -116,7 +116,7 @@ class Connection:
             beat()
 
     async def _live(self, socket, beat):
-        """Lives through one link, from its opening to its end; returns without error if it was ended by our side."""
+        """Runs one link from its opening to its end; raises nothing if our side ended it."""
         reason = None
         rules = [rules for rules in self._versions if rules.subprotocol == socket.subprotocol][0]
         protocol = Protocol(rules, self._message_ids)
@@ -141,5 +141,5 @@ class Connection:
 
 
 def _random(limit):
-    """Returns a random integer from 0 to `limit`, without."""
+    """Returns a random integer in 0..limit-1, 0 for a limit of 0."""
     return int.from_bytes(os.urandom(4), "big") % limit if limit > 0 else 0

@@ -2,7 +2,7 @@
 
 
 def sequence_floor(state):
-    """Returns the sequence number below which the journal must never write again, even if its files are lost.
+    """Returns the lowest sequence number that the journal may use, even if its files were lost.
 
     `state` is the StateFile of the Cursor.
     """
@@ -11,10 +11,10 @@ def sequence_floor(state):
 
 
 class Cursor:
-    """The place of delivery in a StateFile, saved with one small atomic write.
+    """Delivery position, kept in a StateFile with one small atomic write.
 
     next        sequence number of the record that is delivered next
-    failures    attempts at it that the back-end could not process
+    failures    attempts that the back-end answered with an error
     """
 
     def __init__(self, state, log):
@@ -28,43 +28,43 @@ class Cursor:
             self._open[connector] = (tx, number)
 
     def number(self, tx):
-        """Returns the number that belongs to local transaction `tx`, or None while (or because) there is none."""
+        """Returns the back-end's id of local transaction `tx`; None: not known yet, or the transaction is over."""
         for known, number in self._open.values():
             if known == tx:
                 return number
         return None
 
     def local_transaction(self, number):
-        """Returns the local transaction that a number belongs to, or None."""
+        """Returns the local transaction number for the back-end's id, or None."""
         for tx, known in self._open.values():
             if known == number:
                 return tx
         return None
 
     def keep(self, connector, tx, number):
-        """The transaction of a connector has this number."""
+        """Stores the back-end's id of a connector's transaction."""
         self._open[connector] = (tx, number)
 
     def forget(self, connector):
-        """The transaction of a connector is over."""
+        """Removes the transaction of a connector, whose end was delivered."""
         self._open.pop(connector, None)
 
     def advance(self, seq):
-        """The record before `seq` is dealt with."""
+        """Moves on to the record `seq`."""
         self.next = seq
         self.failures = 0
 
     def fail(self):
-        """The back-end could not process the record; returns how often that was."""
+        """Counts an attempt that the back-end answered with an error; returns their number for this record."""
         self.failures += 1
         return self.failures
 
     def touch(self):
-        """What there is has to be saved: a message was sent."""
+        """Marks the position as unsaved, after a message was sent."""
         self._unsaved = True
 
     def save(self):
-        """Makes the place durable, unless it is."""
+        """Saves the position if it is unsaved."""
         if not self._unsaved:
             return
         cursor = [self.next, self.failures]
@@ -74,5 +74,5 @@ class Cursor:
             self._state.save(cursor)
             self._unsaved = False
         except OSError as exc:
-            # What is lost with it is that a message was sent: after a power cut it is sent again.
+            # After a power loss the last message would be sent again.
             self._log.error("outbox", "cursor not saved: %s", exc)

@@ -12,7 +12,7 @@ GENERIC_ERROR = "GenericError"
 
 
 class CallError(Exception):
-    """A CALLERROR: raised by a handler it is sent, raised by Calls.call() it was received."""
+    """A CALLERROR. Handlers raise it to send one; Calls.call() raises it when one was received."""
 
     def __init__(self, code, description="", details=None):
         super().__init__(code, description)
@@ -25,12 +25,12 @@ class CallError(Exception):
 
 
 class InvalidAnswer(CallError):
-    """The back-end processed the CALL, but its CALLRESULT breaks the schema. Sending the CALL again would repeat it."""
+    """The CALLRESULT breaks the schema. The back-end has processed the CALL; sending it again would repeat it."""
 
 
 class RpcTimeout(OSError):
-    """There was no answer in time. The CALL may have been processed or not."""
+    """No answer in time. The back-end may or may not have processed the CALL."""
 
 
 class LinkDown(OSError):
-    """The connection went before the answer came. The CALL may have been processed or not."""
+    """The connection ended before the answer. The back-end may or may not have processed the CALL."""

@@ -6,9 +6,10 @@ from firmware.store.settings import SettingError
 
 
 class Heartbeat:
-    """Keeps the heart beating while the station is registered: a source of the Sender.
+    """Sends heartbeats while the station is accepted. A source of the Sender.
 
-    `version` has heartbeat(), which returns (action, payload), and time_in(response), the text of a time or None.
+    `version` has heartbeat(), which returns (action, payload), and time_in(response), which returns the time as text or
+    None.
     """
 
     def __init__(self, registration, version, call, settings, clock, log):
@@ -19,26 +20,26 @@ class Heartbeat:
         self._clock = clock
         self._log = log
         self._due_ms = None
-        self._interval_s = None  # as the back-end named it when it accepted the station
+        self._interval_s = None  # from the accepting registration answer; None: the setting applies
 
     def accepted(self, interval_s):
-        """The interval of an accepting answer is that of the heartbeat, and of no other (§4.2)."""
+        """Takes the interval from an accepting registration answer as heartbeat interval (§4.2)."""
         if interval_s > 0:
             try:
                 self._settings.set("HeartbeatInterval", interval_s, "system")
             except (SettingError, OSError) as exc:
-                self._log.warning("ocpp", "interval not kept: %s", exc)
-            self._interval_s = interval_s  # the limits of the key are not those of the back-end
+                self._log.warning("ocpp", "heartbeat interval not stored: %s", exc)
+            self._interval_s = interval_s  # it applies even outside the range of the key
         self.plan()
 
     def setting_changed(self):
-        """HeartbeatInterval has another value."""
+        """Applies a new value of HeartbeatInterval."""
         self._interval_s = None
         if self._registration.accepted:
             self.plan()
 
     def plan(self):
-        """The next one comes after a whole interval."""
+        """Schedules the next heartbeat a whole interval from now."""
         interval_s = self._interval_s or self._settings.get("HeartbeatInterval")
         self._due_ms = self._clock.ms() + interval_s * 1000
 
@@ -56,17 +57,17 @@ class Heartbeat:
             self._log.warning("ocpp", "%s: %s", action, exc)
 
     def post(self, requested):
-        """Has one sent beside those that are due."""
+        """Queues an extra heartbeat in `requested`."""
         action, payload = self._version.heartbeat()
         requested.post(action, payload, self.take_time)
 
     def take_time(self, response):
-        """Sets the clock to the time in an answer, unless that makes no sense."""
+        """Sets the clock to the time in an answer, if it is plausible."""
         text = self._version.time_in(response)
         if text is None:
-            return  # Schema.read() has logged why
+            return  # reading the answer has logged why
         unix, ms = read_time(text)
         if unix >= EARLIEST_PLAUSIBLE:
             self._clock.set_unix(unix, "ocpp", ms)
         else:
-            self._log.warning("ocpp", "clock left alone: currentTime is %s", text)
+            self._log.warning("ocpp", "clock not set: currentTime %s is not plausible", text)

@@ -1,7 +1,7 @@
 """Large messages: kept in flash while they arrive, then read piece by piece.
 
-One at a time is kept. What cannot be kept (another one is in work, the flash has no room) is received all the same, so
-that the link lives on, and refused by a CALLERROR: its beginning, which names the call, stays in RAM.
+Only one is kept at a time. A message that cannot be kept (another one is being processed, the flash is full) is still
+received, so that the link stays up, and answered with a CALLERROR: its beginning with the message id stays in RAM.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ from firmware.store.room import free_bytes
 
 _CALL = const(2)
 
-_SHOWN = const(80)  # characters in a log or trace
-_MAX_IN_RAM = const(65536)  # bytes of a message that is not streamed: kept in flash it is still read as a whole
-_SEGMENT = const(65536)  # bytes: files are dropped one by one while they are read for the last time
-_ROOM = const(65536)  # bytes asked for at once, when the message grows beyond what it has announced
-_MARGIN = const(131072)  # bytes that are left to the journal
-_MAX_MS = const(300_000)  # for a message to arrive
+_SHOWN = const(80)  # characters of the message in a log line
+_MAX_IN_RAM = const(65536)  # bytes of a message that is kept in flash but parsed as a whole
+_SEGMENT = const(65536)  # bytes per file; each file is removed as soon as it was read for the last time
+_ROOM = const(65536)  # bytes reserved at once when the message exceeds its announced size
+_MARGIN = const(131072)  # bytes of flash left for the journal
+_MAX_MS = const(300_000)  # time for a message to arrive
 _MAX_ITEM = const(2048)  # bytes of one item of a list
-_MAX_FIELD = const(4096)  # bytes of any other value beside it
-_TOKENS = const(64)  # read before others have their turn
+_MAX_FIELD = const(4096)  # bytes of any other value in the payload
+_TOKENS = const(64)  # JSON tokens read before other tasks run
 
 
 class LargeMessage:
-    """One message of at least `announced` bytes. `size` is what has come; `fault` says why it is not kept, or None.
+    """One message of at least `announced` bytes. `size`: bytes received; `fault`: why it is not kept, or None.
 
-    `lists` has the lists that may be longer than what fits into RAM, action -> field: handed over as ItemsOnFlash.
+    `lists`: {action: field} of the lists that may exceed the RAM; their payload field is an ItemsOnFlash.
     """
 
     def __init__(self, spool, path, lists, clock, fault, announced):
@@ -42,7 +42,7 @@ class LargeMessage:
         self._deadline_ms = clock.ms() + _MAX_MS
         self._announced = announced
         self._granted = 0
-        self._streamed = None  # unknown
+        self._streamed = None  # not known yet
         self._file = None
         self._segments = 0
         self.head = b""
@@ -56,7 +56,7 @@ class LargeMessage:
             self.size,
         )
 
-    # -- while it arrives
+    # -- receiving
 
     def write(self, data):
         """Takes the next bytes. Raises OSError when it takes too long."""
@@ -66,7 +66,7 @@ class LargeMessage:
             self.head += bytes(data[: HEAD - len(self.head)])
         self._announced = max(self._announced, self.size + len(data))
         if not self.fault and self._announced > _MAX_IN_RAM and not self._may_be_streamed():
-            # Nobody will read it: it is not worth the flash, nor the time that writing takes.
+            # It will be refused: do not spend flash and time on it.
             self._fail("message is too large")
         if not self.fault and self.size + len(data) > self._granted:
             self.grant(self.size + max(len(data), _ROOM))
@@ -90,12 +90,12 @@ class LargeMessage:
 
     @property
     def streamed(self):
-        """True for a CALL whose long list is read piece by piece, once its beginning is there."""
+        """True for a CALL whose long list is read piece by piece; known once its beginning has arrived."""
         self._may_be_streamed()
         return self._streamed is True
 
     def grant(self, size):
-        """Sees whether there is room for a message of `size` bytes."""
+        """Checks that the flash has room for a message of `size` bytes."""
         if free_bytes(self._path) + self._spool.leaving + self.size < size + _MARGIN:
             self._fail("no room for a message of %d bytes" % size)
         self._granted = size
@@ -119,10 +119,10 @@ class LargeMessage:
     def _name(self, number):
         return "%s.%d" % (self._path, number)
 
-    # -- when it is there
+    # -- reading
 
     def finish(self):
-        """The message has arrived: nothing more is written."""
+        """Ends receiving: the message is complete."""
         self.complete = True
         try:
             self._close()
@@ -134,12 +134,12 @@ class LargeMessage:
         try:
             self._close()
         except OSError:
-            pass  # it need not be whole
+            pass  # it is discarded anyway
         self._spool.forget(self, [self._name(number) for number in range(self._segments)])
         self._segments = 0
 
     async def text(self):
-        """Returns the message as text. Raises OSError, and MemoryError when it does not fit into RAM after all."""
+        """Returns the message as text. Raises OSError, and MemoryError when it does not fit into RAM."""
         data = bytearray(self.size)
         view = memoryview(data)
         at = 0
@@ -154,10 +154,10 @@ class LargeMessage:
         return str(data, "utf-8")
 
     async def payload(self, action, protocol):
-        """Returns the checked payload of a CALL that is streamed, with an ItemsOnFlash for its long list.
+        """Returns the checked payload of a streamed CALL, with an ItemsOnFlash for its long list.
 
-        The whole message is read, so that all of it is known to be JSON; items are checked by the Protocol when they
-        are handed out. Raises CallError and OSError.
+        Reads the whole message to make sure that it is JSON; the Protocol checks each item when it is read. Raises
+        CallError and OSError.
         """
         name = self._lists[action]
         try:
@@ -176,7 +176,7 @@ class LargeMessage:
 
     async def _read_payload(self, reader, name):
         for _ in range(4):
-            token = reader.next()  # the list, type, id and action, which are known already
+            token = reader.next()  # skip the bracket, type, id and action, which are known
         if reader.next() != "{":
             raise ValueError("payload is not an object")
         payload = {}
@@ -185,7 +185,7 @@ class LargeMessage:
             token = reader.next()
             if key == name and token == "[":
                 if key in payload:
-                    raise ValueError("%s is there twice" % name)
+                    raise ValueError("%s occurs twice" % name)
                 payload[key] = ItemsOnFlash(self, name, await _count(reader))
             else:
                 payload[key] = reader.read(token, _MAX_FIELD)
@@ -195,7 +195,7 @@ class LargeMessage:
         return payload
 
     def items(self, name):
-        """Yields the items of the list `name` of the payload, and drops the message from the flash on the way."""
+        """Yields the items of the payload's list `name` and removes the message from flash as it is read."""
         return self._reader(True).items(3, name, max_bytes=_MAX_ITEM)
 
     def _reader(self, last_time):
@@ -203,9 +203,9 @@ class LargeMessage:
 
 
 class ItemsOnFlash:
-    """A list in a large message: it has a length, and can be gone through once. `size` bytes get free meanwhile.
+    """A list in a large message: has a length, can be iterated once. Iterating frees `size` bytes of flash.
 
-    `accept(item, index)` is called for each item before it is handed out; it may raise.
+    `accept(item, index)` is called for each item before it is yielded; it may raise.
     """
 
     def __init__(self, message, name, count):
@@ -231,7 +231,7 @@ class ItemsOnFlash:
 
 
 class _Segments:
-    """A stream over the files of a message, which for the `last_time` are removed once they have been read."""
+    """A stream over the files of a message; with `last_time` each is removed after it was read."""
 
     def __init__(self, path, count, last_time):
         self._path = path
@@ -258,7 +258,7 @@ class _Segments:
 
 
 def envelope(head):
-    """Returns (message type, id, action or None) as far as the first bytes of a message tell. Raises ValueError."""
+    """Returns (message type, id, action or None) from the first bytes of a message. Raises ValueError."""
     reader = Reader(io.BytesIO(head), max_token=HEAD)
     found = []
     if reader.next() != "[":
@@ -272,7 +272,7 @@ def envelope(head):
 
 
 async def _count(reader):
-    """Returns the number of items of the array that has just begun, and reads past its end."""
+    """Returns the number of items of the array that has just begun, reading past its end."""
     depth = reader.depth
     items = tokens = 0
     while True:

@@ -8,24 +8,24 @@ from firmware.kernel.signal import Signal
 from firmware.ocpp.errors import LinkDown
 
 _WATCH_MS = const(500)
-_PONG_MS = const(10_000)  # silence after a ping that proves the link dead
-_SEND_MS = const(30_000)  # for a message to leave: beyond that the other side does not read
+_PONG_MS = const(10_000)  # without any data after a ping the link is dead
+_SEND_MS = const(30_000)  # time for a message to be sent; beyond that the back-end does not read
 
-# Calls in a row without an answer. A back-end may be at a loss with one message; three mean that it is gone, even if a
-# gateway still answers pings.
+# A back-end may fail to answer one message. Three unanswered calls in a row mean that it is gone, even if a gateway
+# still answers pings.
 _DOUBTFUL_CALLS = const(2)
 _MUTE_CALLS = const(3)
 
 _NORMAL = const(1000)
 _GOING_AWAY = const(1001)
 
-# What the back-end asked for is answered before the link is closed, if that does not take longer.
+# Before the link is closed, calls of the back-end are answered for at most this time.
 _ANSWER_MS = const(2_000)
 _ANSWER_STEP_MS = const(10)
 
 
 class NoLink:
-    """Stands where there is no link."""
+    """Stands in for a Link while there is none."""
 
     up = False
 
@@ -37,9 +37,9 @@ class NoLink:
 
 
 class Link:
-    """A link that is up. `socket` is its WebSocket, `peer` the Peer at its other end.
+    """A link that is up, over the WebSocket `socket`, with the Peer `peer`.
 
-    `call` is that of Calls. `doubted()` is emitted when calls stay unanswered: something simple should be asked.
+    `call` is that of Calls. `doubted()` is emitted when a call stays unanswered: a simple call should probe the link.
     """
 
     up = True
@@ -50,17 +50,17 @@ class Link:
         self._settings = settings
         self._log = log
         self._clock = clock
-        self._dropped = None  # why the link has to end
+        self._dropped = None  # reason to end the link, or None
         self._closing = None  # task that ends it
         self._probe_wanted = False
-        self.useful = False  # the back-end has said something
+        self.useful = False  # the back-end has sent a message
         self.doubted = Signal()
         self.call = peer.call
         peer.timed_out.connect(self._timed_out)
         peer.failed.connect(self.drop)
 
     async def run(self, beat):
-        """Lives until the link ends; returns why it did."""
+        """Runs until the link ends; returns the reason."""
         watcher = asyncio.create_task(self._watch(beat))
         try:
             return await self._receive()
@@ -71,17 +71,17 @@ class Link:
             self._peer.close()
 
     def drop(self, reason):
-        """Ends the link; calls of the back-end that are in work are answered first: one of them may be why."""
+        """Ends the link after the calls being processed are answered: one of them may have asked for this."""
         if not self._dropped:
             self._dropped = reason
             self._closing = asyncio.create_task(self._answer_and_close())
 
     async def close(self):
-        """To be called at the end."""
+        """Closes the connection. Call it when run() has ended."""
         await self._socket.close(_GOING_AWAY)
 
     async def _receive(self):
-        """Passes messages on until the link ends; returns why it did."""
+        """Receives messages until the link ends; returns the reason."""
         socket = self._socket
         try:
             while True:
@@ -97,11 +97,11 @@ class Link:
                     await self._peer.receive(message)
                 else:
                     await self._peer.receive_large(message)
-        except (OSError, MemoryError) as exc:  # MemoryError: a message within the limit for which there is no room now
+        except (OSError, MemoryError) as exc:  # MemoryError: a message within MaxMessageBytes, but too little RAM now
             return self._dropped or str(exc)
 
     def _timed_out(self, unanswered):
-        """A CALL got no answer: looks whether the link is there at all, even without WebSocketPingInterval."""
+        """After an unanswered CALL: checks the link with a ping, even if WebSocketPingInterval is 0."""
         if unanswered >= _MUTE_CALLS:
             self.drop("calls are not answered")
         elif unanswered == _DOUBTFUL_CALLS:
@@ -109,17 +109,17 @@ class Link:
         self._probe_wanted = True
 
     async def _watch(self, beat):
-        """Pings, and ends a link that is dead without a word (errata 3.11)."""
+        """Sends pings and ends the link when no answer comes (errata 3.11)."""
         socket = self._socket
         pinged_ms = self._clock.ms()
-        waiting = False  # for a sign of life since pinged_ms
+        waiting = False  # for any data since pinged_ms
         while self._dropped is None:
             await self._clock.sleep_ms(_WATCH_MS)
             beat()
             if socket.blocked_ms() >= _SEND_MS:
                 self.drop("the back-end does not read")
             since_ms = self._clock.ms() - pinged_ms
-            # An answer may come in the very millisecond of the ping.
+            # The answer may arrive in the same millisecond as the ping.
             if waiting and socket.silence_ms() <= since_ms:
                 waiting = False
             if waiting:

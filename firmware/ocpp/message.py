@@ -4,19 +4,19 @@ import json
 
 from micropython import const
 
-MAX_DEPTH = const(16)  # objects and lists in each other; OCPP 1.6 needs 8, the wrapper included
-HEAD = const(512)  # bytes that have the envelope: an id of 36 characters takes at most 216, an action 50
+MAX_DEPTH = const(16)  # nested objects and lists; OCPP 1.6 needs 8, including the wrapper
+HEAD = const(512)  # bytes that contain type, id and action: an id of 36 characters takes at most 216, an action 50
 
-# More brackets than one in two characters are no message but an attack: each costs 32 bytes of RAM and more.
+# A text with a bracket in every second character is an attack: each costs 32 bytes of RAM or more.
 _CHARACTERS_PER_BRACKET = const(2)
 
 
 class TooComplex(ValueError):
-    """There are too many objects and lists, or they nest too deep."""
+    """Too many objects and lists, or nested too deeply."""
 
 
 def parse(text):
-    """Returns the message as a list. Raises ValueError for anything but a JSON list, TooComplex (which is one)."""
+    """Returns the message as a list. Raises ValueError for anything but a JSON list; TooComplex is a ValueError."""
     brackets = text.count("[") + text.count("{")
     if brackets > MAX_DEPTH + len(text) // _CHARACTERS_PER_BRACKET:
         raise TooComplex("too many brackets")
@@ -31,7 +31,7 @@ def parse(text):
 
 
 def _is_too_deep(value):
-    """Tells whether objects and lists nest too deep. Goes down level by level: recursion costs stack."""
+    """Returns True when objects and lists nest too deeply. Works level by level: recursion would need stack."""
     level = [value]
     depth = 0
     while level:
@@ -48,11 +48,11 @@ def _is_too_deep(value):
 
 
 def _joined(text):
-    r"""Returns a message with a character for each escaped surrogate pair (\ud83d\ude00), and U+FFFD for a lone one.
+    r"""Replaces each escaped surrogate pair (\ud83d\ude00) by its character, a lone surrogate by U+FFFD.
 
-    MicroPython's json keeps such a pair as two code points, and what it then sends is not UTF-8.
+    MicroPython's json keeps a pair as two code points, which it then encodes as invalid UTF-8.
     """
-    data = text.encode()  # in bytes an index costs nothing, in text it counts characters from the beginning
+    data = text.encode()  # indexing bytes is fast; indexing a str counts characters from its start
     parts = []
     start = at = 0
     while True:
@@ -62,7 +62,7 @@ def _joined(text):
             return b"".join(parts).decode()
         high = _surrogate(data, at)
         if high is None:
-            at += 2  # another escape: its second character is no backslash of an own
+            at += 2  # another escape: skip its second character, which may be a backslash
             continue
         parts.append(data[start:at])
         at += 6
@@ -76,11 +76,11 @@ def _joined(text):
 
 
 def _surrogate(data, at):
-    """Returns the surrogate whose escape begins at index `at`, or None when there is none."""
+    """Returns the surrogate whose escape begins at index `at`, or None."""
     if data[at : at + 3] not in (b"\\ud", b"\\uD"):
         return None
     digits = data[at + 2 : at + 6]
     if len(digits) != 4 or not all(digit in b"0123456789abcdefABCDEF" for digit in digits):
-        return None  # json.loads() will complain
+        return None  # json.loads() will raise
     code = int(digits, 16)
     return code if code >= 0xD800 else None

@@ -1,14 +1,14 @@
 """Transaction message queue: delivers the journal's session facts in order, over power losses and days without a link.
 
-The journal is the queue. What is kept here is the cursor: the place up to which the back-end has acknowledged it, and
-the numbers it gave to the transactions that are not over at that place. It is saved with one small atomic write
+The journal is the queue. The cursor is the position up to which the back-end has acknowledged it, with the back-end's
+ids of the transactions that are open at that position. It is saved with one small atomic write
 
 * after the acknowledgement of a record that is on flash, and
-* before acknowledged records that are not get there. A power cut in between loses records that are not needed any more;
-  one before takes them with it, so that they do not come back either.
+* before acknowledged records that are only in RAM are written to flash. A power loss in between loses records that were
+  delivered; a power loss before loses the records and the position together, so they are not sent again.
 
-So only a message whose answer was lost is sent again, and then with the same content (OCPP 1.6 §3.7): lost to the link,
-to a power cut while it was on its way, or to one in the write of the cursor that followed it.
+So a message is sent again only if its answer was lost (link lost, or power lost before the cursor was saved), and then
+with the same content (OCPP 1.6 §3.7).
 """
 
 from micropython import const
@@ -20,7 +20,7 @@ from firmware.ocpp.transmissions import Transmissions
 from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
 
-# A call that found no link while the link's own signal is still on its way.
+# Retry after LinkDown, in case the signal that the link is down comes later.
 _LINK_RETRY_MS = const(1_000)
 
 
@@ -28,19 +28,19 @@ class Outbox:
     """The transaction message queue (OCPP 1.6 §3.7, §3.7.1).
 
     `state` is the StateFile of a Cursor and `call` is `async call(action, payload, transmissions)`, raising CallError
-    or OSError (no answer, no link). `messages` makes the messages of a version of OCPP:
+    or OSError (no answer, no link). `messages` builds the messages of a version of OCPP:
 
-        await message(record, number)     (action, payload), or None: nothing to send
-        accept(record, number, response)  the number from then on; response None: given up, or none that can be read.
-                                          CallError for an answer that is as good as none
-        needs_answer(record)              True when an answer that cannot be read is no answer
-        is_unwanted(action, code)         True when an error code ends the attempts at once
-        attempts                          before a message that cannot be processed is given up
-        pause_s                           before a message is sent again, times the attempts that failed
+        await message(record, number)     returns (action, payload), or None: nothing to send
+        accept(record, number, response)  returns the number to use from now on; response None: given up or unreadable.
+                                          Raises CallError for an answer without what is needed
+        needs_answer(record)              True when a message is sent again after an unreadable answer
+        is_unwanted(action, code)         True when the message is dropped after this error code
+        attempts                          number of attempts before a message is given up
+        pause_s                           wait before a message is sent again, times the failed attempts
 
-    where `number` is what the version keeps for a transaction, such as a transactionId; None: nothing yet.
+    where `number` is the back-end's id of the transaction, such as a transactionId; None: not known yet.
 
-    `delivered(record, response)` is emitted when a message has been acknowledged, and that is as durable as the record;
+    `delivered(record, response)` is emitted when a message was acknowledged and the cursor is as durable as the record;
     `changed(length)` when the queue has grown or shrunk.
     """
 
@@ -54,8 +54,8 @@ class Outbox:
         self._running = False
         self._not_before_ms = 0
         self._waker = Waker(clock)
-        self._transmissions = Transmissions(self._waker.wake)  # of the message at the head
-        self._unwanted = None  # the newest error code that ended attempts at once
+        self._transmissions = Transmissions(self._waker.wake)  # of the first message in the queue
+        self._unwanted = None  # error code after which messages were last dropped, for the log
         self.delivered = Signal()
         self.changed = Signal()
         self.save = self._cursor.save
@@ -64,31 +64,31 @@ class Outbox:
 
     @property
     def length(self):
-        """The number of journal records that wait, most of which become a message."""
+        """Number of journal records to deliver. Most, not all, become a message."""
         return max(0, self._journal.next_seq - self._cursor.next)
 
     def transaction_id(self, tx):
-        """Returns the back-end's number of local transaction `tx`, or None while (or because) there is none."""
+        """Returns the back-end's id of local transaction `tx`; None: not known yet, or the transaction is over."""
         return self._cursor.number(tx)
 
     def local_transaction(self, transaction_id):
-        """Returns the local number of the back-end's transaction, or None. Any integer can be one (errata 3.54)."""
+        """Returns the local number for a back-end's transaction id, or None. Any integer is valid (errata 3.54)."""
         return self._cursor.local_transaction(transaction_id)
 
     def resume(self):
-        """The back-end can be reached and wants messages."""
+        """Starts delivering: the link is up and the station accepted."""
         self._running = True
         if not self._cursor.failures:
             self._not_before_ms = 0
         self._waker.wake()
 
     def pause(self):
-        """The back-end cannot be reached or has not accepted this station. A call that is out may still end well."""
+        """Stops delivering: no link, or not accepted. A call that was sent may still be answered."""
         self._running = False
         self._waker.wake()
 
     async def run(self, beat):
-        """Delivers while resumed, for ever."""
+        """Delivers whenever resumed. Does not return."""
         while True:
             # The journal may grow, be flushed and drop segments while a message is on its way.
             for record in self._journal.read(self._cursor.next):
@@ -98,7 +98,7 @@ class Outbox:
             await self._waker.wait()
 
     async def _deliver(self, record):
-        """Delivers one record, as often as it takes; returns False when delivery was paused before."""
+        """Delivers one record, with retries; returns False when delivery was paused meanwhile."""
         number = self._cursor.number(record.tx)
         response = action = None
         while await self._may_send():
@@ -116,7 +116,7 @@ class Outbox:
             except CallError as exc:
                 if isinstance(exc, InvalidAnswer) and not self._messages.needs_answer(record):
                     self._log.warning("outbox", "%s", exc)
-                    break  # processed, and nothing in the answer matters
+                    break  # processed, and nothing in the answer is needed
                 if self._give_up(action, exc):
                     break
             except OSError as exc:
@@ -127,7 +127,7 @@ class Outbox:
         return True
 
     async def _may_send(self):
-        """Waits for the moment of the next transmission; returns False when delivery is paused."""
+        """Waits until the next transmission is due; returns False when delivery is paused."""
         while self._running:
             wait_ms = self._not_before_ms - self._clock.ms()
             if wait_ms <= 0 or self._transmissions.answer:
@@ -136,7 +136,7 @@ class Outbox:
         return False
 
     def _postpone(self, action, exc):
-        """No answer, or no link: that is no failure to process the message, and costs no attempt (§3.7.1)."""
+        """Schedules a retry without counting an attempt: no answer, or no link, is no processing error (§3.7.1)."""
         self._log.info("outbox", "%s: %s", action, exc)
         wait_ms = _LINK_RETRY_MS
         if not isinstance(exc, LinkDown):
@@ -144,11 +144,11 @@ class Outbox:
         self._not_before_ms = self._clock.ms() + wait_ms
 
     def _give_up(self, action, exc):
-        """The back-end could not process the message; returns True when it was asked often enough (§3.7.1)."""
+        """Counts an attempt that was answered with an error; returns True after the last one (§3.7.1)."""
         if self._messages.is_unwanted(action, exc.code):
             if exc.code != self._unwanted:
                 self._unwanted = exc.code
-                self._log.warning("outbox", "%s are not wanted and dropped: %s", action, exc)
+                self._log.warning("outbox", "%s not supported by the back-end, dropped: %s", action, exc)
             return True
         failures = self._cursor.fail()
         self._log.warning("outbox", "%s refused (%d): %s", action, failures, exc)
@@ -161,7 +161,7 @@ class Outbox:
         return False
 
     def _pass(self, record, number, response, was_message):
-        """The record is dealt with: moves on, and makes that as durable as the record before anybody hears of it."""
+        """Moves on to the next record; saves the cursor, if the record is on flash, before the signals."""
         if record.kind == END:
             self._cursor.forget(record.connector)
         elif record.kind == BEGIN or number != self._cursor.number(record.tx):
@@ -181,7 +181,7 @@ class Outbox:
         try:
             self._journal.release(self._cursor.next)
         except OSError as exc:
-            # Nothing is wrong with the delivery: there will be other occasions to make room.
+            # Delivery goes on; the space is freed another time.
             self._log.error("outbox", "journal not released: %s", exc)
 
     def _appended(self, seq):

@@ -1,6 +1,6 @@
 """Moves messages between WebSocket and Protocol, for one link: calls, answers, large messages.
 
-What cannot be understood is logged and dropped without disturbing anything else.
+Messages that cannot be read are logged and dropped.
 """
 
 from firmware.ocpp.answers import Answers
@@ -12,8 +12,8 @@ from firmware.ocpp.protocol import Answer, Call, Ignored, Refused
 class Peer:
     """The back-end at the other end of a link.
 
-    `socket` is a WebSocket; `handle` see Answers; `silent()` tells whether calls stay unanswered, malformed ones too.
-    `failed(reason)` is emitted when no more than half an answer was sent, `timed_out(unanswered)` see Calls.
+    `socket` is a WebSocket; `handle` see Answers; while `silent()` returns True, calls are not answered, not even
+    malformed ones. `failed(reason)` see Answers, `timed_out(unanswered)` see Calls.
     """
 
     def __init__(self, socket, protocol, handle, silent, log, clock):
@@ -29,20 +29,20 @@ class Peer:
 
     @property
     def answering(self):
-        """True while a call of the back-end is in work."""
+        """True while a call of the back-end is being processed."""
         return self._answers.busy
 
     @property
     def unanswered(self):
-        """Calls of ours in a row that got no answer in time."""
+        """Number of our calls in a row that timed out."""
         return self._calls.unanswered
 
     async def receive(self, text):
-        """Takes a message. Waits while too many calls of the back-end are in work."""
+        """Takes a message. Waits while too many calls of the back-end are queued."""
         await self._take(self._protocol.receive(text))
 
     async def receive_large(self, message):
-        """Takes a LargeMessage that has arrived: a long list is worked on beside all else, others as a whole."""
+        """Takes a complete LargeMessage: a long list is processed in parallel, other messages are parsed as a whole."""
         message.finish()
         if message.fault is None and message.streamed:
             event = self._protocol.receive_head(message.head)
@@ -72,7 +72,7 @@ class Peer:
             log = self._log.warning if event.broken else self._log.info
             log("rpc", "%s", event.reason)
         elif self._silent():
-            self._log.info("rpc", "call not answered")
+            self._log.info("rpc", "call not answered while the station is rejected")
             if kind is Call:
                 self._protocol.done(event)
         elif kind is Refused:
@@ -82,6 +82,6 @@ class Peer:
             await self._answers.take(event, self._calls.busy)
 
     def close(self):
-        """Ends everything: calls that wait raise LinkDown, calls of the back-end stay unanswered."""
+        """Ends all calls: ours raise LinkDown, those of the back-end stay unanswered."""
         self._calls.close()
         self._answers.close()

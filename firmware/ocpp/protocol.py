@@ -1,6 +1,6 @@
 """OCPP-J frames without I/O (OCPP-J 1.6 §4 with errata v1.0): CALL, CALLRESULT, CALLERROR from and to text.
 
-Knows no socket, task or clock. What a version of OCPP has of its own are its rules, see v16/rules.py.
+Knows no socket, task or clock. What differs between versions of OCPP is in their rules, see v16/rules.py.
 """
 
 import json
@@ -25,13 +25,13 @@ _CALLERROR = const(4)
 
 _MAX_ID = const(36)  # characters, §4.1.4
 _MAX_DESCRIPTION = const(255)
-_PIECE = const(300)  # characters of an answer with a long list that are held at a time
+_PIECE = const(300)  # characters of a long answer that are in RAM at a time
 
 
 class MessageIds:
-    """Returns a new message id at each call: unique for this station for ever, as OCPP-J errata 3.7 wants it.
+    """Returns a new message id at each call, unique for this station (OCPP-J errata 3.7).
 
-    64 random bits tell the power-ons apart, a counter the messages.
+    64 random bits for each power-on, and a counter.
     """
 
     def __init__(self, count=0):
@@ -44,7 +44,7 @@ class MessageIds:
 
 
 class Call:
-    """A CALL of the back-end, to be answered with result() or error(). Its payload is still to be checked."""
+    """A CALL of the back-end, to be answered with result() or error(). Its payload has not been checked yet."""
 
     def __init__(self, message_id, action, payload):
         self.message_id = message_id
@@ -53,7 +53,7 @@ class Call:
 
 
 class Answer:
-    """An answer to a CALL of ours: a payload that is still to be read, or the CallError `error`."""
+    """An answer to a CALL of ours: a payload that has not been checked yet, or the CallError `error`."""
 
     def __init__(self, message_id, payload, error=None):
         self.message_id = message_id
@@ -62,7 +62,7 @@ class Answer:
 
 
 class Refused:
-    """A message that is answered by `text` at once, a CALLERROR for the reason `error`, and by nothing else."""
+    """A message that is answered at once with `text`, a CALLERROR for the reason `error`."""
 
     def __init__(self, text, error):
         self.text = text
@@ -70,7 +70,7 @@ class Refused:
 
 
 class Ignored:
-    """A message that is not answered. `broken`: it is no message of OCPP-J."""
+    """A message that is not answered. `broken`: it is not an OCPP-J message."""
 
     def __init__(self, reason, broken):
         self.reason = reason
@@ -78,10 +78,10 @@ class Ignored:
 
 
 class LongAnswer:
-    """The payload of an answer whose list `name` is made item by item while it is turned into text.
+    """The payload of an answer whose list `name` is produced item by item while the text is written.
 
-    `items()` returns an iterator over them; until that has come to its end, things may be added to `payload`, in which
-    the list is empty. A second one follows for a text so long that it is measured first and made while it is sent.
+    `items()` returns an iterator over the items, which may add fields to `payload` before it ends; the list in
+    `payload` is empty. A long text is measured first and then written while it is sent, which calls `items()` twice.
     """
 
     def __init__(self, payload, name, items):
@@ -91,21 +91,21 @@ class LongAnswer:
 
 
 class Protocol:
-    """OCPP-J on one link, in the version whose `rules` these are. `message_id()` gives a new id."""
+    """OCPP-J on one link, by the `rules` of a version. `message_id()` returns a new id."""
 
     def __init__(self, rules, message_id):
         self._rules = rules
         self._schema = rules.schema
         self._message_id = message_id
-        self._open = []  # ids of calls of the back-end that are in work
+        self._open = []  # ids of calls of the back-end that are being processed
 
-    # -- what comes
+    # -- received messages
 
     def receive(self, text):
-        """Returns the event of a message: Call, Answer, Refused or Ignored. Raises nothing."""
+        """Returns the event for a message: Call, Answer, Refused or Ignored. Raises nothing."""
         try:
             message = parse(text)
-        except (TooComplex, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython nests less deep
+        except (TooComplex, MemoryError, RuntimeError) as exc:  # RuntimeError: CPython's recursion limit
             code = GENERIC_ERROR if isinstance(exc, MemoryError) else FORMATION_VIOLATION
             return self.receive_unread(text[:HEAD].encode(), CallError(code, str(exc)))
         except ValueError as exc:
@@ -113,17 +113,17 @@ class Protocol:
         return self._event(message)
 
     def receive_unread(self, head, error):
-        """Returns the event of a message of which only the bytes `head` can be read; a CALL is refused with `error`."""
+        """Returns the event for a message of which only the bytes `head` were kept; a CALL is refused with `error`."""
         try:
             kind, message_id, action = ocpp.envelope(head)
         except ValueError:
-            return Ignored("message not read: " + error.description, True)
+            return Ignored("message dropped: " + error.description, True)
         if kind == _CALL:
             return self._called([kind, message_id, action, None], error)
-        return self._event([kind, message_id])  # an answer that cannot be read is one without its payload
+        return self._event([kind, message_id])  # an answer without its payload
 
     def receive_head(self, head):
-        """Returns the event of a CALL that begins with the bytes `head` and whose payload is read by others."""
+        """Returns the event for a CALL that begins with the bytes `head` and whose payload is read elsewhere."""
         kind, message_id, action = ocpp.envelope(head)
         return self._event([kind, message_id, action, None])
 
@@ -155,13 +155,13 @@ class Protocol:
         if len(message) != 4 or type(message[2]) is not str:
             return CallError(FORMATION_VIOLATION, "a CALL is [2, id, action, payload]")
         if not 0 < len(str(message_id)) <= _MAX_ID:
-            return CallError(FORMATION_VIOLATION, "message id has not 1 to 36 characters")
+            return CallError(FORMATION_VIOLATION, "message id must have 1 to 36 characters")
         if message_id in self._open:
             return CallError(PROTOCOL_ERROR, "message id is in use")
         return None
 
     def _senseless(self, code, message_id, reason, broken):
-        """Returns the event of a message that is neither a call nor an answer; `code`: the error that answers it."""
+        """Returns the event for a message that is neither call nor answer; `code`: error to answer it with, or None."""
         if code is None or not _can_come_back(message_id):
             return Ignored(reason, broken)
         return self._refuse(message_id, CallError(code, reason))
@@ -176,17 +176,17 @@ class Protocol:
         self._schema.accept(action, payload)
 
     def accept_item(self, action, name, item, index):
-        """Checks an item of the list `name` in a Call that is not read as a whole. Raises CallError."""
+        """Checks an item of the list `name` in a streamed Call. Raises CallError."""
         self._schema.accept_item(action, name, item, index)
 
     def read(self, action, payload):
-        """Takes from the payload of an Answer what can be read; returns remarks for the log. Raises InvalidAnswer."""
+        """Keeps what is valid in the payload of an Answer; returns remarks for the log. Raises InvalidAnswer."""
         try:
             return self._schema.read(action, payload)
         except CallError as exc:
             raise InvalidAnswer(exc.code, "answer to %s: %s" % (action, exc.description))
 
-    # -- what goes
+    # -- sent messages
 
     def call(self, action, payload):
         """Returns (message id, text) of a CALL. Raises CallError for a payload that breaks the schema."""
@@ -205,14 +205,14 @@ class Protocol:
         return _dump([_CALLERROR, message_id, code, error.description[:_MAX_DESCRIPTION], error.details])
 
     def done(self, call):
-        """A Call has been answered, or never will be: its id may come again."""
+        """Frees the id of a Call that has been answered, or never will be."""
         if call.message_id in self._open:
             self._open.remove(call.message_id)
 
     def long_result(self, call, answer):
-        """Yields None after each item of a LongAnswer, for others to have their turn, and then what to send.
+        """Yields None after each item of a LongAnswer, so that other tasks can run, and then what to send.
 
-        That is its text, or if that is long the number of its bytes and an iterator over its pieces. Raises CallError.
+        That is its text, or for a long one (number of bytes, iterator over its pieces). Raises CallError.
         """
         name = answer.name
         text = comma = ""
@@ -226,10 +226,10 @@ class Protocol:
             if len(text) > _PIECE:
                 size += len(text.encode())
                 text = ""
-        if len(answer.payload) > 1:  # what there is beside the list
+        if len(answer.payload) > 1:  # fields besides the list
             self._schema.validate(call.action, answer.payload, True)
         rest = _dump([_CALLRESULT, call.message_id, answer.payload])
-        # Within a string the quotation marks would have backslashes.
+        # Cannot be found inside a string: there the quotation marks would be escaped.
         at = rest.find('"%s":[' % name) + len(name) + 4
         if size:
             size += len(text.encode()) + len(rest.encode())
@@ -239,16 +239,16 @@ class Protocol:
 
 
 def _can_come_back(message_id):
-    """Tells whether a call can be answered by this id: text, or a number, which back-ends use against §4.1.4."""
+    """Returns True for an id that can be sent back: text, or a number, which some back-ends use against §4.1.4."""
     if type(message_id) is int:
         return len(str(message_id)) <= _MAX_DESCRIPTION
     if type(message_id) is float:
-        return message_id - message_id == 0  # neither infinite nor no number
+        return message_id - message_id == 0  # neither infinity nor NaN
     return type(message_id) is str
 
 
 def _pieces(head, items, tail):
-    """Yields the text of a long answer. Most pieces are empty: others have their turn after each item."""
+    """Yields the text of a long answer. Most pieces are empty, so that other tasks can run after each item."""
     text = head
     comma = ""
     for item in items:
@@ -266,7 +266,7 @@ def _dump(message):
 
 
 def _received_error(message):
-    """Returns the CallError of a CALLERROR, whatever it has for code, description and details."""
+    """Returns the CallError for a CALLERROR, even if its code, description or details are malformed."""
     code = message[2] if len(message) > 2 and type(message[2]) is str else GENERIC_ERROR
     description = message[3] if len(message) > 3 and type(message[3]) is str else ""
     details = message[4] if len(message) > 4 and type(message[4]) is dict else None

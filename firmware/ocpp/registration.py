@@ -9,23 +9,23 @@ from firmware.ocpp.errors import CallError, LinkDown
 ACCEPTED = "Accepted"
 PENDING = "Pending"
 REJECTED = "Rejected"
-NONE = "None"  # not answered since power-on
+NONE = "None"  # no answer since power-on
 
-# The station's own choice where the back-end names no interval (0), which shall not flood it.
+# Interval where the back-end leaves it to the station (0).
 _OWN_INTERVAL_MS = const(60_000)
 
-# No answer, or one that makes no sense: the wait before the next request, doubled each time.
+# Wait after no answer, or an unreadable one; doubled each time.
 _FIRST_RETRY_MS = const(10_000)
 _LONGEST_RETRY_MS = const(300_000)
 
 
 class Registration:
-    """The back-end's newest verdict on this station, and the one it gave before the last power cut.
+    """Registration status: the newest answer of the back-end, and whether it accepted the station before power-on.
 
-    `state` is a StateFile, which holds the fingerprint of the back-end that accepted the station last. An accepted
-    station keeps charging without a link; one that has never been accepted does not start to (§4.2.1). `address()`
-    returns the back-end and the name that the station has there as text, "" when there is none. `rules` says for each
-    verdict what the station does: (sends what it is asked for, answers calls).
+    `state` is a StateFile with the fingerprint of the back-end that last accepted the station. An accepted station
+    keeps charging without a link; a station that was never accepted does not start (§4.2.1). `address()` returns the
+    back-end and the station's identity there as text, "" when none is configured. `rules`: status -> (sends requested
+    messages, answers calls).
     """
 
     def __init__(self, state, address, clock, rules):
@@ -37,7 +37,7 @@ class Registration:
         self._next_ms = 0  # no request before this
         self._retry_ms = _FIRST_RETRY_MS
         self.status = NONE
-        self.outdated = False  # the station is no longer what it said when it was accepted
+        self.outdated = False  # the identity has changed since the station was accepted
 
     @property
     def accepted(self):
@@ -45,32 +45,32 @@ class Registration:
 
     @property
     def current(self):
-        """True when the back-end has accepted the station as it is now, and nothing is to be said (OCPP-J 1.6 §5.4)."""
+        """True when accepted with the present identity: no new registration is needed (OCPP-J 1.6 §5.4)."""
         return self.status == ACCEPTED and not self.outdated
 
     @property
     def obeys(self):
-        """True while the station sends what it is asked for."""
+        """True while the station sends requested messages."""
         return self._rules[self.status][0]
 
     @property
     def answers(self):
-        """True while the station answers calls, were it only to say that they make no sense."""
+        """True while the station answers calls."""
         return self._rules[self.status][1]
 
     @property
     def may_start(self):
-        """True when transactions may begin: accepted now, or before the power went by the same back-end."""
+        """True when transactions may begin: accepted now, or by the same back-end before the last power-on."""
         if self.status != NONE:
             return self.status == ACCEPTED
         return not self._address() or self._accepted_by == self._fingerprint()
 
     def wait_ms(self):
-        """Returns the milliseconds until the station may ask (again)."""
+        """Returns the milliseconds until the next registration request is allowed."""
         return max(0, self._next_ms - self._clock.ms())
 
     def answered(self, status, interval_s):
-        """Takes the back-end's verdict; `interval_s` is the wait it asks for when it is not Accepted."""
+        """Takes the back-end's answer; `interval_s` is the wait before the next request unless Accepted."""
         self.status = status
         self._retry_ms = _FIRST_RETRY_MS
         if status != ACCEPTED:
@@ -80,12 +80,12 @@ class Registration:
             self._state.save(self._accepted_by)
 
     def unanswered(self):
-        """The back-end did not answer, or not so that it can be understood."""
+        """Takes note that no answer came, or an unreadable one."""
         self._next_ms = self._clock.ms() + self._retry_ms
         self._retry_ms = min(self._retry_ms * 2, _LONGEST_RETRY_MS)
 
     def renew(self):
-        """Another back-end, or another identity: everything begins anew."""
+        """Starts over for another back-end or another identity."""
         self.status = NONE
         self._next_ms = 0
 
@@ -94,7 +94,7 @@ class Registration:
 
 
 class Registrar:
-    """Asks the back-end for its verdict: a source of the Sender.
+    """Sends the registration requests. A source of the Sender.
 
     `version` has boot(), which returns (action, payload), and verdict(response), which returns (status or None,
     interval in s).
@@ -106,15 +106,15 @@ class Registrar:
         self._call = call
         self._log = log
         self._asked = False
-        self.booted = False  # the back-end has accepted the station on this very link
+        self.booted = False  # the back-end has accepted the station on the present link
         self._take = None
 
     def serve(self, take):
-        """Has `take(status, interval_s, response)` called at each verdict."""
+        """Sets `take(status, interval_s, response)`, which is called at each answer."""
         self._take = take
 
     def ask(self):
-        """Has the request sent without waiting for the interval; the back-end asked for it."""
+        """Sends the request without waiting for the interval, because the back-end has asked for it."""
         self._asked = True
 
     def wait_ms(self):
@@ -123,7 +123,7 @@ class Registrar:
         return None if self._registration.current else self._registration.wait_ms()
 
     async def send(self):
-        """Raises LinkDown without a link: then the link's next signal counts, and no interval."""
+        """Sends the request. Raises LinkDown: then the next attempt waits for the link, not for the interval."""
         self._asked = False
         action, payload = self._version.boot()
         try:
@@ -136,12 +136,12 @@ class Registrar:
             return
         status, interval_s = self._version.verdict(response)
         if status is None:
-            self._log.warning("ocpp", "%s: no status that can be read", action)
+            self._log.warning("ocpp", "%s: answer without a valid status", action)
             self._registration.unanswered()
             return
         self._log.info("ocpp", "%s, interval %d s", status, interval_s)
-        self._registration.outdated = True  # until the rest is done, too: a station that breaks off here says it again
+        self._registration.outdated = True  # until all of this is done: after an exception the request is repeated
         self._registration.answered(status, interval_s)
         self.booted = status == ACCEPTED
         self._take(status, interval_s, response)
-        self._registration.outdated = self._version.boot() != (action, payload)  # it may have changed meanwhile
+        self._registration.outdated = self._version.boot() != (action, payload)  # changed meanwhile?

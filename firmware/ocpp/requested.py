@@ -4,12 +4,12 @@ from micropython import const
 
 from firmware.ocpp.errors import CallError
 
-# A back-end that asks for more loses the oldest.
+# Beyond this the oldest message is dropped.
 _MAX_WAITING = const(16)
 
 
 class Requested:
-    """A source of the Sender. `wake()` is called when there is something to send."""
+    """A source of the Sender. `wake()` is called when a message is queued."""
 
     def __init__(self, registration, call, log, wake):
         self._registration = registration
@@ -24,14 +24,14 @@ class Requested:
         return bool(self._waiting or self._sending)
 
     def post(self, action, payload, then=None):
-        """Sends a message as soon as it can be; `then(response)` is called with its answer."""
+        """Queues a message; `then(response)` is called with its answer."""
         if len(self._waiting) >= _MAX_WAITING:
-            self._log.warning("ocpp", "%s dropped", self._waiting.pop(0)[0])
+            self._log.warning("ocpp", "%s dropped: too many requested messages", self._waiting.pop(0)[0])
         self._waiting.append((action, payload, then))
         self._wake()
 
     def clear(self):
-        """The link is gone, and with it who asked."""
+        """Drops all messages: the link on which they were requested is gone."""
         self._waiting = []
 
     def wait_ms(self):

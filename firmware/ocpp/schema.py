@@ -1,13 +1,15 @@
 """Schema validation of payloads, both ways, against a compact form of the OCA's JSON schemas (tools/schemas.py).
 
-What is sent is checked to the letter. Requests that are received are taken as far as their meaning is clear: unknown
-fields and optional ones that are null are dropped, 9.0 is the integer 9, and a decimal may have more digits than one.
-Of answers that are received all is taken that can be read, see Schema.read().
+Sent payloads must match the schema exactly. Received requests are accepted if their meaning is clear: unknown fields
+and optional fields that are null are dropped, 9.0 is the integer 9, and a decimal may have more than one digit. Of
+received answers every valid field is used, see Schema.read().
 
-The error codes follow OCPP-J 1.6 table 7: a required field that is missing or null, or an empty list that must not be,
-violates its occurrence; a JSON type that does not fit violates the type; a text that is too long, not one of its
-choices or not a date, and a number that is not finite, are invalid values (property); a payload that is no object or,
-when sending, has a field that does not exist, violates the formation.
+Error codes (OCPP-J 1.6 table 7):
+
+    OccurrenceConstraintViolation   a required field is missing or null, a list is empty that must not be
+    TypeConstraintViolation         wrong JSON type
+    PropertyConstraintViolation     text too long, not one of the choices or not a date; number not finite
+    FormationViolation              payload is not an object or, when sending, has an unknown field
 """
 
 from micropython import const
@@ -23,8 +25,8 @@ from firmware.ocpp.errors import (
     CallError,
 )
 
-# Lines of the data file that are kept in RAM: the most that a message needs, 300 bytes each. Longer ones, with all the
-# measurands or error codes, take up to 1500 and are needed once a message.
+# Lines of the data file kept in RAM: as many as a message needs, 300 bytes each. Longer ones, such as all measurands or
+# error codes, would take up to 1500 bytes and are needed once per message.
 _CACHED = const(6)
 _LONGEST_CACHED = const(400)  # bytes in the file
 _PIECE = const(512)  # bytes of it read at once
@@ -39,7 +41,7 @@ _DECIMAL = const(5)
 _BOOLEAN = const(6)
 _OBJECT = const(7)
 _LIST = const(8)
-_PLAIN = const(9)  # a string; a number or boolean that is received is read as its text
+_PLAIN = const(9)  # a string; a received number or boolean is converted to text
 
 _BY_LETTER = {
     "s": _STRING,
@@ -52,32 +54,32 @@ _BY_LETTER = {
     "b": _BOOLEAN,
 }
 
-# A type is a tuple (kind, detail): of a string its longest length or None, of a choice its words as "|A|B|", of an
-# object the name of its line, of a list the type of its items and the least number of them.
+# A type is a tuple (kind, detail). Detail of a string: maximum length or None; of a choice: its words as "|A|B|"; of an
+# object: the name of its line; of a list: (type of its items, minimum number of items).
 _NO_DETAIL = {letter: (kind, None) for letter, kind in _BY_LETTER.items()}
 
 
 class Schema:
-    """The payload schemas of a version of OCPP, in the data file `name`. A message is read when it is first needed."""
+    """The payload schemas of a version of OCPP, from the data file `name`, read when they are needed."""
 
     def __init__(self, name):
         self._name = name
         self._cache = {}  # name of a line -> ({field: type}, tuple of required fields)
 
     def validate(self, action, payload, response=False):
-        """Checks a payload that is to be sent, or with `response` the answer to one. Raises CallError."""
+        """Checks a payload to be sent: of a CALL, or with `response` of a CALLRESULT. Raises CallError."""
         self._check(action, payload, response, True)
 
     def accept(self, action, payload):
-        """Checks a request that was received and drops from it, in place, what has no meaning. Raises CallError."""
+        """Checks a received request; removes unknown and null fields in place. Raises CallError."""
         self._check(action, payload, False, False)
 
     def read(self, action, payload):
-        """Takes from an answer that was received all that can be read; returns remarks for the log, [] without.
+        """Keeps every valid field of a received answer; returns remarks for the log as a list.
 
-        What happened cannot be undone by refusing its answer. So numbers as text are numbers, words count in any case,
-        times in any form (clock.read_time()), and each field for itself: one that makes no sense becomes None, in
-        place, required or not. Null and unknown fields are dropped. Raises CallError when it is no object.
+        The back-end has processed the call already, so its answer is used as far as possible: numbers may be text,
+        choices in any case, times in any form (clock.read_time()). An invalid field becomes None, in place, required or
+        not. Null and unknown fields are removed. Raises CallError when the answer is not an object.
         """
         if type(payload) is not dict:
             raise CallError(FORMATION_VIOLATION, "payload is not an object")
@@ -102,7 +104,7 @@ class Schema:
                 remarks.append(path + name + " is missing")
 
     def _read_value(self, kind, value, name, remarks):
-        """Returns a value of an answer as it is meant. Raises CallError."""
+        """Returns a value of an answer, converted to the type of its field. Raises CallError."""
         if kind[0] == _OBJECT and type(value) is dict:
             self._read_object(self._load(kind[1]), value, name + ".", remarks)
             return value
@@ -117,14 +119,14 @@ class Schema:
         return value if replaced is None else replaced
 
     def accept_item(self, action, name, item, index):
-        """Checks item number `index` of the list `name` of a payload that was received otherwise than as a whole."""
+        """Checks item number `index` of the list `name` in a streamed request."""
         try:
             self._item(action, name, item, False)
         except CallError as exc:
             raise _in_list(name, index, exc)
 
     def validate_item(self, action, name, item):
-        """Checks an item of the list `name` of an answer that is not sent as a whole. Raises CallError."""
+        """Checks an item of the list `name` in a streamed answer. Raises CallError."""
         self._item(action + ">", name, item, True)
 
     def _item(self, line, name, item, strict):
@@ -140,7 +142,7 @@ class Schema:
         self._object(line, payload, strict)
 
     def _object(self, line, value, strict):
-        """Checks the fields of an object. Descriptions of errors grow from the inside out, see _within()."""
+        """Checks the fields of an object. Each level adds its name to the description of an error, see _within()."""
         fields, required = line
         for name in required:
             if value.get(name) is None:
@@ -150,13 +152,13 @@ class Schema:
             kind = fields.get(name)
             if kind is None:
                 if strict:
-                    raise CallError(FORMATION_VIOLATION, "%s does not exist" % name)
+                    raise CallError(FORMATION_VIOLATION, "%s is not a field of this message" % name)
             elif type(item) is int and _INTEGER <= kind[0] <= _DECIMAL:
-                continue  # the shortest way for what most values are
+                continue  # shortcut for the most frequent case
             elif item is not None or strict:
                 item = self._value(kind, item, name, strict)
                 if item is not None:
-                    value[name] = item  # the key exists: this does not disturb the iteration
+                    value[name] = item  # the key exists, so the iteration goes on
                 continue
             dropped = dropped or []
             dropped.append(name)
@@ -165,9 +167,9 @@ class Schema:
                 del value[name]
 
     def _value(self, kind, value, name, strict, line=None):
-        """Checks one value; returns what is to stand in its place, or None when it stays. Raises CallError.
+        """Checks one value; returns its replacement, None to keep it. Raises CallError.
 
-        `line` is that of an object, unless it is still to be loaded.
+        `line` is the schema of an object if it has been loaded.
         """
         kind, detail = kind
         if kind <= _DATE_TIME:
@@ -178,7 +180,7 @@ class Schema:
                     raise CallError(PROPERTY_VIOLATION, "%s is longer than %d characters" % (name, detail))
             elif kind == _CHOICE:
                 if "|" in value or "|%s|" % value not in detail:
-                    raise CallError(PROPERTY_VIOLATION, "%s is none of %s" % (name, detail[1:-1]))
+                    raise CallError(PROPERTY_VIOLATION, "%s is not one of %s" % (name, detail[1:-1]))
             else:
                 _check_date_time(value, name)
         elif kind <= _DECIMAL:
@@ -209,7 +211,7 @@ class Schema:
             raise CallError(OCCURRENCE_VIOLATION, name + " is empty")
         i = 0
         try:
-            line = self._load(kind[1]) if kind[0] == _OBJECT else None  # once for all of them
+            line = self._load(kind[1]) if kind[0] == _OBJECT else None  # loaded once for all items
             for item in value:
                 replaced = self._value(kind, item, name, strict, line)
                 if replaced is not None:
@@ -219,7 +221,7 @@ class Schema:
             raise _in_list(name, i, exc)
 
     def _load(self, name):
-        """Returns a line of the data file as ({field: type}, required fields), or None if there is none."""
+        """Returns a line of the data file as ({field: type}, required fields), None for an unknown name."""
         line = self._cache.get(name)
         if line is None:
             text = self._read(name)
@@ -233,8 +235,8 @@ class Schema:
         return line
 
     def _read(self, name):
-        """Returns a line of the data file, or None."""
-        # Not line by line: MicroPython reads lines byte by byte, which takes 8 ms where this takes 0.1.
+        """Returns the bytes of a line of the data file, or None."""
+        # Not line by line: MicroPython reads lines byte by byte, 8 ms instead of 0.1 ms.
         wanted = b"\n" + name.encode()
         data = b"\n"
         with open_data(self._name) as file:
@@ -278,7 +280,7 @@ def _type(text):
 
 
 def _meant(kind, value):
-    """Returns the number that a text stands for, the text of a number, and a word of a choice as it is spelled."""
+    """Converts a text to the number it stands for, a number to text, a word of a choice to its right spelling."""
     kind, detail = kind
     if type(value) is not str:
         return _plain_text(value) if kind == _STRING else value
@@ -298,7 +300,7 @@ def _meant(kind, value):
 
 
 def _plain_text(value):
-    """Returns a number or boolean as JSON writes it, 30.0 as "30"; anything else as it is."""
+    """Returns a number or boolean as JSON text, 30.0 as "30"; anything else unchanged."""
     if type(value) is bool:
         return "true" if value else "false"
     if type(value) is float and value - value == 0 and value == int(value):
@@ -314,13 +316,13 @@ def _check_date_time(value, name):
 
 
 def _number(kind, value, name, strict):
-    """Returns the integer in place of an integral float that was received, otherwise None."""
+    """Checks a number; returns the integer for a received integral float, otherwise None."""
     if type(value) is int:
         return None
     if type(value) is not float:
         if not isinstance(value, float):
             raise CallError(TYPE_VIOLATION, name + " is not a number")
-        value = value * 1  # one that knows how it is written
+        value = value * 1  # a number object with its own text form
     if value != value or value - value != 0:  # NaN, infinite: JSON has neither
         raise CallError(PROPERTY_VIOLATION, name + " is not finite")
     if kind == _INTEGER:
@@ -334,10 +336,10 @@ def _number(kind, value, name, strict):
 
 
 def _in_list(name, index, exc):
-    """Returns the error of an item with its index behind the name of the list."""
+    """Returns the error with the index of the item added to its description."""
     return CallError(exc.code, "%s[%d]%s" % (name, index, exc.description[len(name) :]))
 
 
 def _within(prefix, exc):
-    """Returns the error of an inner field with the path to it."""
+    """Returns the error with the path to the field added to its description."""
     return CallError(exc.code, prefix + exc.description)

@@ -1,17 +1,17 @@
 """Sends the station's own messages one at a time, by priority: registration, heartbeat, requested messages, statuses.
 
-Nothing but the request for registration is sent before the back-end has accepted the station since power-on; while
-Pending it only answers, and sends what it is asked for; while Rejected it is silent (OCPP 1.6 §4.2).
+Until the back-end has accepted the station, only registration requests are sent; while Pending also requested messages,
+while Rejected nothing else (OCPP 1.6 §4.2).
 """
 
 from firmware.ocpp.errors import LinkDown
 
 
 class Sender:
-    """Sends what its sources have, the most urgent first: registrar, heartbeat, requested, statuses.
+    """Sends the messages of its sources, by priority: registrar, heartbeat, requested, statuses.
 
-    A source has wait_ms(), the milliseconds until it has something to send (None: nothing for now), and `async send()`.
-    `waker` is a Waker that the sources wake.
+    A source has wait_ms(), the milliseconds until its next message (None: none), and `async send()`. `waker` is a Waker
+    that the sources wake.
     """
 
     def __init__(self, connection, registrar, heartbeat, requested, statuses, waker):
@@ -29,25 +29,25 @@ class Sender:
 
     @property
     def booted(self):
-        """True when the back-end has accepted the station on this very link."""
+        """True when the back-end has accepted the station on the present link."""
         return self._registrar.booted
 
     @property
     def busy(self):
-        """True while something is said, or waits to be, that the back-end ought to know."""
+        """True while a requested message or a status waits or is being sent."""
         return self._requested.busy or self._statuses.wait_ms() is not None
 
     def boot_now(self):
-        """Asks for registration without waiting for the interval."""
+        """Sends a registration request without waiting for the interval."""
         self._registrar.ask()
         self.wake()
 
     def heartbeat_now(self):
-        """Sends a heartbeat beside those that are due."""
+        """Sends an extra heartbeat."""
         self._heartbeat.post(self._requested)
 
     def interval_changed(self):
-        """The setting HeartbeatInterval has another value."""
+        """Applies a new value of HeartbeatInterval."""
         self._heartbeat.setting_changed()
         self.wake()
 
@@ -56,17 +56,17 @@ class Sender:
         self._heartbeat.take_time(response)
 
     def accepted(self, interval_s):
-        """The back-end has accepted the station: it learns everything anew."""
+        """The back-end has accepted the station: starts heartbeats and reports all statuses."""
         self._heartbeat.accepted(interval_s)
         self._statuses.report_all()
 
     def resume(self):
-        """Mere reconnecting is no boot (OCPP-J 1.6 §5.4): whatever has changed meanwhile is told."""
+        """The link is back without a boot (OCPP-J 1.6 §5.4): reports statuses that have changed meanwhile."""
         self._heartbeat.plan()
         self._statuses.resume()
 
     def pause(self):
-        """The back-end does not want to know for now."""
+        """The station is not accepted: no statuses are sent."""
         self._statuses.pause()
 
     def link_lost(self):
@@ -75,7 +75,7 @@ class Sender:
         self._statuses.pause()
 
     async def run(self, beat):
-        """Sends, for ever."""
+        """Sends messages. Does not return."""
         while True:
             source = self._due() if self._connection.connected else None
             if source is None:
@@ -84,7 +84,7 @@ class Sender:
             try:
                 await source.send()
             except LinkDown:
-                await self._waker.wait()  # the link's next signal
+                await self._waker.wait()  # until the link changes
 
     def _due(self):
         for source in self._sources:
@@ -93,7 +93,7 @@ class Sender:
         return None
 
     def _idle_ms(self):
-        """Returns how long there is nothing to do, None for ever."""
+        """Returns the milliseconds until the next message, None if there is none."""
         if not self._connection.connected:
             return None
         waits = [source.wait_ms() for source in self._sources]

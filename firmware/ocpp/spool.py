@@ -7,12 +7,12 @@ from micropython import const
 
 from firmware import ocpp
 
-_SEGMENT = const(65536)  # bytes of a file of a message, at most
-_MAX_IN_RAM = const(65536)  # bytes of a message without a spool; a larger one is refused with close code 1009
+_SEGMENT = const(65536)  # maximum bytes per file
+_MAX_IN_RAM = const(65536)  # maximum bytes of a message without a spool; a larger one closes the link (1009)
 
 
 class NoSpool:
-    """Stands where large messages are not kept."""
+    """Stands in for a Spool where large messages are not kept in flash."""
 
     def limits(self, settings):
         return {"max_size": _MAX_IN_RAM}
@@ -22,9 +22,9 @@ class NoSpool:
 
 
 class Spool:
-    """Keeps large messages in files whose names begin with `path`, one at a time. What a power cut left is removed.
+    """Keeps large messages in files whose names begin with `path`, one message at a time.
 
-    `lists` see LargeMessage.
+    Files left over from a power loss are removed. `lists` see LargeMessage.
     """
 
     def __init__(self, path, lists, clock):
@@ -32,9 +32,9 @@ class Spool:
         self._lists = lists
         self._clock = clock
         self._kept = None
-        self._count = 0  # messages that were kept
-        self._leaving = []  # names of files that nobody needs any more
-        self._sweeper = None  # task that removes them, while there are any
+        self._count = 0  # messages so far, for the file names
+        self._leaving = []  # names of files to remove
+        self._sweeper = None  # task that removes them; None while there are none
         folder, _, name = path.rpartition("/")
         for entry in os.listdir(folder):
             if entry.startswith(name + "."):
@@ -42,11 +42,11 @@ class Spool:
 
     @property
     def leaving(self):
-        """Bytes that get free soon, at least about."""
+        """Bytes that are about to be freed, approximately."""
         return len(self._leaving) * _SEGMENT
 
     def limits(self, settings):
-        """Returns what a WebSocket has to know, see uwebsockets.connect()."""
+        """Returns the size limits for a WebSocket, as arguments of uwebsockets.connect()."""
         return {
             "max_size": settings.get("MaxMessageBytes"),
             "spool": self.begin,
@@ -54,12 +54,12 @@ class Spool:
         }
 
     def begin(self, is_text, size):
-        """Returns the large.LargeMessage for one of at least `size` bytes that begins to arrive."""
+        """Returns a large.LargeMessage for a message of at least `size` bytes that begins to arrive."""
         fault = None
         if not is_text:
-            fault = "binary messages are not used"
+            fault = "binary messages are not supported"
         elif self._kept:
-            fault = "another large message is being worked on"
+            fault = "another large message is being processed"
         self._count += 1
         name = "%s.%d" % (self._path, self._count)
         message = ocpp.LargeMessage(self, name, self._lists, self._clock, fault, size)
@@ -69,12 +69,12 @@ class Spool:
         return message
 
     def abandon(self):
-        """The connection has ended: what was arriving goes. Work on what has arrived discards it by itself."""
+        """The connection has ended: discards a message that is not complete. A complete one is discarded after use."""
         if self._kept and not self._kept.complete:
             self._kept.discard()
 
     def forget(self, message, files):
-        """For a LargeMessage that needs its `files` no more. They go one by one: each takes the flash milliseconds."""
+        """Removes the `files` of a LargeMessage, one by one in a task: each takes the flash milliseconds."""
         if self._kept is message:
             self._kept = None
         self._leaving.extend(files)
@@ -91,8 +91,8 @@ class Spool:
 
 
 def remove(path):
-    """Removes a file, if it is there."""
+    """Removes a file if it exists."""
     try:
         os.remove(path)
     except OSError:
-        pass  # removed before, or at the next start
+        pass  # already removed, or removed at the next start

@@ -9,13 +9,13 @@ from uwebsockets import quote
 
 from firmware.ocpp.tls import client_context
 
-_CONNECT_S = const(15)  # for TCP, TLS and handshake together
-_SECURE_PROFILE = const(2)  # the lowest SecurityProfile that demands TLS
+_CONNECT_S = const(15)  # limit for TCP, TLS and handshake together
+_SECURE_PROFILE = const(2)  # lowest SecurityProfile with TLS
 _PROTOCOL_ERROR = const(1002)
 
 
 class Target:
-    """A back-end and this station's name there; `password` is its AuthorizationKey, "" for none."""
+    """A back-end and the station's identity there; `password` is the AuthorizationKey, "" for none."""
 
     def __init__(self, endpoint, identity, password, security_profile, ca_file):
         self.identity = identity
@@ -26,7 +26,7 @@ class Target:
 
 
 def target_of(settings, failures):
-    """Returns the Target that the settings name, None when there is none, after `failures` attempts in a row."""
+    """Returns the Target from the settings, None when not configured. `failures`: failed attempts in a row."""
     endpoint, identity = settings.get("CentralSystemUrl"), settings.get("ChargePointId")
     if not endpoint or not identity:
         return None
@@ -37,7 +37,7 @@ def target_of(settings, failures):
 class Opener:
     """Opens WebSockets. `spool` is a Spool or NoSpool for large messages.
 
-    `resolve` and `dial` see uwebsockets.connect(), which `connect` replaces.
+    `resolve` and `dial` see uwebsockets.connect(); `connect` replaces that function.
     """
 
     dial = None
@@ -49,10 +49,10 @@ class Opener:
         self._connect = connect
 
     async def open(self, target, subprotocols):
-        """Returns an open WebSocket that speaks one of the sub-protocols. Raises OSError or ValueError."""
+        """Returns an open WebSocket with one of the sub-protocols. Raises OSError or ValueError."""
         secure = target.url[:4].lower() == "wss:"
         if target.security_profile >= _SECURE_PROFILE and not secure:
-            raise ValueError("SecurityProfile allows wss only")
+            raise ValueError("SecurityProfile requires a wss URL")
         arguments = self._spool.limits(self._settings)
         if self.dial:
             arguments["dial"] = self.dial
@@ -65,13 +65,13 @@ class Opener:
             resolve=self._resolve,
             **arguments,
         )
-        if ws.subprotocol not in subprotocols:  # §3.2: the back-end will close; if it forgets to, we do
+        if ws.subprotocol not in subprotocols:  # §3.2: the back-end should close; we do it in any case
             await ws.close(_PROTOCOL_ERROR, "no common sub-protocol")
-            raise OSError("back-end does not speak " + ", ".join(subprotocols))
+            raise OSError("back-end does not support sub-protocol " + ", ".join(subprotocols))
         return ws
 
     def link_ended(self):
-        """What was arriving is not kept any longer."""
+        """Discards a large message that was still arriving."""
         self._spool.abandon()
 
 
@@ -84,7 +84,7 @@ def connection_url(endpoint, identity):
 def authorization(identity, key):
     """Returns the header for HTTP basic authentication (§6.2.2), none without a key.
 
-    A key of 32 to 40 hex digits stands for 16 to 20 bytes (security white paper A00.FR.205); any other is a password.
+    A key of 32 to 40 hex digits is sent as 16 to 20 bytes (security white paper A00.FR.205), any other as text.
     """
     if not key:
         return None

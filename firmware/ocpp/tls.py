@@ -4,7 +4,7 @@ from binascii import a2b_base64
 
 from micropython import const
 
-_MAX_FILE = const(16384)  # bytes of a file with CA certificates
+_MAX_FILE = const(16384)  # maximum bytes of the CA file
 
 try:
     from tls import CERT_REQUIRED, PROTOCOL_TLS_CLIENT, SSLContext
@@ -13,12 +13,12 @@ except ImportError:  # CPython
 
 
 def client_context(ca_path):
-    """Returns an SSLContext that trusts the certificates in the file `ca_path` (PEM, or one in DER) and no others.
+    """Returns an SSLContext that trusts only the certificates in the file `ca_path` (PEM, or one in DER).
 
-    Raises OSError when there is no such file and ValueError when it has no certificate.
+    Raises OSError when the file does not exist, ValueError when it contains no certificate.
     """
     if not ca_path:
-        raise ValueError("wss needs a CA certificate")
+        raise ValueError("a wss URL needs CentralSystemCaFile")
     with open(ca_path, "rb") as file:
         data = file.read(_MAX_FILE + 1)
     if len(data) > _MAX_FILE:
@@ -26,7 +26,7 @@ def client_context(ca_path):
     context = SSLContext(PROTOCOL_TLS_CLIENT)
     context.verify_mode = CERT_REQUIRED  # type: ignore[attr-defined]  # missing from the stubs
     for certificate in certificates(data):
-        # Each call adds one; CPython only takes bytes by this name, MicroPython only without it.
+        # Each call adds a certificate; CPython takes bytes only by keyword, MicroPython only by position.
         if hasattr(context, "check_hostname"):
             context.load_verify_locations(cadata=certificate)
         else:
@@ -35,7 +35,7 @@ def client_context(ca_path):
 
 
 def certificates(data):
-    """Yields the certificates of a PEM or DER file in DER, as not every build reads PEM. Raises ValueError."""
+    """Yields the certificates of a PEM or DER file as DER, since not every build reads PEM. Raises ValueError."""
     if data[:1] == b"\x30":
         yield data
         return
@@ -43,7 +43,7 @@ def certificates(data):
     for part in data.split(b"-----BEGIN CERTIFICATE-----")[1:]:
         body, end, _ = part.partition(b"-----END CERTIFICATE-----")
         if not end:
-            raise ValueError("certificate is cut off")
+            raise ValueError("CA file: certificate without END line")
         found = True
         yield a2b_base64(body)
     if not found:

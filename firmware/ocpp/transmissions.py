@@ -2,15 +2,15 @@
 
 from micropython import const
 
-# Ids kept: with 30 s MessageTimeout and 10 s between two transmissions they cover ten minutes.
+# Number of ids kept: ten minutes with a MessageTimeout of 30 s and 10 s between two transmissions.
 _KEPT = const(16)
 
 
 class Transmissions:
-    """The ids under which one message was sent. An answer to any of them, however late, answers the message.
+    """The ids with which one message was sent. An answer to any of them, however late, answers the message.
 
-    A message that is sent again has a new id each time (OCPP-J errata 3.7). `answer` is a CALLRESULT or CALLERROR that
-    came while none of its transmissions was waited for, None without; `answered()` is called when one comes.
+    Each transmission has a new id (OCPP-J errata 3.7). `answer` is an Answer that came between two transmissions, or
+    None; `answered()` is called when one comes.
     """
 
     def __init__(self, answered):
@@ -19,29 +19,29 @@ class Transmissions:
         self.answer = None
 
     def add(self, message_id):
-        """The message goes out once more."""
+        """Adds the id of a transmission."""
         if len(self._ids) >= _KEPT:
             self._ids.pop(0)
         self._ids.append(message_id)
 
     def take(self, message_id):
-        """Returns True for the first answer to one of the transmissions: each has one at most."""
+        """Returns True for the id of a transmission that has not been answered yet."""
         if message_id not in self._ids:
             return False
         self._ids.remove(message_id)
         return True
 
     def keep(self, answer):
-        """An answer has come and nobody waits for it."""
+        """Stores an answer that came while no call was waiting."""
         self.answer = answer
         self._answered()
 
     def claim(self):
-        """Returns the answer that was kept, once; None without."""
+        """Returns the stored answer once, or None."""
         answer, self.answer = self.answer, None
         return answer
 
     def end(self):
-        """The message is dealt with: answers that are still to come mean nothing."""
+        """The message is done: later answers are ignored."""
         self._ids = []
         self.answer = None

@@ -4,24 +4,24 @@ import asyncio
 
 from micropython import const
 
-_LONGEST_MS = const(86_400_000)  # the board's ticks, and so asyncio.sleep(), reach 2**29 ms: 6.2 days
+_LONGEST_MS = const(86_400_000)  # the board's ticks, and so asyncio.sleep(), are limited to 2**29 ms: 6.2 days
 
 
 class Waker:
-    """An event that one task waits for; unlike asyncio's timeouts the deadline is one of the station's clock."""
+    """An event for one waiting task, with a deadline on the station's clock (asyncio's timeouts use another one)."""
 
     def __init__(self, clock):
         self.clock = clock
         self._event = asyncio.Event()
 
     def wake(self):
-        """Ends the wait that is going on, or the next one."""
+        """Ends the present wait, or the next one if none is going on."""
         self._event.set()
 
     async def wait(self, ms=None):
-        """Returns after wake() or after `ms` milliseconds (None: only after wake()), at the latest after a day.
+        """Returns after wake() or after `ms` milliseconds (None: only after wake()). Waits a day at most.
 
-        Who waits for longer looks at the clock and waits again.
+        A caller that waits for longer checks the clock and waits again.
         """
         alarm = None
         if ms is not None:

@@ -239,7 +239,7 @@ async def test_wrong_subprotocol_is_closed():
     # trap 7
     async with Bench({"subprotocol": None}) as bench:
         assert bench.sockets[0].closed_with == 1002
-        assert bench.events == [("down", "back-end does not speak ocpp1.6")]
+        assert bench.events == [("down", "back-end does not support sub-protocol ocpp1.6")]
         await bench.clock.run_for(1_000)
         assert bench.link.connected
 
@@ -247,12 +247,12 @@ async def test_wrong_subprotocol_is_closed():
 async def test_security_profile_2_refuses_plain_ws():
     async with Bench(SecurityProfile=2) as bench:
         await bench.clock.run_for(10_000)
-        assert bench.attempts == [] and bench.events[0] == ("down", "SecurityProfile allows wss only")
+        assert bench.attempts == [] and bench.events[0] == ("down", "SecurityProfile requires a wss URL")
 
 
 async def test_wss_without_a_certificate_is_refused():
     async with Bench(CentralSystemUrl="wss://host") as bench:
-        assert bench.attempts == [] and bench.events[0] == ("down", "wss needs a CA certificate")
+        assert bench.attempts == [] and bench.events[0] == ("down", "a wss URL needs CentralSystemCaFile")
 
 
 # -- the end of a link

@@ -135,7 +135,7 @@ async def test_meter_values_that_are_not_wanted_hold_nobody_up():
         await bench.clock.run_for(0)
         assert bench.peer.actions() == ["StartTransaction"] + ["MeterValues"] * 15 + ["StopTransaction"]
         assert bench.clock.ms() == start_ms
-        assert len([line for line in bench.log.lines(WARNING) if "not wanted" in line[3]]) == 1
+        assert len([line for line in bench.log.lines(WARNING) if "not supported by the back-end" in line[3]]) == 1
 
 
 async def test_only_these_codes_and_only_meter_values_lose_their_attempts():

@@ -8,7 +8,7 @@ from firmware.ocpp.v16.dispatch import is_off
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
 from firmware.store.values import parse
 
-# From here on a SecurityProfile demands TLS; 3 also demands a client certificate, of which there is none yet.
+# Lowest SecurityProfile with TLS; 3 also needs a client certificate, which is not supported yet.
 _TLS_PROFILE = const(2)
 _HIGHEST_PROFILE = const(2)
 
@@ -21,7 +21,7 @@ class Configuration:
         self._log = log
 
     def get_configuration(self, payload):
-        """§5.8. Without keys: all of them. Secrets have no value here (OCPP-J 1.6 §6.2.2)."""
+        """§5.8. Returns all keys if none are named. Secrets are listed without value (OCPP-J 1.6 §6.2.2)."""
         keys = payload.get("key") or []
         if len(keys) > self._settings.get("GetConfigurationMaxKeys"):
             raise CallError(OCCURRENCE_VIOLATION, "more than GetConfigurationMaxKeys")
@@ -43,7 +43,7 @@ class Configuration:
         return key_value
 
     def change_configuration(self, payload):
-        """§5.3. A link that has to be made anew for a new value is closed after the answer."""
+        """§5.3. Reconnects after the answer if the new value needs it."""
         row = self._key(payload["key"])
         if row is None:
             return {"status": "NotSupported"}
@@ -60,7 +60,7 @@ class Configuration:
         return {"status": status}
 
     def _key(self, name):
-        """Returns the Setting behind a configuration key, or None: unknown, not OCPP's, or its profile is off."""
+        """Returns the Setting of a configuration key; None: unknown, not an OCPP key, or its profile is off."""
         try:
             row = self._settings.setting(name)
         except SettingError:
@@ -69,13 +69,13 @@ class Configuration:
 
 
 def _check_security_profile(settings, row, text):
-    """Lets a back-end raise SecurityProfile, only to what the link can do already (white paper A05); InvalidValue."""
+    """Raises InvalidValue unless the back-end raises SecurityProfile to what the link supports (white paper A05)."""
     value = parse(row, text)
     if value < settings.get("SecurityProfile"):
-        raise InvalidValue("SecurityProfile is never lowered by the back-end")
+        raise InvalidValue("SecurityProfile cannot be lowered by the back-end")
     missing = value > _HIGHEST_PROFILE or (value > 0 and not settings.get("AuthorizationKey"))
     if value >= _TLS_PROFILE:
         secure = settings.get("CentralSystemUrl").lower().startswith("wss:")
         missing = missing or not secure or not settings.get("CentralSystemCaFile")
     if missing:
-        raise InvalidValue("SecurityProfile %d would cut the link" % value)
+        raise InvalidValue("SecurityProfile %d is not possible with the present settings" % value)

@@ -19,11 +19,11 @@ class Core:
         return {"status": _AVAILABILITY[self._station.change_availability(n, payload["type"] == "Operative")]}
 
     def clear_cache(self, payload):
-        """§5.4; Rejected when there is no cache (errata 3.23)."""
+        """§5.4; Rejected when the cache is off (errata 3.23)."""
         return _status(self._station.clear_cache())
 
     def data_transfer(self, payload):
-        """§5.6. Answered by the handler that `vendors` has for the vendorId, a CiString."""
+        """§5.6. Calls the handler in `vendors` for the vendorId (a CiString)."""
         wanted = payload["vendorId"].lower()
         for vendor, handler in self._vendors.items():
             if vendor.lower() == wanted:
@@ -32,7 +32,7 @@ class Core:
         return {"status": "UnknownVendorId"}
 
     def reset(self, payload):
-        """§5.14. The answer goes first; the station then ends its transactions and the link delivers what it can."""
+        """§5.14. After the answer the station ends its transactions and delivers what it can, then restarts."""
         hard = payload["type"] == "Hard"
         return _status(True), lambda: self._station.request_reset(hard, "csms")
 

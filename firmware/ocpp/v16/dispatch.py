@@ -1,13 +1,13 @@
 """Dispatcher: action -> feature profile and method that answers it; NotSupported and NotImplemented.
 
-A feature profile is served by a class of this package, which has a method for each of its actions, see method_name().
-It is loaded when it is first called.
+Each feature profile has a class in this package with a method for each of its actions, see method_name(). The class is
+loaded at its first call.
 """
 
 import firmware.ocpp.v16 as v16
 from firmware.ocpp.errors import NOT_IMPLEMENTED, NOT_SUPPORTED, CallError
 
-# Feature profile, the class that serves it (None: nobody does), and the actions that a back-end may call (OCPP 1.6 §3.3
+# Feature profile, its class (None: not implemented), and the actions that a back-end may call (OCPP 1.6 §3.3
 # with errata 3.2; security white paper).
 ACTIONS = (
     ("Core", "Configuration", ("ChangeConfiguration", "GetConfiguration")),
@@ -43,15 +43,15 @@ ACTIONS = (
     ),
 )
 
-# Profiles that SupportedFeatureProfiles cannot switch off: there is always one, and two have no name there.
+# Profiles that SupportedFeatureProfiles cannot switch off: Core is mandatory, the others have no name there.
 _ALWAYS = ("Core", "Security", "Vendor")
 
-# The messages themselves have a word for "switched off", so that the profile answers them all the same.
+# Their answers have a status for "not supported", so the profile answers them even when it is switched off.
 _ANSWERED_WHEN_OFF = ("GetLocalListVersion", "SendLocalList", "ReserveNow")
 
 
 def is_off(profile, settings):
-    """Tells whether a feature profile is switched off by SupportedFeatureProfiles."""
+    """Returns True when a feature profile is switched off by SupportedFeatureProfiles."""
     return profile not in _ALWAYS and profile not in settings.get("SupportedFeatureProfiles")
 
 
@@ -61,24 +61,24 @@ def method_name(action):
 
 
 class Dispatcher:
-    """Finds the method of an action. `parts` are what feature profiles name as their `needs`."""
+    """Finds the method of an action. `parts`: {name: object}, from which each profile takes its `needs`."""
 
     def __init__(self, parts, settings):
         self._parts = parts
         self._settings = settings
-        self._profiles = {}  # name of its class -> feature profile
-        self._methods = {}  # action that was called -> its method
+        self._profiles = {}  # class name -> feature profile object
+        self._methods = {}  # action -> method, of actions that were called before
 
     def profile(self, name):
-        """Returns the feature profile that is an object of the class `name`. Raises CallError when it cannot serve."""
+        """Returns the feature profile object of the class `name`. Raises CallError when the profile is unavailable."""
         if name not in self._profiles:
             profile = getattr(v16, name)
             self._profiles[name] = profile(*[self._parts[part] for part in profile.needs])
         return self._profiles[name]
 
     def handle(self, action, payload):
-        """Returns the answer to a CALL: a payload, (payload, function to be called after it has been sent), a
-        LongAnswer, or a coroutine that returns one of these.
+        """Returns the answer to a CALL: a payload, (payload, function to call after it was sent), a LongAnswer, or a
+        coroutine that returns one of these.
 
         Raises CallError: NotImplemented for an unknown action, NotSupported for a known one (OCPP-J 1.6 table 7).
         """

@@ -1,7 +1,7 @@
 """StartTransaction, MeterValues and StopTransaction: built from the session facts in the journal.
 
-A message is built when it is delivered, so that it carries the transactionId that is known by then (OCPP 1.6 §3.7,
-errata 3.18) and the measurands that are configured by then.
+A message is built when it is delivered, with the transactionId known (OCPP 1.6 §3.7, errata 3.18) and the measurands
+configured at that time.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ from firmware.ocpp.errors import FORMATION_VIOLATION, NOT_IMPLEMENTED, NOT_SUPPO
 from firmware.ocpp.v16.measurands import INTERVAL, Look, sampled_values
 from firmware.store.journal import BEGIN, END, SAMPLE
 
-# A transactionData of about 25 KB of JSON; the middle of longer ones is thinned (errata 3.14).
+# About 25 KB of JSON in transactionData; beyond that, samples in the middle are dropped (errata 3.14).
 _MAX_SAMPLED_VALUES = const(240)
 
-_PAUSE_AFTER = const(16)  # records that are read before others run: about a kilobyte
+_PAUSE_AFTER = const(16)  # records read before other tasks run: about a kilobyte
 
-# meterStart of a meter that could not be read: recognisably no register value.
+# meterStart when the meter could not be read: a value that no register has.
 _UNREADABLE = const(-1)
 
-# transactionId of messages whose StartTransaction was never acknowledged (errata 3.18)
+# transactionId when StartTransaction was never acknowledged (errata 3.18)
 _UNKNOWN = const(-1)
 
-# What is kept of transactions has to fit a small file; larger numbers than that are no transaction ids.
+# Larger numbers are not accepted as transactionId: the cursor file is small.
 _LARGEST_ID = 10**15
 
 
 class Facts:
-    """Makes the Outbox's messages from the records of `journal`; the number of a transaction is its transactionId."""
+    """Builds the Outbox's messages from the records of `journal`; the number of a transaction is its transactionId."""
 
     def __init__(self, journal, settings):
         self._journal = journal
@@ -47,9 +47,9 @@ class Facts:
         return self._settings.get("TransactionMessageRetryInterval")
 
     async def message(self, record, transaction_id):
-        """Returns (action, payload) of a record, or None when nothing is to be said about it.
+        """Returns (action, payload) for a record, or None when it needs no message.
 
-        That may mean to read a whole transaction, however long it was; others run meanwhile.
+        May read a whole transaction, however long; other tasks run meanwhile.
         """
         if transaction_id is None:
             transaction_id = _UNKNOWN
@@ -62,7 +62,7 @@ class Facts:
         return None
 
     def accept(self, record, transaction_id, response):
-        """Returns the transactionId from then on. Raises CallError for a StartTransaction.conf without one."""
+        """Returns the transactionId to use from now on. Raises CallError for a StartTransaction.conf without one."""
         if record.kind != BEGIN:
             return transaction_id
         if response is None:
@@ -73,18 +73,18 @@ class Facts:
         return transaction_id
 
     def needs_answer(self, record):
-        """Only a StartTransaction.conf has something that the next messages need."""
+        """True for a BEGIN: the next messages need the transactionId from StartTransaction.conf."""
         return record.kind == BEGIN
 
     def is_unwanted(self, action, code):
-        """Tells whether an error code ends the attempts at once: meter values that the back-end has no use for.
+        """True when a message is dropped after this error code: MeterValues that the back-end does not support.
 
-        Begin and end of a transaction keep their attempts: with them it would lose what is to be paid (§3.7.1).
+        StartTransaction and StopTransaction are tried again: without them the bill would be lost (§3.7.1).
         """
         return action == "MeterValues" and code in (NOT_IMPLEMENTED, NOT_SUPPORTED)
 
     def meter_values(self, connector, context, t, look, transaction_id=None):
-        """Returns ("MeterValues", payload) of one look at the meter, or None when no measurand of it is configured."""
+        """Returns ("MeterValues", payload) of a Look, or None when it has none of the configured measurands."""
         key = "MeterValuesAlignedData" if context == "clock" else "MeterValuesSampledData"
         values = sampled_values(self._settings.get(key), context, look)
         if not values:
@@ -96,22 +96,22 @@ class Facts:
 
     async def _sample(self, record, transaction_id):
         look = Look(record.reading, record.offered_ma, await self._register_before(record))
-        # Outside a transaction no transactionId is sent at all (errata 3.16).
+        # Outside a transaction the transactionId is left out (errata 3.16).
         return self.meter_values(
             record.connector, record.context, record.t, look, transaction_id if record.tx else None
         )
 
     async def _register_before(self, record):
-        """Returns the register (Wh) at the sample of the same context before this one; at the begin for the first."""
+        """Returns the register (Wh) at the previous sample of the same context, for the first one that at the begin."""
         if INTERVAL not in self._settings.get("MeterValuesAlignedData") + self._settings.get("MeterValuesSampledData"):
             return None
         key = (record.connector, record.context)
         newest = self._registers.get(key)
         if newest and newest[0] == record.seq:
-            return newest[3]  # the message is built again: it was not delivered
+            return newest[3]  # the message was not delivered and is built again
         before = newest and newest[2]
         if record.tx and (newest is None or newest[1] != record.tx):
-            # The first of a transaction, or the first since the restart.
+            # The first sample of a transaction, or the first one since the restart.
             before = None
             for n, earlier in enumerate(self._journal.transaction(record.tx)):
                 if earlier.seq >= record.seq:
@@ -137,9 +137,10 @@ class Facts:
         return payload
 
     async def _transaction_data(self, end):
-        """Returns the MeterValue elements of a transaction, [] when both StopTxn lists are empty (§3.16.5).
+        """Returns the MeterValue elements for transactionData, [] when both StopTxn lists are empty (§3.16.5).
 
-        The first and the last are never dropped. Where the middle is too long it is thinned evenly (errata 3.14, 3.91).
+        The first and the last are always kept. If there are too many, those in the middle are thinned evenly (errata
+        3.14, 3.91).
         """
         sampled = self._settings.get("StopTxnSampledData")
         aligned = self._settings.get("StopTxnAlignedData")
@@ -171,7 +172,7 @@ class Facts:
                 continue
             position += 1
             if position % step == 0:
-                # Counted from the last one reported, an interval stays true where the middle is thinned.
+                # The interval is counted from the last value kept, so it is right after thinning too.
                 data.append(_meter_value(record, record.context, middle[record.context], previous[record.context]))
                 previous[record.context] = record.reading.energy_wh
         data.append(_meter_value(last or _Edge(end), "end", edges, first and first.reading.energy_wh))
@@ -179,13 +180,13 @@ class Facts:
 
     def _room(self, items):
         """Returns how many MeterValue elements fit between the first and the last one."""
-        # Three phases to an item is the worst case.
+        # Worst case: three phases per item.
         by_size = _MAX_SAMPLED_VALUES // (3 * items)
         return max(0, min(by_size, self._settings.get("StopTransactionMaxMeterValues")) - 2)
 
 
 async def _breathe(n):
-    """Lets others run after every few of the records that are counted by `n`."""
+    """Lets other tasks run after every _PAUSE_AFTER records; `n` counts them."""
     if n % _PAUSE_AFTER == _PAUSE_AFTER - 1:
         await asyncio.sleep(0)
 
@@ -214,7 +215,7 @@ def _wh(record):
 
 
 def _register_at(record, context, before):
-    """Returns the register that a record of a transaction leaves behind for the next sample of `context`."""
+    """Returns the register (Wh) to which the next sample of `context` refers after this record."""
     if record.kind == BEGIN:
         return record.wh
     if record.kind == SAMPLE and record.context in ("begin", context) and record.reading.energy_wh is not None:
@@ -223,7 +224,7 @@ def _register_at(record, context, before):
 
 
 class _Edge:
-    """The begin or end of a transaction as a sample: what is known without one, as after a black-out."""
+    """The begin or end of a transaction as a sample, for a transaction without such a sample (power loss)."""
 
     def __init__(self, record):
         self.t = record.t

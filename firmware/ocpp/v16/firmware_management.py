@@ -1,16 +1,16 @@
 """GetDiagnostics, UpdateFirmware and their status messages (firmware management, OCPP 1.6 §4.4, §4.5, §5.9, §5.19).
 
-The transfers themselves are the maintenance layer's, which is handed in and offers
+The transfers themselves are done by `maintenance`, an object with
 
-    diagnostics(start, stop)     file name of what there is of that time (Unix seconds or None), None: nothing
-    async upload(location, start, stop)    sends that file
-    async download(location)     fetches new firmware and checks it; charging goes on meanwhile
-    async install()              makes it the firmware of the next start
-    outcome                      how an installation before this start ended: True, False, None when there was none
-    outcome_told()               the back-end knows the outcome
-    request                      text that remember(text) has kept over restarts, "" or None when there is none
+    diagnostics(start, stop)     returns the file name of the diagnostics of that time (Unix seconds or None), or None
+    async upload(location, start, stop)    uploads that file
+    async download(location)     downloads and checks new firmware; charging goes on meanwhile
+    async install()              installs it for the next start
+    outcome                      result of an installation before this start: True, False, None without one
+    outcome_told()               clears the outcome, which the back-end has received
+    request                      text stored by remember(text), also over restarts; "" or None when empty
 
-whose coroutines may be cancelled and raise OSError or ValueError, as remember() may.
+Its coroutines may be cancelled. They and remember() may raise OSError or ValueError.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from micropython import const
 from firmware.kernel.clock import parse_iso8601
 from firmware.ocpp.errors import GENERIC_ERROR, NOT_SUPPORTED, PROPERTY_VIOLATION, CallError
 
-# Where the request leaves it to the station
+# Defaults where the request does not say
 _RETRIES = const(2)
 _RETRY_INTERVAL_S = const(60)
 
@@ -29,28 +29,28 @@ _WAIT_MS = const(1_000)
 
 
 class FirmwareManagement:
-    """`sender` sends: post(action, payload), async call(action, payload). `maintenance` is described above.
+    """`sender` has post(action, payload) and async call(action, payload). `maintenance`: see above.
 
-    `transfers` keeps what is told.
+    `transfers` keeps the status that was sent last.
     """
 
     needs = ("station", "maintenance", "sender", "transfers", "clock", "log")
 
     def __init__(self, station, maintenance, sender, transfers, clock, log):
         if not maintenance:
-            raise CallError(NOT_SUPPORTED, "nothing transfers files")
+            raise CallError(NOT_SUPPORTED, "file transfers are not supported")
         self._station = station
         self._maintenance = maintenance
         self._sender = sender
         self._told = transfers.told
         self._clock = clock
         self._log = log
-        self._tasks = {}  # message that tells the status -> task of the transfer
+        self._tasks = {}  # status message -> task of the transfer
 
     def accepted(self):
-        """The back-end can be told: how did the installation before this start end (errata 3.47)?
+        """The back-end accepts messages: sends the result of an installation before this start (errata 3.47).
 
-        An update that was accepted before the power went, and has not come to its installation, is taken up again.
+        An update that was requested before a power loss and not installed is continued.
         """
         if self._maintenance.outcome is not None:
             asyncio.create_task(self._tell_outcome())
@@ -64,12 +64,12 @@ class FirmwareManagement:
             await self._sender.call("FirmwareStatusNotification", {"status": status})
             self._maintenance.outcome_told()
         except (CallError, OSError) as exc:
-            self._log.info("update", "%s is not told: %s", status, exc)
+            self._log.info("update", "%s not sent: %s", status, exc)
 
     # -- diagnostics
 
     def get_diagnostics(self, payload):
-        """§5.9. A new request takes the place of one that is being served: there is one file."""
+        """§5.9. A new request replaces one in progress."""
         start, stop = _time(payload, "startTime"), _time(payload, "stopTime")
         name = self._maintenance.diagnostics(start, stop)
         if not name:
@@ -90,7 +90,7 @@ class FirmwareManagement:
     # -- firmware
 
     def update_firmware(self, payload):
-        """§5.19. A new request takes the place of an earlier one until that is being installed."""
+        """§5.19. A new request replaces an earlier one that is not being installed yet."""
         t = _time(payload, "retrieveDate")
         if self._told.get("FirmwareStatusNotification") == "Installing":
             raise CallError(GENERIC_ERROR, "firmware is being installed")
@@ -99,7 +99,7 @@ class FirmwareManagement:
     async def _update(self, t, payload):
         message = "FirmwareStatusNotification"
         self._remember(json.dumps(payload))
-        self._station.withdraw(False)  # the request before may have waited for the end of a transaction
+        self._station.withdraw(False)  # the earlier request may have been waiting for the end of a transaction
         while self._clock.now() < t:
             await self._clock.sleep_ms(_WAIT_MS)
         self._tell(message, "Downloading")
@@ -108,11 +108,11 @@ class FirmwareManagement:
             self._tell(message, "DownloadFailed")
             return
         self._tell(message, "Downloaded")
-        # Nobody's charging is interrupted, and nobody else begins (errata 3.49).
+        # Running transactions end normally, no new one begins (errata 3.49).
         self._station.withdraw(True)
         while self._station.transactions():
             await self._clock.sleep_ms(_WAIT_MS)
-        self._remember("")  # from here on it is the outcome that counts
+        self._remember("")  # from here on `outcome` is kept instead
         self._tell(message, "Installing")
         try:
             await self._maintenance.install()
@@ -121,7 +121,7 @@ class FirmwareManagement:
             self._tell(message, "InstallationFailed")
             self._station.withdraw(False)
         else:
-            self._station.request_reset(True, "update")  # "Installed" is told by the new firmware
+            self._station.request_reset(True, "update")  # the new firmware sends "Installed"
 
     def _remember(self, text):
         try:
@@ -150,14 +150,14 @@ class FirmwareManagement:
         self._sender.post(message, {"status": status})
 
     async def _repeated(self, transfer, payload):
-        """Transfers with `retries` further attempts (errata 3.50); returns False when none succeeded."""
+        """Runs a transfer with up to `retries` more attempts (errata 3.50); returns False when all failed."""
         left = payload.get("retries", _RETRIES)
         while True:
             try:
                 await transfer()
                 return True
             except (OSError, ValueError) as exc:
-                self._log.warning("update", "transfer: %s", exc)
+                self._log.warning("update", "transfer failed: %s", exc)
             if left <= 0:
                 return False
             left -= 1
@@ -171,4 +171,4 @@ def _time(payload, name):
     try:
         return parse_iso8601(payload[name])
     except ValueError:
-        raise CallError(PROPERTY_VIOLATION, "%s is no date and time" % name)
+        raise CallError(PROPERTY_VIOLATION, "%s is not a date and time" % name)

@@ -1,6 +1,6 @@
 """BootNotification.req: vendor, model, serial numbers, firmware version (OCPP 1.6 §6.1)."""
 
-# The settings that say so -> the longest text. The fields have their names, but for the first letter.
+# Setting -> maximum length. The field has the same name with a lower-case first letter.
 _SETTINGS = {
     "ChargePointVendor": 20,
     "ChargePointModel": 20,
@@ -14,12 +14,12 @@ _REQUIRED = ("chargePointVendor", "chargePointModel")
 
 
 def is_identity(name):
-    """Tells whether a setting is one of those in the BootNotification.req."""
+    """Returns True for a setting that is sent in BootNotification.req."""
     return name in _SETTINGS
 
 
 def boot_notification(settings):
-    """Returns the BootNotification.req; optional fields that are empty are left out."""
+    """Returns the BootNotification.req without empty optional fields."""
     payload = {}
     for name, most in _SETTINGS.items():
         field = name[0].lower() + name[1:]

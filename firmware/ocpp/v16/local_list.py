@@ -10,10 +10,10 @@ from firmware.ocpp.v16.tokens import expiry_of, parent_of
 from firmware.store.room import ENOSPC, free_bytes
 from firmware.store.tags import TagEntry
 
-# GetLocalListVersion.conf: the station has no list (errata 3.52)
+# GetLocalListVersion.conf when the local list is disabled (errata 3.52)
 _UNSUPPORTED = const(-1)
 
-_MARGIN = const(65536)  # bytes that are left to the journal
+_MARGIN = const(65536)  # bytes of flash left for the journal
 
 _LARGEST_VERSION = 0x7FFFFFFF
 
@@ -28,11 +28,11 @@ class LocalList:
         self._turn = asyncio.Lock()  # one update at a time
 
     def get_local_list_version(self, payload):
-        """§5.10; 0 stands for an empty list."""
+        """§5.10; 0 for an empty list."""
         return {"listVersion": self._tags.version if self._is_on() else _UNSUPPORTED}
 
     async def send_local_list(self, payload):
-        """§5.15. All or nothing: whatever is wrong with an update, the list stays as it was.
+        """§5.15. All or nothing: an update with an error leaves the list unchanged.
 
         localAuthorizationList is a list, or large.ItemsOnFlash.
         """
@@ -44,7 +44,7 @@ class LocalList:
         if len(received) > self._settings.get("LocalAuthListFullMaxLength" if full else "SendLocalListMaxLength"):
             raise CallError(OCCURRENCE_VIOLATION, "localAuthorizationList has too many entries")
         if not 0 < version <= _LARGEST_VERSION:
-            return {"status": "Failed"}  # 0 and -1 mean something else (errata 3.52)
+            return {"status": "Failed"}  # 0 and -1 have special meanings (errata 3.52)
         async with self._turn:
             if not full and version <= self._tags.version:
                 return {"status": "VersionMismatch"}
@@ -63,14 +63,14 @@ class LocalList:
         return self._settings.get("LocalAuthListEnabled") and not is_off("LocalAuthListManagement", self._settings)
 
     def _check_room(self, received, kept):
-        """Raises OSError when an update that leaves `kept` tokens would take the flash that the journal lives on."""
-        freed = received.size if hasattr(received, "size") else 0  # while it is read
+        """Raises OSError when an update that leaves `kept` tokens would take flash reserved for the journal."""
+        freed = received.size if hasattr(received, "size") else 0  # freed while the message is read
         if free_bytes(self._tags.path) + freed < self._tags.room_for(len(received), kept=kept) + _MARGIN:
             raise OSError(ENOSPC)
 
 
 async def _work(steps):
-    """Does the steps of a generator and lets everybody else have a turn between them."""
+    """Runs a generator to its end, letting other tasks run between its steps."""
     try:
         for _ in steps:
             await asyncio.sleep(0)
@@ -79,12 +79,12 @@ async def _work(steps):
 
 
 def _entries(received, full):
-    """Yields (token, TagEntry, or None to remove it), as the list takes them. Raises ValueError."""
+    """Yields (token, TagEntry or None to remove it), as TagList takes them. Raises ValueError."""
     for data in received:
         info = data.get("idTagInfo")
         if info:
             yield data["idTag"], TagEntry(info["status"], expiry_of(info), parent_of(info))
         elif full:
-            raise ValueError("no idTagInfo: %s" % data["idTag"])
+            raise ValueError("idTagInfo is missing: %s" % data["idTag"])
         else:
             yield data["idTag"], None

@@ -1,7 +1,7 @@
 """Measurands: SampledValue elements (value, unit, phase, context) of a meter reading (OCPP 1.6 §7.31, §7.43).
 
-A list of measurands, as in MeterValuesSampledData, may name one phase only: `Current.Import.L1` (§9.1.17). Without a
-phase, all phases that the meter has are reported (§3.16.3). Values are decimal text made from integers, exact to the
+An item of a list of measurands, as in MeterValuesSampledData, may name a phase: `Current.Import.L1` (§9.1.17). Without
+one, all phases of the meter are reported (§3.16.3). Values are decimal text made from integers, exact to the
 meter's last digit and never rounded: 16000 mA is "16.0", 15999 mA is "15.999".
 """
 
@@ -14,7 +14,7 @@ _PHASES = ("L1", "L2", "L3")
 _TOTAL_AND_PHASES = (None, "L1", "L2", "L3")
 _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 
-# The journal's words for the occasion of a sample -> ReadingContext (OCPP 1.6 §7.36)
+# Context of a sample in the journal -> ReadingContext (OCPP 1.6 §7.36)
 _CONTEXTS = {
     "begin": "Transaction.Begin",
     "end": "Transaction.End",
@@ -25,7 +25,7 @@ _CONTEXTS = {
     "interruption.end": "Interruption.End",
 }
 
-# Measurand -> where a Look or its Reading has it
+# Measurand -> attribute of a Look or its Reading
 _MEASURANDS = {
     "Energy.Active.Import.Register": "energy_wh",
     "Energy.Active.Export.Register": "export_wh",
@@ -40,9 +40,9 @@ _MEASURANDS = {
     "Temperature": "temperature_dc",
 }
 
-MEASURANDS = tuple(_MEASURANDS)  # that a list of measurands may name
+MEASURANDS = tuple(_MEASURANDS)  # all supported measurands
 
-# What such a name ends with -> (unit of the measurand, its decimals). Frequency has no unit in 1.6: it is in hertz
+# Suffix of the attribute -> (unit of the measurand, its decimals). Frequency has no unit in 1.6: it is in hertz
 # (errata 3.86). The schemas spell the Celsius of stations "Celcius" (OCPP-J errata 2.1 keeps it so).
 _UNITS = {"wh": ("Wh", 0), "w": ("W", 0), "ma": ("A", 3), "mv": ("V", 3), "mhz": (None, 3), "dc": ("Celcius", 1)}
 
@@ -50,9 +50,9 @@ INTERVAL = "Energy.Active.Import.Interval"
 
 
 class Look:
-    """What there is to report at one moment: a Reading, the offered current in mA, and the register before it in Wh.
+    """What is reported at one moment: a Reading, the offered current in mA, and the previous register value in Wh.
 
-    `offered_ma` and `previous_wh` are None where nobody knows them.
+    `offered_ma` and `previous_wh` are None when not known.
     """
 
     def __init__(self, reading, offered_ma=None, previous_wh=None):
@@ -82,7 +82,7 @@ class Look:
         return None if self.reading.export_wh is None else self._power(-1)
 
     def _power(self, sign):
-        """Returns (total, phases...) of the power in one direction, W; the other direction counts as 0."""
+        """Returns (total, phases...) of the power in one direction, W; power in the other direction counts as 0."""
         reading = self.reading
         if reading.power_w is None:
             return None
@@ -101,7 +101,7 @@ def decimal(value, scale):
 
 
 def resolve(item):
-    """Returns (measurand, phase or None) of one item of a list, in any case. Raises ValueError for an unknown one."""
+    """Returns (measurand, phase or None) of an item of a list, in any case. Raises ValueError if unknown."""
     name = _spelled(item)
     if name:
         return name, None
@@ -123,22 +123,22 @@ def _spelled(item):
 
 
 def is_fitted(item, reading):
-    """Tells whether a station whose meter gives readings like this one can report an item. Raises ValueError."""
+    """Returns True when a meter with readings like this one can report an item. Raises ValueError."""
     name, phase = resolve(item)
     return bool(_values(name, phase, Look(reading, 0, 0))[1])
 
 
 def sampled_values(items, context, look):
-    """Returns the SampledValue elements of a list of measurands; what the meter has not is left out.
+    """Returns the SampledValue elements for a list of measurands, without those that the meter does not measure.
 
-    `context` is the journal's word for the occasion.
+    `context` is that of the journal.
     """
     result = []
     for item in items:
         try:
             name, phase = resolve(item)
         except ValueError:
-            continue  # a factory value, which is taken verbatim
+            continue  # a value from the factory file, which is not checked
         unit, values = _values(name, phase, look)
         for where, text in values:
             value = {"value": text, "context": _CONTEXTS[context], "measurand": name}
@@ -151,18 +151,18 @@ def sampled_values(items, context, look):
 
 
 def _values(name, phase, look):
-    """Returns (unit, [(phase or None, text)]) of one measurand, of one phase only where the list names it."""
+    """Returns (unit, [(phase or None, text)]) of one measurand, for one phase if the list names it."""
     place = _MEASURANDS[name]
     unit, scale = _UNITS[place.rpartition("_")[2]]
     value = getattr(look if hasattr(look, place) else look.reading, place)
     values = ((None, value),)
     if type(value) is tuple:
-        # Of power there is the total before the phases.
+        # Power has the total before the phases.
         names = _TO_NEUTRAL if unit == "V" else _PHASES if unit == "A" else _TOTAL_AND_PHASES
         values = zip(names, value)
     return unit, [
         (phase or where, decimal(number, scale))
         for where, number in values
-        # Voltage.L1 means the phase to neutral voltage that is reported as L1-N.
+        # Voltage.L1 is the phase to neutral voltage, reported as L1-N.
         if number is not None and (phase is None or where in (phase, phase + "-N"))
     ]

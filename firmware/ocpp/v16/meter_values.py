@@ -4,7 +4,7 @@ from firmware.ocpp.v16.measurands import Look
 
 
 class TriggeredValues:
-    """What meters say now (OCPP 1.6 §5.17)."""
+    """The present readings, for TriggerMessage (OCPP 1.6 §5.17)."""
 
     def __init__(self, station, facts, outbox):
         self._station = station
@@ -12,10 +12,9 @@ class TriggeredValues:
         self._outbox = outbox
 
     def message(self, n):
-        """Returns ("MeterValues", payload) of a connector, or None when there is nothing to report.
+        """Returns ("MeterValues", payload) of a connector; None without a recent reading or configured measurand in it.
 
-        Connector 0 is all meters together. Nothing: no reading of the last seconds, or none of the configured
-        measurands in it.
+        Connector 0 is the sum of all meters.
         """
         sample = self._station.sample(n)
         if not sample:
@@ -29,7 +28,7 @@ class TriggeredValues:
 
 
 class AlignedValues:
-    """Clock-aligned values outside of transactions count as transaction messages all the same (OCPP 1.6 §3.7)."""
+    """Clock-aligned values outside of transactions, delivered as transaction messages too (OCPP 1.6 §3.7)."""
 
     def __init__(self, station, journal, settings, registration, clock, log):
         self._station = station
@@ -40,7 +39,7 @@ class AlignedValues:
         self._log = log
 
     def keep(self, n, context, t, reading):
-        """Queues a look at a meter that the journal does not have."""
+        """Writes a reading that was taken outside of a transaction to the journal."""
         if not self._registration.may_start or not self._settings.get("MeterValuesAlignedData"):
             return
         connector = self._station.connector(n)
@@ -48,4 +47,4 @@ class AlignedValues:
         try:
             self._journal.sample(0, n, context, reading, offered_ma, self._clock.now() - t)
         except OSError as exc:
-            self._log.error("ocpp", "sample is not kept: %s", exc)
+            self._log.error("ocpp", "sample not stored: %s", exc)

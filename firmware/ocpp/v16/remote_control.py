@@ -16,7 +16,7 @@ class RemoteControl:
         self._log = log
 
     def remote_start_transaction(self, payload):
-        """§5.11. Connector 0 and a profile for another purpose are refused; while Pending everything is (§4.2)."""
+        """§5.11. Rejected for connector 0, for a profile that is not a TxProfile, and while Pending (§4.2)."""
         connector = payload.get("connectorId")
         exists = connector is None or 1 <= connector <= len(self._station.connectors)
         if not self._registration.accepted or not exists:
@@ -29,16 +29,16 @@ class RemoteControl:
         return _status(self._station.remote_start(payload["idTag"], connector, profile))
 
     def _tx_profile(self, data, connector):
-        """Returns what the ChargingProfile of a remote start says, None without one. Raises ValueError."""
+        """Returns the composite.Profile of a remote start's ChargingProfile, None without one. Raises ValueError."""
         if data is None or is_off("SmartCharging", self._settings):
-            return None  # a station that cannot do it ignores it
-        # Errata 3.41: the transaction is not there yet, so its number cannot be.
+            return None  # a station without smart charging ignores it
+        # Errata 3.41: the transaction has not begun, so it cannot have a transactionId.
         if data["chargingProfilePurpose"] != "TxProfile" or "transactionId" in data:
-            raise ValueError("no profile for a transaction to come")
+            raise ValueError("chargingProfile must be a TxProfile without transactionId")
         return v16.charging_profile(data, connector, None, self._settings, self._clock.now())
 
     def remote_stop_transaction(self, payload):
-        """§5.12. Accepted only for a transaction that is going on."""
+        """§5.12. Accepted only for a running transaction."""
         if not self._registration.accepted:
             return _status(False)
         tx = self._outbox.local_transaction(payload["transactionId"])

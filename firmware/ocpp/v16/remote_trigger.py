@@ -4,7 +4,7 @@ _TRANSFERS = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
 
 
 class RemoteTrigger:
-    """`statuses` and `meter_values` make messages, `transfers` knows the status of transfers."""
+    """`statuses` and `meter_values` build messages, `transfers` has the status of file transfers."""
 
     needs = ("station", "sender", "statuses", "meter_values", "transfers")
 
@@ -16,7 +16,7 @@ class RemoteTrigger:
         self._transfers = transfers
 
     def trigger_message(self, payload):
-        """§5.17. A connector that does not matter to the message is ignored; a missing one means all of them."""
+        """§5.17. connectorId is ignored where the message has none; without it all connectors are meant."""
         message = payload["requestedMessage"]
         if message in _TRANSFERS and self._transfers.offered:
             return {"status": "Accepted"}, lambda: self._sender.post(message, self._transfers.status(message))
@@ -29,8 +29,8 @@ class RemoteTrigger:
         return {"status": "Accepted"}, after
 
     def _boot(self, connector):
-        # Once accepted, a second verdict would only confuse; until a reconnect: a back-end that has been restarted
-        # may know nothing of the station, which has no reason of its own to say it again (errata 3.35).
+        # Rejected once accepted on this link. After a reconnect a restarted back-end may not know the station, which
+        # would not send BootNotification by itself (errata 3.35).
         return None if self._sender.booted else self._sender.boot_now
 
     def _heartbeat(self, connector):
@@ -43,21 +43,21 @@ class RemoteTrigger:
         self._sender.post("StatusNotification", self._statuses.payload(n))
 
     def _values(self, connector):
-        """The newest values of MeterValuesSampledData (errata 3.46); connector 0 is all meters together."""
-        # What is accepted has to be sent, so it is made before the answer.
+        """Sends the newest values of MeterValuesSampledData (errata 3.46); connector 0 is the sum of all meters."""
+        # Built before the answer: Accepted promises a message.
         messages = [self._meter_values.message(n) for n in self._numbers(connector)]
         messages = [message for message in messages if message]
         return self._for_each(lambda message: self._sender.post(*message), messages)
 
     def _numbers(self, connector):
-        """Returns the connectors that are meant: one, or all with the station (0); none when it does not exist."""
+        """Returns the connector numbers: one, or all with 0 (the station); [] for an unknown connector."""
         last = len(self._station.connectors)
         if connector is None:
             return range(last + 1)
         return (connector,) if 0 <= connector <= last else ()
 
     def _for_each(self, post, items):
-        """Returns the function that calls `post` for each item, None (rejected) when there is none."""
+        """Returns a function that calls `post` for each item, None (rejected) without items."""
         if not items:
             return None
 

@@ -20,7 +20,7 @@ class Reservation:
         self._settings = settings
 
     def reserve_now(self, payload):
-        """§5.13; Rejected for a connector that does not exist, a time that has passed, and where the profile is off."""
+        """§5.13; Rejected for an unknown connector, an expiryDate in the past, and when the profile is switched off."""
         if is_off("Reservation", self._settings):
             return {"status": "Rejected"}
         outcome = self._station.reservations.reserve(

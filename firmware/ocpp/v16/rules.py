@@ -8,17 +8,17 @@ from firmware.ocpp.schema import Schema
 class Rules:
     """The rules for a Protocol and a link. `schema` checks payloads.
 
-    `unreadable`, `unknown_type`: the error that answers text which is no message, and a message of an unknown type;
-    None: it is dropped. `names` are the error codes that are spelled otherwise on the wire. `streamed` has the lists
-    that may be longer than what fits into RAM: action -> field. `registration` see Registration.
+    `unreadable`, `unknown_type`: error code to answer a text that is not a message, or a message of unknown type; None:
+    dropped. `names`: error codes that are spelled differently on the wire. `streamed`: {action: field} of the lists
+    that may exceed the RAM. `registration` see Registration.
     """
 
     subprotocol = "ocpp1.6"
-    unreadable = None  # there is no id that could be answered
+    unreadable = None  # no id to answer to
     unknown_type = None  # §4.1.3
-    names = {OCCURRENCE_VIOLATION: "OccurenceConstraintViolation"}  # errata 5.2 keeps it so
+    names = {OCCURRENCE_VIOLATION: "OccurenceConstraintViolation"}  # spelled this way by errata 5.2
     streamed = {"SendLocalList": "localAuthorizationList"}
-    # §4.2: a rejected station does not answer, not even to say that a message makes no sense.
+    # §4.2: a rejected station answers nothing, not even malformed messages.
     registration = {
         NONE: (False, True),
         ACCEPTED: (True, True),
@@ -30,5 +30,5 @@ class Rules:
         self.schema = Schema("firmware/ocpp/v16/schemas.txt")
 
     def payload(self, value):
-        """Returns the payload that a message means: null is the same as {} (§4.2.2)."""
+        """Returns the payload, {} for null (§4.2.2)."""
         return {} if value is None else value

@@ -12,21 +12,21 @@ _PURPOSES = {"ChargePointMaxProfile": STATION, "TxDefaultProfile": DEFAULT, "TxP
 _REPEATS = {"Daily": 86_400, "Weekly": 604_800}
 _UNITS = {"Current": "A", "Power": "W"}  # word of ChargingScheduleAllowedChargingRateUnit -> ChargingRateUnitType
 
-# Beyond every supply, and with the arithmetic of composite.py still a number that is quick to reckon with.
+# Above every supply, and small enough for fast integer arithmetic in composite.py.
 _MOST = const(1_000_000)
 
-# So far ahead may be the clock of a back-end, from whose whole seconds ours was set: what it wants from now on, say a
-# pause, is not preceded by a moment without limit, here and in the composite schedule that it reads back.
+# The back-end's clock may be this far ahead of ours, which was set from its whole seconds. A schedule that starts
+# within this time starts now: no moment without limit before it, nor in the composite schedule.
 _AHEAD_S = const(2)
 
-# A composite schedule of more periods, or of more moments to look at, is cut short; its duration says where.
+# A composite schedule with more periods, or more points in time to check, is cut; its duration says where.
 _MAX_PERIODS = const(100)
 _MAX_MOMENTS = const(500)
 _MOMENTS_AT_A_TIME = const(4)
 
 
 class SmartCharging:
-    """`outbox` knows the back-end's transaction numbers."""
+    """`outbox` maps transactionIds to transactions."""
 
     needs = ("station", "outbox", "settings", "clock", "log")
 
@@ -38,10 +38,10 @@ class SmartCharging:
         self._log = log
 
     def set_charging_profile(self, payload):
-        """§5.16. An unknown connector is a wrong value (errata 3.39), all else that makes no sense is Rejected."""
+        """§5.16. An unknown connector is a PropertyConstraintViolation (errata 3.39), other mistakes are Rejected."""
         connector = payload["connectorId"]
         if not 0 <= connector <= len(self._station.connectors):
-            raise CallError(PROPERTY_VIOLATION, "connectorId does not exist")
+            raise CallError(PROPERTY_VIOLATION, "connectorId is unknown")
         data = payload["csChargingProfiles"]
         try:
             number = self._transaction(connector, data) if data["chargingProfilePurpose"] == "TxProfile" else None
@@ -52,16 +52,16 @@ class SmartCharging:
         return {"status": "Accepted" if self._station.schedules.install(profile) else "Rejected"}
 
     def _transaction(self, connector, data):
-        """Returns the local number of the transaction that a TxProfile is for (§3.13.1). Raises ValueError."""
+        """Returns the local number of the transaction for a TxProfile (§3.13.1). Raises ValueError."""
         transaction = self._station.transaction(connector)
         if transaction is None or transaction.stopping:
-            raise ValueError("no transaction")
+            raise ValueError("a TxProfile needs a running transaction")
         if "transactionId" in data and self._outbox.local_transaction(data["transactionId"]) != transaction.number:
-            raise ValueError("not that transaction")
+            raise ValueError("transactionId is not that of the running transaction")
         return transaction.number
 
     def clear_charging_profile(self, payload):
-        """§5.5. Without fields all of them; Unknown when none matches (errata 3.25)."""
+        """§5.5. Without fields all profiles are cleared; Unknown when none matches (errata 3.25)."""
         found = self._station.schedules.clear(
             payload.get("id"),
             payload.get("connectorId"),
@@ -71,10 +71,10 @@ class SmartCharging:
         return {"status": "Accepted" if found else "Unknown"}
 
     async def get_composite_schedule(self, payload):
-        """§5.7: from now on, in A unless W is asked for (or all that is allowed). Connector 0 is the whole station.
+        """§5.7: from now on, in A unless W is requested or the only unit allowed. Connector 0 is the whole station.
 
-        Where nothing is installed the hardware's limit counts, so there is always a period. For a connector without
-        transaction one is taken to begin now.
+        Without a profile the hardware's limit is returned, so there is always a period. For a connector without a
+        transaction the schedule assumes one that begins now.
         """
         n, duration = payload["connectorId"], payload["duration"]
         units = [_UNITS[word] for word in self._settings.get("ChargingScheduleAllowedChargingRateUnit")]
@@ -83,7 +83,7 @@ class SmartCharging:
             return {"status": "Rejected"}
         now = self._clock.now()
         periods, covered = await self._periods(n, now, now + duration, unit == "W")
-        # startSchedule is to be left out here (errata 3.57): scheduleStart says it.
+        # startSchedule is left out (errata 3.57): scheduleStart has it.
         schedule = {"duration": covered, "chargingRateUnit": unit, "chargingSchedulePeriod": periods}
         return {
             "status": "Accepted",
@@ -109,7 +109,7 @@ class SmartCharging:
                 return periods, t - start
             moments += 1
             if moments % _MOMENTS_AT_A_TIME == 0:
-                await asyncio.sleep(0)  # a long schedule holds up nobody
+                await asyncio.sleep(0)  # let other tasks run during a long schedule
             if (limit, phases) != before:
                 before = limit, phases
                 period = {"startPeriod": t - start, "limit": _decimal(limit)}
@@ -120,9 +120,9 @@ class SmartCharging:
 
 
 def charging_profile(data, connector, transaction, settings, now):
-    """Returns the composite.Profile of a ChargingProfile (§7.8). Raises ValueError, and CallError if it has no periods.
+    """Returns the composite.Profile of a ChargingProfile (§7.8). Raises ValueError, CallError when it has no periods.
 
-    Without a start, limits of the station count from now on, others from the begin of the transaction.
+    Without startSchedule, a ChargePointMaxProfile starts now, others with the transaction.
     """
     purpose = _PURPOSES[data["chargingProfilePurpose"]]
     kind = data["chargingProfileKind"]
@@ -134,7 +134,7 @@ def charging_profile(data, connector, transaction, settings, now):
     duration = schedule.get("duration")
     unit = schedule["chargingRateUnit"]
     if (purpose == STATION and connector != 0) or (purpose == TRANSACTION and connector == 0):
-        raise ValueError("not for this connector")
+        raise ValueError("chargingProfilePurpose is not allowed on this connector")
     if not 0 <= level <= settings.get("ChargeProfileMaxStackLevel"):
         raise ValueError("stackLevel")
     if unit not in [_UNITS[word] for word in settings.get("ChargingScheduleAllowedChargingRateUnit")]:
@@ -147,7 +147,7 @@ def charging_profile(data, connector, transaction, settings, now):
     if kind == "Recurring":
         repeat = _REPEATS.get(data.get("recurrencyKind"))
         if repeat is None or start is None:
-            raise ValueError("recurring, but not when")
+            raise ValueError("a Recurring profile needs recurrencyKind and startSchedule")
     elif kind == "Relative":
         start = None
     if start is None and purpose == STATION:
@@ -173,7 +173,7 @@ def _begin(data, name, now):
 
 
 def _flat_periods(rows, watts, most):
-    """Returns the periods as composite.Profile has them. The first begins at 0 (errata 3.45), the others in order."""
+    """Returns the periods for composite.Profile. The first must start at 0 (errata 3.45), the others in order."""
     if not rows:
         raise CallError(OCCURRENCE_VIOLATION, "chargingSchedulePeriod is empty")
     if len(rows) > most:
@@ -183,7 +183,7 @@ def _flat_periods(rows, watts, most):
         start = row["startPeriod"]
         if start <= flat[-3] if flat else start != 0:
             raise ValueError("startPeriod")
-        # Power without a number of phases is that of three (errata 3.69).
+        # Power without numberPhases is for three phases (errata 3.69).
         phases = row.get("numberPhases")
         if phases is None:
             phases = 3 if watts else 0
@@ -194,15 +194,15 @@ def _flat_periods(rows, watts, most):
 
 
 def _tenths(value):
-    """Returns a limit in tenths, further digits cut off. Raises ValueError below 0."""
+    """Returns a limit in tenths, rounded down. Raises ValueError below 0."""
     if value < 0:
         raise ValueError("limit")
-    # What is a bit less than a tenth only for lack of digits is that tenth.
+    # A value just below a tenth because of float precision is that tenth.
     return int(min(value, _MOST) * 10 + 0.05)
 
 
 class _Decimal(float):
-    """A number that is written with one digit after the point; MicroPython would write 8.199999999999999 for 8.2."""
+    """A number written with one decimal; MicroPython would write 8.199999999999999 for 8.2."""
 
     def __repr__(self):
         return "%.1f" % (self * 1)

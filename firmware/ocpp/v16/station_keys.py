@@ -2,14 +2,14 @@
 
 from firmware.ocpp.v16.measurands import is_fitted, resolve
 
-# Lists of measurands (§3.16.4), and what speaks of connectors
+# Keys with a check of their own: lists of measurands (§3.16.4), and the one that names connectors
 _JUDGED = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData ConnectorPhaseRotation"
 
 
 def fit_keys(settings, station, maintenance):
-    """Declares the keys as they are for this station, and has new values of lists checked.
+    """Declares the keys for this station, and registers a validator for lists of measurands and phase rotations.
 
-    A profile that nothing serves is taken from the ones that the station offers, unless the factory insists (§3.3).
+    Without `maintenance`, FirmwareManagement is removed from the default of SupportedFeatureProfiles (§3.3).
     """
     last = len(station.connectors)
     settings.judge(_JUDGED, lambda name, items: _check_list(station, name, items))
@@ -21,7 +21,7 @@ def fit_keys(settings, station, maintenance):
 
 
 def _check_list(station, name, items):
-    """Refuses a list with something that nobody knows or that the station does not have. Raises ValueError."""
+    """Raises ValueError for a list with an item that is unknown or that the station does not have."""
     if name == "ConnectorPhaseRotation":
         _check_rotation(len(station.connectors), items)
     else:
@@ -29,7 +29,7 @@ def _check_list(station, name, items):
 
 
 def _check_measurands(station, items):
-    # §3.16.4: a list with anything in it that the station cannot measure is refused as a whole.
+    # §3.16.4: a list with a measurand that the station cannot measure is refused as a whole.
     readings = [station.readings(n) for n in range(1, len(station.connectors) + 1)]
     readings = [reading for reading in readings if reading]
     for item in items:
@@ -37,12 +37,12 @@ def _check_measurands(station, items):
             resolve(item)
         except ValueError as exc:
             raise ValueError("%s: %s" % (item, exc))
-        # Before the first reading nobody knows what the meters have.
+        # Before the first reading it is not known what the meters measure.
         if readings and not any(is_fitted(item, reading) for reading in readings):
-            raise ValueError("%s: no meter has it" % item)
+            raise ValueError("%s: not measured by any meter" % item)
 
 
 def _check_rotation(last, items):
     numbers = [int(item.partition(".")[0]) for item in items]
     if len(set(numbers)) < len(numbers) or any(n > last for n in numbers):
-        raise ValueError("no such connector, or one twice")
+        raise ValueError("unknown connector, or the same one twice")

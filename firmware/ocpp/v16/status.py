@@ -5,8 +5,8 @@ from micropython import const
 from firmware.kernel.clock import iso8601
 from firmware.ocpp.errors import CallError
 
-# Which word (row) may be followed by which (column, in the order of the rows), for connectors > 0: the table of §4.9;
-# errata 3.20 adds Preparing -> Finishing.
+# Status transitions for connectors > 0, from row to column (same order as the rows): table of §4.9, and Preparing ->
+# Finishing of errata 3.20.
 _TRANSITIONS = """
 Available     .xxxx.xxx
 Preparing     x.xxxx..x
@@ -19,10 +19,10 @@ Unavailable   xxxxx...x
 Faulted       xxxxxxxx.
 """
 
-# Words that may stand between two that do not follow each other, the likeliest first.
+# Statuses to insert between two that do not follow each other, the likeliest first.
 _BETWEEN = ("Preparing", "Finishing", "Available")
 
-# ChargePointErrorCode (§7.6) and the faults of the station that it stands for; all others are OtherError.
+# ChargePointErrorCode (§7.6) and the faults of the station that it covers; all other faults are OtherError.
 _ERROR_CODES = (
     ("PowerSwitchFailure", ("contactor_welded", "contactor_stuck_open")),
     ("GroundFailure", ("rcd_tripped", "rcd_test_failed", "rccb_tripped")),
@@ -37,28 +37,28 @@ _ERROR_CODES = (
     ("InternalError", ("control_failed", "brown_out", "flash_full", "watchdog_reset")),
 )
 
-# EVCommunicationError is a warning that belongs to these words only (§4.9).
+# EVCommunicationError is a warning that is only allowed with these statuses (§4.9).
 _EV_ERROR_STATES = ("Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing")
 
 # Limits of StatusNotification.req (§6.47)
 _MAX_INFO = const(50)
 _MAX_VENDOR_CODE = const(50)
 
-# How many notifications of changes may wait for the link to take them, per connector.
+# Maximum number of notifications that wait to be sent, per connector.
 _MAX_WAITING = const(8)
 
-# A notification that got no answer is tried again after this.
+# Wait before a notification without answer is sent again.
 _RETRY_MS = const(10_000)
 
 
 def may_follow(new, old):
-    """Tells whether the word `new` may be reported right after `old`."""
+    """Returns True when the status `new` may be reported right after `old`."""
     rows = _TRANSITIONS.split()
     return rows[rows.index(old) + 1][rows.index(new) // 2] == "x"
 
 
 def between(old, new):
-    """Returns the word to report between two that do not follow each other directly, or None."""
+    """Returns the status to report between two that may not follow each other, or None."""
     if old == new or may_follow(new, old):
         return None
     for word in _BETWEEN:
@@ -68,7 +68,7 @@ def between(old, new):
 
 
 def error_code(status):
-    """Returns the ChargePointErrorCode of a Status of the station."""
+    """Returns the ChargePointErrorCode for a Status of the station."""
     if status.fault is None:
         return "OtherError" if status.state == "Faulted" else "NoError"
     code = _code_of(status.fault.name)
@@ -85,11 +85,11 @@ def _code_of(fault):
 
 
 class StatusReporter:
-    """Turns the station's changes of status into notifications and keeps those that wait to be sent.
+    """Turns the station's status changes into notifications and queues them.
 
-    While paused (no link, or not accepted) the history is forgotten: afterwards only what differs from what the
-    back-end was told last is reported (§4.9). A status that lasts less than MinimumStatusDuration is left out, the
-    others are delayed by it. `wake()` is called when there is something new to send.
+    Changes while paused (no link, or not accepted) are not kept: afterwards only connectors whose status differs from
+    the last one sent are reported (§4.9). A status is sent after MinimumStatusDuration, and not at all if it has ended
+    by then. `wake()` is called when a notification is queued.
     """
 
     def __init__(self, station, settings, clock, wake):
@@ -98,14 +98,14 @@ class StatusReporter:
         self._clock = clock
         self._wake = wake
         self._running = False
-        self._since = {}  # connector -> Unix seconds of its newest change
-        self._told = {}  # connector -> what the back-end has acknowledged last, see _meaning()
-        self._waiting = []  # (payload, when it is due) in the order of the events
+        self._since = {}  # connector -> Unix seconds of its last change
+        self._told = {}  # connector -> last notification that the back-end has acknowledged, see _meaning()
+        self._waiting = []  # (payload, due time in ms) in the order of the events
         station.status_changed.connect(self._changed)
         clock.changed.connect(self._clock_changed)
 
     def report_all(self):
-        """The back-end has accepted the station: it learns every status anew (errata 3.22)."""
+        """Reports all statuses, after the back-end has accepted the station (errata 3.22)."""
         self._running = True
         self._told = {}
         self._waiting = []
@@ -113,21 +113,21 @@ class StatusReporter:
             self._enqueue(n, self.payload(n), 0)
 
     def resume(self):
-        """The link is back: the back-end learns what has changed meanwhile, without the history."""
+        """Reports the statuses that have changed while the link was down."""
         self._running = True
         for n in range(len(self._station.connectors) + 1):
             payload = self.payload(n)
             if _meaning(payload) != self._told.get(n):
-                self._told.pop(n, None)  # where it stood does not matter: no words are inserted
+                self._told.pop(n, None)  # no status is inserted in between
                 self._enqueue(n, payload, 0)
 
     def pause(self):
-        """The link is gone."""
+        """Stops reporting and empties the queue: the link is down."""
         self._running = False
         self._waiting = []
 
     def payload(self, n):
-        """Returns the StatusNotification.req of the status that connector `n` has now."""
+        """Returns the StatusNotification.req for the present status of connector `n`."""
         status = self._station.status(n)
         payload = {
             "connectorId": n,
@@ -145,22 +145,22 @@ class StatusReporter:
         return payload
 
     def error(self, n, code):
-        """Reports a condition that is no fault of the station, such as LocalListConflict (§3.5.2), once."""
+        """Reports an error code that is not a fault of the station, such as LocalListConflict (§3.5.2), once."""
         if self._running:
             payload = self.payload(n)
             payload["errorCode"] = code
             payload["timestamp"] = iso8601(self._clock.now())
-            self._told.pop(n, None)  # each time it happens is news
+            self._told.pop(n, None)  # it is reported each time
             self._enqueue(n, payload, 0)
 
     def wait_ms(self):
-        """Returns the milliseconds until next() has something, 0 when it has, None when nothing waits."""
+        """Returns the milliseconds until next() returns a notification, None when the queue is empty."""
         if not self._waiting:
             return None
         return max(0, min([due_ms for _, due_ms in self._waiting]) - self._clock.ms())
 
     def next(self):
-        """Returns the payload to send next, or None; sent() or failed() has to follow."""
+        """Returns the payload to send next, or None. Call sent() or failed() afterwards."""
         now_ms = self._clock.ms()
         for payload, due_ms in self._waiting:
             if due_ms <= now_ms:
@@ -168,22 +168,22 @@ class StatusReporter:
         return None
 
     def sent(self, payload):
-        """The back-end has taken it (or refused to: a status is not worth a second try)."""
+        """The back-end has answered, if only with an error: a status is not sent again."""
         self._told[payload["connectorId"]] = _meaning(payload)
         self._waiting = [waiting for waiting in self._waiting if waiting[0] is not payload]
 
     def failed(self, payload):
-        """No answer; it is tried again while the link lasts, and so is what it was to come before."""
+        """No answer: the notification is sent again while the link is up, later ones wait for it."""
         n = payload["connectorId"]
         if n in self._told:
-            self._told[n] = self._told[n][:1]  # it may have been heard: whatever comes next is news
+            self._told[n] = self._told[n][:1]  # it may have arrived: report whatever comes next
         not_before_ms = self._clock.ms() + _RETRY_MS
         self._waiting = [
             (w, max(due_ms, not_before_ms) if w["connectorId"] == n else due_ms) for w, due_ms in self._waiting
         ]
 
     def _step_towards(self, payload):
-        """Returns the payload, or one that has to come before it by the table of transitions."""
+        """Returns the payload, or one that must be sent before it by the table of transitions."""
         n = payload["connectorId"]
         told = self._told.get(n)
         word = between(told[0], payload["status"]) if n and told else None
@@ -197,7 +197,7 @@ class StatusReporter:
             return
         duration_ms = self._settings.get("MinimumStatusDuration") * 1000
         now_ms = self._clock.ms()
-        # What has not lasted long enough by now is never reported.
+        # Statuses that were not due yet are never reported.
         self._waiting = [w for w in self._waiting if w[0]["connectorId"] != n or w[1] <= now_ms]
         self._enqueue(n, self.payload(n), duration_ms)
 
@@ -213,18 +213,18 @@ class StatusReporter:
             self._wake()
 
     def _clock_changed(self, delta_s, source):
-        """A change that happened before the clock was set happened then by the new time."""
+        """Corrects the times of earlier status changes when the clock is set."""
         for n in self._since:
             self._since[n] += delta_s
 
 
 def _meaning(payload):
-    """Returns what a notification says, whenever it does; the status comes first."""
+    """Returns the fields of a notification without its time; the status comes first."""
     return payload["status"], payload["errorCode"], payload.get("info"), payload.get("vendorErrorCode")
 
 
 class StatusSource:
-    """Sends what a StatusReporter has: a source of the Sender."""
+    """Sends the notifications of a StatusReporter. A source of the Sender."""
 
     def __init__(self, reporter, call, log):
         self._reporter = reporter

@@ -8,20 +8,20 @@ MAX_TOKEN = 20
 
 
 def expiry_of(id_tag_info):
-    """Returns the Unix seconds of IdTagInfo.expiryDate, or None when there is none. Raises ValueError."""
+    """Returns the Unix seconds of IdTagInfo.expiryDate, or None without it. Raises ValueError."""
     text = id_tag_info.get("expiryDate")
     return None if text is None else parse_iso8601(text)
 
 
 def parent_of(id_tag_info):
-    """Returns IdTagInfo.parentIdTag, None without: an empty one would make a group of all who have it."""
+    """Returns IdTagInfo.parentIdTag; None if missing or empty, since tokens with an empty one are not a group."""
     return id_tag_info.get("parentIdTag") or None
 
 
 def verdict(response):
-    """Returns the TokenInfo in an answer of the back-end (see Schema.read()), or None when there is none in it.
+    """Returns the TokenInfo in an answer of the back-end (see Schema.read()), None without idTagInfo.
 
-    One that is there and cannot be read, such as an unknown word, has the status None: it is not Accepted.
+    If idTagInfo cannot be read, such as an unknown status, the TokenInfo has the status None: not accepted.
     """
     if "idTagInfo" not in response:
         return None

@@ -22,26 +22,26 @@ from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
 from firmware.store.statefile import StateFile
 
-# How long a user whose Authorize gets no answer keeps another user's from being sent.
+# An unanswered Authorize blocks the Authorize of another user for at most this long.
 _PATIENCE_S = const(4)
 
 _IDLE = "Idle"
 
 
 class Transfers:
-    """What the back-end is told of file transfers. `offered`: False when the profile is switched off."""
+    """Status of file transfers. `offered`: False when the profile is switched off."""
 
     def __init__(self, offered):
         self.offered = offered
-        self.told = {}  # message -> status told last while a transfer goes on
+        self.told = {}  # status message -> status sent last, of transfers in progress
 
     def status(self, message):
-        """Returns the payload of a status message that was asked for: Idle unless something goes on (§4.4, §4.5)."""
+        """Returns the payload of a requested status message: Idle unless a transfer is in progress (§4.4, §4.5)."""
         return {"status": self.told.get(message, _IDLE)}
 
 
 class Ocpp16:
-    """Messages and verdicts of OCPP 1.6.
+    """The version of OCPP for Backend, see there.
 
     `vendors`: vendorId -> function(messageId or None, data or None) that answers its DataTransfer (§5.6) with (status,
     data or None): Accepted, Rejected or UnknownMessageId.
@@ -82,31 +82,31 @@ class Ocpp16:
         return info if info and info.status else None
 
     def delivered(self, record, response):
-        """The back-end has its say on the token of a transaction (§4.8, §4.10)."""
+        """Applies the idTagInfo in the answer to StartTransaction or StopTransaction (§4.8, §4.10)."""
         info = response and verdict(response)
         if not info:
-            return  # what was decided before stands
+            return  # the earlier decision stays
         if record.kind == BEGIN:
             if not info.status:
-                # No word that says that the token may charge: whatever it is, that is not said.
-                self._log.warning("ocpp", "verdict on %s cannot be read: refused", record.token)
+                # Only a readable Accepted allows charging.
+                self._log.warning("ocpp", "token %s refused: idTagInfo has no valid status", record.token)
                 info.status = INVALID
             self._station.start_confirmed(record.tx, info, record.token)
         elif record.kind == END and info.status:
             self._station.stop_confirmed(record.tx, info, record.token)
 
     def accepted(self):
-        """Files that are to be transferred, or have been, are told of."""
+        """Reports the result of an installation, or continues an update."""
         if self._maintenance:
             self._dispatcher.profile("FirmwareManagement").accepted()
 
 
 def build(connection, storage, parts):
-    """Returns the Backend of a station that speaks OCPP 1.6.
+    """Builds the Backend of a station for OCPP 1.6.
 
-    `storage` is the directory for everything durable. `parts` by name: station, settings, clock, log, journal, tags,
-    and maintenance, which transfers files, see firmware_management.py; with None that profile is not offered (§3.3).
-    Feature profiles get those that they name as `needs`, and what is made here.
+    `storage` is the directory for durable state. `parts` by name: station, settings, clock, log, journal, tags, and
+    maintenance, which transfers files, see firmware_management.py; with None that profile is not offered (§3.3).
+    Feature profiles get the parts that they list as `needs`, including those built here.
     """
     station, settings, clock, log = parts["station"], parts["settings"], parts["clock"], parts["log"]
     journal, maintenance, call = parts["journal"], parts["maintenance"], connection.call
