@@ -9,7 +9,7 @@ WORKERS ?= 2
 # Everything is run by python itself: the scripts in .venv/bin hold the path that the checkout had when .venv was made.
 MICROPYTHON := import sys, micropython_unix; sys.exit(micropython_unix.main())
 
-.PHONY: run test coverage mutants soak sweep lint bench image port flash micropython clean
+.PHONY: run test coverage mutants soak sweep lint bench image port flash micropython provision clean
 
 run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end by itself with a verdict)
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
@@ -51,6 +51,10 @@ flash: port image  ## put the image on a board: make flash PORT=/dev/ttyACM0 [FA
 micropython: port $(TOOLS)  ## put MicroPython itself on a board: make micropython PORT=... FIRMWARE=file.bin [ERASE=1] [YES=1]
 	@test -n "$(FIRMWARE)" || { echo "Which file? From micropython.org: make micropython PORT=$(PORT) FIRMWARE=file.bin" >&2; exit 2; }
 	@$(BIN)/python -m tools.micropython $(PORT) "$(FIRMWARE)" $(if $(ERASE),--erase) $(if $(YES),--yes)
+
+provision: $(TOOLS)  ## factory files, passwords and labels of many stations: make provision CSV=stations.csv
+	@test -n "$(CSV)" || { echo "Which stations? One a line: make provision CSV=stations.csv (docs/settings.md)" >&2; exit 2; }
+	@$(BIN)/python -m tools.provision "$(CSV)"
 
 clean:
 	rm -rf build $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

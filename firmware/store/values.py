@@ -122,8 +122,8 @@ def backend_url(text):
         parse_url(text)
 
 
-def wifi_password(text):
-    """Checks WifiPassword: WPA wants 8 characters at least; none for an open network."""
+def passphrase(text):
+    """Checks a password: WPA wants 8 characters at least; none for an open network."""
     if 0 < len(text) < _SHORTEST_WPA:
         raise ValueError("fewer than %d characters" % _SHORTEST_WPA)
 
@@ -132,5 +132,5 @@ CHECKS = {
     "phase_rotation": phase_rotation,
     "authorization_key": authorization_key,
     "backend_url": backend_url,
-    "wifi_password": wifi_password,
+    "passphrase": passphrase,
 }
