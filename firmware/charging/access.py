@@ -55,7 +55,7 @@ class Access:
         if not valid_token(token):
             self._log.warning("access", "no token: %d characters", len(token) if isinstance(token, str) else 0)
             return "refused"
-        if self._clock.ms() < self._checking.get(token.lower(), 0) or self._has_just_acted(token):
+        if self._has_just_acted(token):
             return "busy"
         get = self._settings.get
         if not get("AcceptRandomUIDs") and is_made_up(token, get("ReverseUIDs"), get("ShortenUIDs")):
@@ -65,6 +65,8 @@ class Access:
         served = [c for c in self._connectors if numbers is None or c.number in numbers]
         outcome = self._own(token, served)
         if outcome is None:
+            if self._clock.ms() < self._checking.get(token.lower(), 0):
+                return "busy"
             outcome = await self._other(token, served)
         if outcome not in ("busy", "refused"):
             self._acted_ms[token.lower()] = self._clock.ms()
