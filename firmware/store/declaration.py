@@ -7,8 +7,8 @@ FIELDS = (
     "profile",  # feature profile of an OCPP key; None: not an OCPP key
     "kind",  # "int", "bool", "str", "csl" (comma separated list) or "secret" (a str that is never shown)
     "default",  # typed: int, bool, str or tuple of str
-    "low",  # int: smallest value
-    "high",  # int: largest value; str and secret: longest text; csl: most items (None: see NAME + "MaxLength")
+    "low",  # int: minimum
+    "high",  # int: maximum; str, secret: maximum length; csl: maximum items (None: setting NAME + "MaxLength")
     "choices",  # str and csl: the allowed words; int: allowed besides low..high (0 as "off"); None: all
     "unit",
     "access",  # for the back-end: "rw", "r" or "w"
@@ -31,7 +31,7 @@ _WHO = {
 
 
 def setting(line):
-    """Returns the Setting that a line of settings.txt declares, without its text. Raises ValueError, KeyError."""
+    """Returns the Setting declared by a line of settings.txt (without its text). Raises ValueError, KeyError."""
     words = line.split()
     name, profile, kind, default = words[:4]
     choices, check, low, high = None, None, None, None
@@ -58,8 +58,8 @@ def setting(line):
                 choices = tuple(int(choice) for choice in choices)
         elif key == "check":
             check = value
-        elif key != "also":  # a misspelling, for the registry
-            raise ValueError("a setting has no " + key)
+        elif key != "also":  # a misspelling, used by the registry
+            raise ValueError("unknown word in a declaration: " + key)
     who = _WHO[who]
     access = "r"
     if "backend" in who:

@@ -1,7 +1,7 @@
 """Charge history: one row of fixed size for each transaction, at least the newest 2048, for the portal and for export.
 
-The row of a transaction that goes on is a small file of its connector, which costs next to nothing to write. At the end
-the whole row is added to the others. What a power cut kept from being written is repaired from the journal.
+The row of a running transaction is a small file per connector, which is cheap to write. When the transaction ends, the
+complete row is appended to the others. Rows that a power loss prevented are restored from the journal.
 """
 
 import binascii
@@ -20,19 +20,19 @@ _CHECK_BYTES = const(4)
 _TOKEN_BYTES = const(20)
 _REASON_BYTES = const(16)
 
-_ROWS = const(256)  # in a file
-_FILES = const(9)  # the newest one is being filled: at least 2048 rows
-_ROWS_AT_ONCE = const(16)  # that are read
+_ROWS = const(256)  # rows per file
+_FILES = const(9)  # the newest is being filled: at least 2048 rows in all
+_ROWS_AT_ONCE = const(16)  # rows read at once
 _ENOENT = const(2)
 _SUFFIX = ".rows"
 _GOING_ON = ".row"
 
-# end_t, end_wh and reason are None while the transaction goes on.
+# end_t, end_wh and reason are None while the transaction runs.
 Row = namedtuple("Row", ("number", "connector", "token", "begin_t", "end_t", "begin_wh", "end_wh", "reason"))
 
 
 class History:
-    """The rows in the directory `path` (made when it is not there): those that have ended, then those that go on."""
+    """The rows in the directory `path` (created if missing): ended transactions, then running ones."""
 
     def __init__(self, path):
         self._path = path
@@ -41,7 +41,7 @@ class History:
         try:
             os.mkdir(path)
         except OSError:
-            pass  # it is there, or what follows says why it cannot be
+            pass  # it exists; any other error shows below
         names = os.listdir(path)
         self._files = sorted([int(name[: -len(_SUFFIX)], 16) for name in names if name.endswith(_SUFFIX)])
         for name in names:
@@ -62,10 +62,10 @@ class History:
         self.end(_row_of(transaction))
 
     def repair(self, journal):
-        """Writes what a power cut, or a flash that was full, kept from being written: the journal knows.
+        """Writes rows that are missing after a power loss or because the flash was full, from the journal.
 
-        To be called after a start, before a transaction begins or ends. However long the journal is, this reads a few
-        rows and transactions. Raises OSError.
+        Call it after a start, before a transaction begins or ends. Reads only a few rows and transactions, however long
+        the journal is. Raises OSError.
         """
         begins = {begin.tx: begin for begin in journal.open_transactions()}
         for row in list(self.going_on.values()):
@@ -81,7 +81,7 @@ class History:
                 self.begin(_joined(begins[number], None))
 
     def settle(self, connector, number, journal):
-        """Ends the row that goes on at a connector whose transaction is over; `number` is the one that is not.
+        """Completes the row of a connector's ended transaction, unless it is that of transaction `number`.
 
         Raises OSError.
         """
@@ -89,7 +89,7 @@ class History:
         if row is None or row.number == number:
             return
         if self.has(row.number):
-            self.forget(row)  # the power went between the two
+            self.forget(row)  # power was lost after the row was appended
         else:
             self.end(_from_journal(journal, row.number) or row)
 
@@ -106,15 +106,15 @@ class History:
     # -- rows
 
     def begin(self, row):
-        """Writes the Row of a transaction that goes on."""
+        """Writes the Row of a running transaction."""
         self.going_on[row.connector] = row
         with open(self._own_file(row), "wb") as f:
             f.write(_encode(row))
         self.wear.wrote(ROW_BYTES)
 
     def end(self, row):
-        """Adds the Row of a transaction to the others."""
-        if self.newest() != row.number:  # unless a call that broke off has written it
+        """Appends the Row of an ended transaction."""
+        if self.newest() != row.number:  # unless an interrupted call has written it
             self._append(row)
         if len(self._files) > _FILES:
             os.remove(self._file(self._files.pop(0)))
@@ -122,19 +122,19 @@ class History:
             self.forget(row)
 
     def forget(self, row):
-        """Removes the Row of a transaction that goes on no more."""
+        """Removes the Row of a transaction that no longer runs."""
         try:
             os.remove(self._own_file(row))
         except OSError:
-            pass  # a call that broke off has removed it, or the next start does
+            pass  # an interrupted call has removed it, or the next start will
         self.going_on.pop(row.connector)
 
     def has(self, number):
-        """Tells whether a transaction that ended lately has a row."""
+        """Returns True when a recently ended transaction has a row."""
         return any(row.number == number for file in self._files[-2:] for row in self._read(file))
 
     def newest(self):
-        """Returns the number of the transaction that ended last, 0 when none has a row."""
+        """Returns the number of the transaction in the newest row, 0 without rows."""
         for file in reversed(self._files):
             for row in self._read(file, max(0, self._count(file) - 1)):
                 return row.number
@@ -154,7 +154,7 @@ class History:
         self.wear.wrote(ROW_BYTES, count * ROW_BYTES)
 
     def _read(self, file, first=0):
-        """Yields the intact Rows of a file, which is not open meanwhile."""
+        """Yields the intact Rows of a file; the file is closed between reads."""
         for place in range(first, self._count(file), _ROWS_AT_ONCE):
             with open(self._file(file), "rb") as f:
                 f.seek(place * ROW_BYTES)
@@ -194,7 +194,7 @@ def _row_of(transaction):
 
 
 def _from_journal(journal, number):
-    """Returns the Row of a transaction that has ended, None when the journal has not all of it any more."""
+    """Returns the Row of an ended transaction, None when the journal no longer has all of it."""
     begin = None
     for record in journal.transaction(number):
         if record.kind == BEGIN:
@@ -227,7 +227,7 @@ def _encode(row):
 
 
 def _decode(data):
-    """Returns the Row of its bytes, or None when they are not what was written."""
+    """Returns the Row from its bytes, or None when they are damaged."""
     body = data[:-_CHECK_BYTES]
     if data[-_CHECK_BYTES:] != _check(body):
         return None
@@ -247,7 +247,7 @@ def _check(body):
 
 
 def _text(text, most):
-    """Returns at most `most` bytes of a text, whole characters only."""
+    """Returns a text as at most `most` bytes, whole characters only."""
     data = (text or "").encode()
     while len(data) > most:
         text = text[:-1]

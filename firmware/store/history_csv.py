@@ -6,7 +6,7 @@ _HEAD = "transaction,connector,token,begin,end,begin_wh,end_wh,energy_wh,reason\
 
 
 def csv(history):
-    """Yields a history.History as lines of CSV (RFC 4180), the head first."""
+    """Yields a history.History as lines of CSV (RFC 4180), with a header line."""
     yield _HEAD
     for row in history.rows():
         ended = row.end_t is not None
@@ -24,7 +24,7 @@ def csv(history):
 
 
 def _quoted(text):
-    # A leading =, +, - or @ would be a formula where somebody opens the file in a spreadsheet.
+    # A spreadsheet would take a leading =, +, - or @ as a formula.
     if text[:1] in ("=", "+", "-", "@"):
         text = "'" + text
     if "," in text or '"' in text or "\n" in text or "\r" in text:

@@ -1,10 +1,10 @@
 """Journal: durable, ordered log of session facts (begin, samples, end, security events), safe at a power loss.
 
-Beginning and end of a transaction and security events are on flash when their call returns; meter samples are written
-in batches, the last one with the end of the transaction. Readers get what is not yet written too.
+Begin and end of a transaction and security events are on flash when the call returns. Meter samples are written in
+batches, the last batch with the end of the transaction; reading includes samples that are not on flash yet.
 
-A transaction's number is at most the sequence number of its BEGIN record. So numbers never repeat, without a counter of
-their own on flash, and the records of a transaction are found from its number.
+A transaction's number is not above the sequence number of its BEGIN record. So numbers never repeat without a counter
+on flash, and the records of a transaction are found by its number.
 """
 
 from flashlog import FlashLog
@@ -22,32 +22,32 @@ from firmware.store.wear import Wear
 _SEGMENT_BYTES = 32768
 _FORMAT = 1
 
-# Enough for 10 000 messages of an offline station; the segments of this size are few enough for one directory.
+# Enough for 10 000 messages of an offline station; 32 segments of _SEGMENT_BYTES.
 _MAX_BYTES = 1 << 20
-_RESERVE_BLOCKS = 10  # a segment's copy, and some records
+_RESERVE_BLOCKS = 10  # room for the copy of a segment and some records
 
-# Rewriting a segment takes about as long as eight erases: not more of them than this in one call.
+# Segments rewritten in one call: each takes about as long as eight erases.
 _MAX_THINNINGS = 3
 
-# A transaction begins only where it can end, and a sample is worth less than that.
+# Records that are refused while the reserve is not whole: a transaction must not begin unless it can end.
 _NEEDS_RESERVE = (BEGIN, SAMPLE)
 
-# Power-ons without a known time whose clock difference is remembered; each takes a search through the journal.
+# Number of power-ons whose clock correction is cached; finding one takes a search through the journal.
 _MAX_DELTAS = 8
 
-_LAST_ENDS = 16  # that are remembered from the last power-on
+_LAST_ENDS = 16  # ended transactions remembered from before this power-on
 
 
 class Journal:
-    """The journal in the directory `path`, the running state included.
+    """The journal in the directory `path`, including the running state.
 
-    `settings` gives JournalBatch and JournalBatchSeconds. `next_seq_floor` must lie above every sequence number that a
-    reader has acknowledged: samples are delivered before they are durable, and their numbers must not come again.
-    Opening the journal tells the clock the newest time known, as a floor. Beyond `max_bytes` samples are thinned.
+    `settings` has JournalBatch and JournalBatchSeconds. `next_seq_floor` must be above every sequence number that was
+    delivered: samples are delivered before they are durable, and their numbers must not be used again. Opening the
+    journal sets the clock's floor to the newest time found. Above `max_bytes` samples are thinned.
 
-    `has_room` is False while the flash is so full that no transaction can begin; `room_changed(has_room)` tells when.
-    `appended(seq)` is emitted for each new fact, `flushing()` before waiting ones are written: who delivers records
-    that are not durable yet makes the place they have reached durable there, or they would be delivered twice.
+    `has_room` is False while the flash is too full for a new transaction; `room_changed(has_room)` is emitted when that
+    changes. `appended(seq)` is emitted for each new fact. `flushing()` is emitted before waiting records are written:
+    the outbox then saves its position, or delivered records would be delivered again after a power loss.
     """
 
     def __init__(self, path, clock, log, settings, next_seq_floor=0, max_bytes=_MAX_BYTES):
@@ -57,22 +57,22 @@ class Journal:
         self.appended = Signal()
         self.flushing = Signal()
         self.room_changed = Signal()
-        self.wear = Wear()  # what this power-on has cost the flash, with the running state
+        self.wear = Wear()  # of this power-on, including the running state
         self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self.wear.wrote)
         self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self.wear)
         self._max_bytes = max_bytes
-        self._grown = False  # a segment was begun: time to look at the size
+        self._grown = False  # a segment was begun: check the size
         self._thinned = 0  # segment that was thinned last
         self._exhaustion_told = False
         self._last_tx = 0
-        self._writing = {}  # connector -> (kind, transaction) of a begin or end whose writing has not come to its end
-        self._batch_began_ms = None  # when the oldest waiting sample was taken
-        self._released_to = 0  # segment up to which release() has done all it can
-        self._deltas = {}  # boot -> seconds to add to times of that power-on
+        self._writing = {}  # connector -> (kind, transaction) of a begin or end that is being written
+        self._batch_began_ms = None  # time of the oldest sample in the batch
+        self._released_to = 0  # segment up to which release() is done
+        self._deltas = {}  # boot -> seconds to add to the times of that power-on
         self.running = RunningState(path + "/running", log, self.wear)
         self._timelines = Timelines(clock)
-        # Numbers of the transactions that have begun and not ended, and of those that ended last before this power-on,
-        # the newest at the end: as many as the newest segment has of them, and not more than some.
+        # Numbers of the open transactions, and of those that ended last before this power-on, the newest at the end: at
+        # most _LAST_ENDS, of the newest segment.
         self._open, self.last_ends, newest = _recover(self._log, self.running.load(), settings, log)
         clock.set_floor(newest)
         self._boot_synchronised = clock.synchronised
@@ -84,14 +84,14 @@ class Journal:
     # -- writing
 
     def next_tx(self):
-        """Returns the number for a new transaction: >= 1, larger than every one before."""
+        """Returns the number for a new transaction: >= 1, larger than all before."""
         self._last_tx = max(self._last_tx + 1, self._log.next_seq)
         return self._last_tx
 
     def begin(self, tx, connector, token, wh, reservation=None, parent=None):
-        """Records that transaction `tx` (of next_tx()) begins; durable on return. Raises OSError: it may not begin.
+        """Records the begin of transaction `tx` (from next_tx()); durable on return. OSError: it must not begin.
 
-        A call that did not return may be repeated, as that of end(): there is one record in the end.
+        After an exception the call may be repeated, like end(): only one record is written.
         """
         self._log.skip_to(tx)
         time = self._time()
@@ -104,13 +104,13 @@ class Journal:
         return seq
 
     def has_begun(self, tx):
-        """Tells whether the begin of a transaction was written, whatever begin() has raised."""
+        """Returns True when the begin of a transaction was written, even if begin() has raised."""
         return any(record.kind == BEGIN for record in self.transaction(tx))
 
     def end(self, tx, connector, token, wh, reason):
-        """Records the end of a transaction with all samples that wait; durable on return. Raises OSError.
+        """Records the end of a transaction and all waiting samples; durable on return. Raises OSError.
 
-        `token` is None when nobody presented one; `reason` is the field's word (OCPP 1.6 §7.36).
+        `token` is None when the transaction was not stopped with a token; `reason` as in OCPP 1.6 §7.36.
         """
         payload = records.end_payload(self._time(0, tx), tx, connector, token, wh, reason)
         seq = self._once(END, tx, connector, payload, tx not in self._open)
@@ -122,7 +122,7 @@ class Journal:
         return seq
 
     def sample(self, tx, connector, context, reading, offered_ma=None, ago_s=0):
-        """Records a reading that was due `ago_s` seconds ago (transaction 0: outside any); durable with its batch.
+        """Records a reading that was due `ago_s` seconds ago (tx 0: outside of transactions); durable with its batch.
 
         Raises ValueError, OSError.
         """
@@ -136,10 +136,9 @@ class Journal:
         return seq
 
     def resume(self, begin, newest):
-        """Takes up the transaction of a BEGIN Record that an earlier power-on left open, to be ended.
+        """Continues the open transaction of a BEGIN Record from an earlier power-on, so that it can be ended.
 
-        Its time stands still where it is last known to have run: at `newest` (Unix seconds), or what the running state
-        says.
+        Its time is fixed at the last known moment: `newest` (Unix seconds), or that of the running state.
         """
         time = self._begin_time(begin)
         seconds = time[1] if isinstance(time, tuple) else time
@@ -148,11 +147,11 @@ class Journal:
         self._timelines.resume(begin.tx, time, max(elapsed, newest - begin.t))
 
     def save_running(self, tx, connector, wh):
-        """Keeps how far transaction `tx` has come for the case that the power goes. Raises OSError."""
+        """Saves the energy and time of transaction `tx` for a power loss. Raises OSError."""
         self.running.save(connector, tx, wh, self._timelines.seconds(tx))
 
     def time_in(self, tx):
-        """Returns the time inside a running transaction, Unix seconds: its begin plus what has elapsed."""
+        """Returns the time inside a running transaction in Unix seconds: its begin plus elapsed time."""
         time = self._timelines.time(tx)
         return self._rebase(time[0], time[1]) if isinstance(time, tuple) else time
 
@@ -163,7 +162,7 @@ class Journal:
         return seq
 
     def clock_changed(self, delta):
-        """To be called when the clock was moved by `delta` seconds; the first time re-bases what was written before."""
+        """Call it when the clock was moved by `delta` seconds; the first time corrects the times written before."""
         if self._boot_synchronised:
             return
         self._boot_synchronised = True
@@ -171,7 +170,7 @@ class Journal:
         self._append(CLOCK, records.clock_payload(self._time(), self._boot, delta), self._rebase_needed)
 
     def flush(self):
-        """Writes what waits, on a full flash into the reserve; raises OSError."""
+        """Writes waiting records, into the reserve if the flash is full; raises OSError."""
         try:
             self._log.flush()
         except OSError as exc:
@@ -179,7 +178,7 @@ class Journal:
         self._batch_began_ms = None
 
     def flush_due(self):
-        """Writes what has waited for JournalBatchSeconds; to be called every few seconds. Raises OSError."""
+        """Writes records that have waited for JournalBatchSeconds; call it every few seconds. Raises OSError."""
         began = self._batch_began_ms
         if began is not None and self._clock.ms() - began >= 1000 * self._settings.get("JournalBatchSeconds"):
             self.flush()
@@ -194,7 +193,7 @@ class Journal:
                 yield record
 
     def transaction(self, tx):
-        """Yields the Records of one transaction from BEGIN to END, as far as they are still there."""
+        """Yields the Records of one transaction from BEGIN to END that still exist."""
         for item in self._log.read(tx):
             record = self._decode(item)
             if record is not None and record.tx == tx and record.kind in (BEGIN, SAMPLE, END):
@@ -219,24 +218,24 @@ class Journal:
         return found
 
     def is_durable(self, seq):
-        """Tells whether the record `seq` is on flash already."""
+        """Returns True when the record `seq` is on flash."""
         return self._log.is_durable(seq)
 
     @property
     def next_seq(self):
-        """The sequence number that the next record will have at least."""
+        """Lowest possible sequence number of the next record."""
         return self._log.next_seq
 
     # -- making room
 
     def release(self, seq):
-        """Drops records before `seq`, all of which were delivered, in whole segments.
+        """Removes whole segments with records before `seq`, which have all been delivered.
 
-        Those of a transaction that had not ended before the segment of `seq` stay: its end may still have to be
-        reported, with its samples.
+        Records of a transaction that had not ended before the segment of `seq` stay: its end may still have to be
+        reported with its samples.
         """
         if not self.has_room and seq >= self._log.next_seq:
-            self._log.rotate()  # where room is short, what was delivered out of the last segment goes, too
+            self._log.rotate()  # short of space: free delivered records of the last segment too
         segments = self._log.segments()
         if len(segments) < 2 or segments[1] > seq:
             return
@@ -252,7 +251,7 @@ class Journal:
     # -- inside
 
     def _once(self, kind, tx, connector, payload, known):
-        """Appends a begin or end, unless it is `known` or an interrupted call has written it; returns its number."""
+        """Appends a begin or end, unless `known` or written by an interrupted call; returns its sequence number."""
         if known or self._writing.get(connector) == (kind, tx):
             for record in self.transaction(tx):
                 if record.kind == kind:
@@ -263,7 +262,7 @@ class Journal:
 
     def _append(self, kind, payload, durable):
         if kind in _NEEDS_RESERVE and not self._reserve.whole and not (kind == BEGIN and self._restore_reserve()):
-            raise OSError(ENOSPC)  # what is left is for ends and events
+            raise OSError(ENOSPC)  # the rest is for ends and events
         try:
             seq = self._log.append(kind, payload, durable)
         except OSError as exc:
@@ -276,7 +275,7 @@ class Journal:
         return seq
 
     def _on_full_flash(self, exc, write, needs_reserve=False):
-        """Makes room and calls write(), which has failed with `exc`, again; raises OSError when there is none."""
+        """Frees space and calls write() again, which has failed with `exc`; raises OSError when there is no space."""
         if exc.errno != ENOSPC:
             raise exc
         self._reserve.give()
@@ -290,12 +289,12 @@ class Journal:
             self._fill_reserve()
 
     def _restore_reserve(self):
-        """Makes the reserve whole again if there is room or some to win; returns True when it is."""
+        """Fills the reserve, thinning if necessary; returns True when it is whole."""
         self._thin(self._log.size() - 1)
         return self._fill_reserve()
 
     def _fill_reserve(self):
-        """Makes the reserve whole if there is room for it; returns True when it is."""
+        """Fills the reserve if there is space; returns True when it is whole."""
         whole = self._reserve.fill()
         if whole != self.has_room:
             self.has_room = whole
@@ -312,10 +311,10 @@ class Journal:
         try:
             self.appended.emit(self._log.append(EVENT, payload, True))
         except OSError as exc:
-            self._report.error("journal", "MemoryExhaustion is not kept: %s", exc)
+            self._report.error("journal", "MemoryExhaustion not stored: %s", exc)
 
     def _thin(self, target):
-        """Thins segments, as many as one call may, until the journal has at most `target` bytes; returns bytes won."""
+        """Thins up to _MAX_THINNINGS segments until the journal has at most `target` bytes; returns bytes freed."""
         size = self._log.size()
         if size <= target:
             return 0
@@ -329,11 +328,11 @@ class Journal:
         except OSError as exc:
             self._report.error("journal", "thinning failed: %s", exc)
         if won:
-            self._report.warning("journal", "samples thinned, %d of %d bytes won", won, size)
+            self._report.warning("journal", "samples thinned, %d of %d bytes freed", won, size)
         return won
 
     def _begin_time(self, begin):
-        """Returns the time of a BEGIN Record as it is on flash."""
+        """Returns the time of a BEGIN Record as stored on flash."""
         for seq, _, payload in self._log.read(begin.seq):
             if seq == begin.seq:
                 boot, seconds = records.time_of(payload)
@@ -360,10 +359,10 @@ class Journal:
         try:
             return records.decode(item[0], item[1], item[2], self._rebase)
         except ValueError:
-            return None  # of a later version; reported when the journal was opened
+            return None  # from a later version; logged when the journal was opened
 
     def _rebase(self, boot, t):
-        """Returns the time of a record that was written before the clock was synchronised."""
+        """Returns the corrected time of a record that was written before the clock was synchronised."""
         if boot not in self._deltas and boot != self._boot:
             if len(self._deltas) >= _MAX_DELTAS:
                 self._deltas = {b: d for b, d in self._deltas.items() if b == self._boot}
@@ -378,11 +377,11 @@ class Journal:
                     return delta
             elif kind == BOOT and seq > boot:
                 break
-        return 0  # that power-on never learned the time
+        return 0  # the clock was never set in that power-on
 
 
 def _open_in(header):
-    """Returns the transaction numbers in the head of a segment, None when it is damaged or of another format."""
+    """Returns the open transactions in a segment's header, None when it is damaged or of another format."""
     try:
         version, numbers = unpack(header)[:2]
     except (ValueError, TypeError):
@@ -391,9 +390,9 @@ def _open_in(header):
 
 
 def _recover(log, running, settings, report):
-    """Reads the last segment of a FlashLog, or all when its head is damaged; `running` is that of RunningState.load().
+    """Reads the last segment of a FlashLog, or all if its header is damaged; `running` is from RunningState.load().
 
-    Returns (numbers of the open transactions as a set, those of the last that ended as a list, the newest time).
+    Returns (set of the open transactions, list of those that ended last, newest time).
     """
     numbers, ends, newest = set(), [], 0
     segments = log.segments()
@@ -416,11 +415,11 @@ def _recover(log, running, settings, report):
                 del ends[:-_LAST_ENDS]
             newest = max(newest, records.time_of(payload)[1])
         except ValueError:
-            report.error("journal", "record %d makes no sense", seq)
+            report.error("journal", "record %d cannot be read", seq)
     if log.damaged:
         report.error("journal", "damaged segments: %s", sorted(log.damaged))
-    # A time not before the newest sample of the open transactions, which may have been delivered and lost: between two
-    # savings of the running state, RunningStateInterval passes at most.
+    # Not before the newest sample of the open transactions, which may have been delivered and lost: the running state
+    # is saved every RunningStateInterval.
     saved = [t for tx, _, t in running.values() if tx in numbers]
     if saved:
         newest = max(newest, max(saved) + settings.get("RunningStateInterval"))

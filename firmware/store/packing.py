@@ -1,6 +1,6 @@
 """Binary encoding of journal records: lists of None, bool, int, str and lists in a subset of MessagePack.
 
-A meter sample takes a third of its JSON, and nothing but the decoder's own code has to be trusted with what it reads.
+A meter sample takes a third of the space of JSON, and the decoder checks everything that it reads.
 """
 
 import struct
@@ -13,22 +13,21 @@ _TRUE = const(0xC3)
 _STR8 = const(0xD9)
 _ARRAY16 = const(0xDC)
 
-# MessagePack's integers that do not fit its one-byte form have the tags from here on, unsigned ones first, as struct
-# calls them: of 8, 16, 32 and 64 bits.
+# struct formats of MessagePack's integer tags in order: unsigned 8, 16, 32 and 64 bits, then signed.
 _FIRST_INT = const(0xCC)
 _INTS = "BHIQbhiq"
 _MAX_DEPTH = const(4)
 
 
 def pack(values):
-    """Returns a list or tuple as bytes. Raises ValueError for what the format cannot hold."""
+    """Returns a list or tuple as bytes. Raises ValueError for an unsupported type or value."""
     out = bytearray()
     _pack(values, out)
     return bytes(out)
 
 
 def unpack(data):
-    """Returns the list that pack() was given, tuples as lists. Raises ValueError when `data` is something else."""
+    """Returns the list given to pack(), tuples as lists. Raises ValueError for invalid data."""
     try:
         value, end = _unpack(data, 0, 0)
     except IndexError:
@@ -118,7 +117,7 @@ def _unpack_text(data, at, size):
 
 def _unpack_items(data, at, count, depth):
     if depth == _MAX_DEPTH or count > len(data) - at:
-        raise ValueError("too deep or too many")
+        raise ValueError("nested too deeply or too many items")
     items = []
     for _ in range(count):
         item, at = _unpack(data, at, depth + 1)

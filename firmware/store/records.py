@@ -1,8 +1,8 @@
 """Record types of the journal (BEGIN, SAMPLE, END, EVENT, CLOCK, BOOT) and their form on flash.
 
-A record's payload is a packed list that begins with its time: Unix seconds, or [boot, seconds] when the clock was not
-synchronised, where `boot` is the sequence number of the BOOT record of that power-on. Fields are only ever added at
-the end of a list, so that older and newer firmware read each other's journal.
+The payload of a record is a packed list that begins with its time: Unix seconds, or [boot, seconds] when the clock was
+not synchronised; `boot` is the sequence number of the BOOT record of that power-on. New fields are only added at the
+end of the list, so that older and newer firmware read each other's journal.
 """
 
 from collections import namedtuple
@@ -12,9 +12,9 @@ from micropython import const
 from firmware.kernel.reading import Reading
 from firmware.store.packing import pack, unpack
 
-BEGIN = const(1)  # a transaction has begun
+BEGIN = const(1)  # begin of a transaction
 SAMPLE = const(2)  # meter values
-END = const(3)  # a transaction has ended
+END = const(3)  # end of a transaction
 EVENT = const(4)  # a security event
 CLOCK = const(5)  # the clock was synchronised
 BOOT = const(6)  # power-on
@@ -26,13 +26,13 @@ Record = namedtuple(
     (
         "seq",
         "kind",
-        "t",  # Unix seconds, re-based when the clock was synchronised later
+        "t",  # Unix seconds, corrected when the clock was synchronised later
         "tx",  # local transaction number, 0 outside a transaction
         "connector",
         "token",  # BEGIN, END: id token or None
-        "parent",  # BEGIN: its group or None
+        "parent",  # BEGIN: group id or None
         "wh",  # BEGIN, END: energy register, Wh
-        "reason",  # END: why
+        "reason",  # END: reason, as in OCPP 1.6 §7.36
         "reservation",  # BEGIN: id of the reservation used or None
         "context",  # SAMPLE: one of CONTEXTS; EVENT: its type
         "reading",  # SAMPLE: kernel.reading.Reading
@@ -72,7 +72,7 @@ def clock_fields(payload):
 
 
 def transaction_number(kind, payload):
-    """Returns the transaction number that a BEGIN, SAMPLE or END record belongs to; raises ValueError."""
+    """Returns the transaction number of a BEGIN, SAMPLE or END record; raises ValueError."""
     return _fields(payload, 2)[1]
 
 
@@ -93,9 +93,9 @@ def time_of(payload):
 
 
 def decode(seq, kind, payload, rebase):
-    """Returns the Record of a payload; rebase(boot, seconds) gives the time of one that was not synchronised.
+    """Returns the Record of a payload; rebase(boot, seconds) returns the corrected time of an unsynchronised record.
 
-    Raises ValueError for a kind or payload that this version does not know.
+    Raises ValueError for an unknown kind or invalid payload.
     """
     boot, t = time_of(payload)
     if boot is not None:

@@ -7,17 +7,17 @@ from micropython import const
 from firmware.kernel.resources import open_data
 from firmware.store.declaration import setting
 
-_NO_SETTING = b"#\n"  # begins a comment, or is an empty line
-_TEXT = " : "  # stands before what a setting is, in words
-_PIECE = const(256)  # bytes read at a time: a line is not longer
+_NO_SETTING = b"#\n"  # first byte of a comment or an empty line
+_TEXT = " : "  # precedes the text for people
+_PIECE = const(256)  # bytes read at a time, also the maximum length of a line
 _LARGE_PIECE = const(2048)
 _HASH_BYTES = const(2)
 
 
 class Registry:
-    """The declarations of a data file like settings.txt (up to 64 KB), read from there when they are wanted.
+    """The declarations in a data file such as settings.txt (up to 64 KB), read from the file when needed.
 
-    In RAM is where the line of a name begins: 4 bytes for each way to spell one.
+    The RAM holds a hash and the offset of the line for each name and misspelling: 4 bytes each.
     """
 
     def __init__(self, name):
@@ -30,7 +30,7 @@ class Registry:
                 self._places.append(place)
 
     def __iter__(self):
-        """Yields every declaration.Setting, in the order of their declaration."""
+        """Yields every declaration.Setting in the order of declaration."""
         for _, line in self._lines(0, _PIECE):
             yield setting(line.partition(_TEXT)[0])
 
@@ -42,7 +42,7 @@ class Registry:
         return None
 
     def spelled(self, name):
-        """Returns the name of the setting that is spelled so, in any case or known misspelling; None: there is none."""
+        """Returns the setting's name for a name in any case or a known misspelling; None if unknown."""
         for line in self._lines_of(name):
             spellings = _spellings(line)
             if name.lower() in [spelling.lower() for spelling in spellings]:
@@ -50,13 +50,13 @@ class Registry:
         return None
 
     def texts(self):
-        """Yields (name, what it is in words, tuple of known misspellings) of each setting."""
+        """Yields (name, text for people, tuple of known misspellings) of each setting."""
         for _, line in self._lines(0, _LARGE_PIECE):
             spellings = _spellings(line)
             yield spellings[0], line.partition(_TEXT)[2].strip(), tuple(spellings[1:])
 
     def _lines_of(self, name):
-        """Yields the lines that may be those of a name, in whatever case: names with the same hash are rare."""
+        """Yields the lines whose name may be this one, in any case; different names rarely have the same hash."""
         wanted = _hash(name)
         at = self._hashes.find(wanted)
         while at >= 0:
@@ -65,7 +65,7 @@ class Registry:
             at = self._hashes.find(wanted, at + 1)
 
     def _lines(self, place, size):
-        """Yields (place in the file, line) of each setting from a place on; the file is not open meanwhile."""
+        """Yields (offset in the file, line) of each setting from an offset on; the file is closed between reads."""
         while True:
             with open_data(self._name) as file:
                 file.seek(place)
@@ -87,7 +87,7 @@ def _hash(name):
 
 
 def _spellings(line):
-    """Returns the name that a line declares, and its known misspellings."""
+    """Returns the name declared by a line and its known misspellings."""
     words = line.partition(_TEXT)[0].split()
     return words[:1] + [word[5:] for word in words if word.startswith("also=")]
 

@@ -11,15 +11,15 @@ _PIECE_BYTES = const(256)
 
 
 def free_bytes(path):
-    """Returns how many bytes the file system of the file `path` has left. On LittleFS this reads all its pointers."""
+    """Returns the free bytes of the file system of `path`. Slow on LittleFS, which reads all its pointers."""
     status = os.statvfs(path.rpartition("/")[0])
     return status[0] * status[4]
 
 
 class Reserve:
-    """A file that is there to be removed when the flash is full: the room for thinning, ends and events.
+    """A file that is removed when the flash is full, to make space for thinning, ends and events.
 
-    `whole` is False while the flash has no room for all of it. `wear` (store.wear.Wear) counts what it costs.
+    `whole` is False while there is not enough space for it. `wear` (store.wear.Wear) counts its writes.
     """
 
     def __init__(self, path, blocks, wear):
@@ -29,7 +29,7 @@ class Reserve:
         self.whole = False
 
     def fill(self):
-        """Makes the file unless it is there; returns True when it is."""
+        """Creates the file if it is missing; returns True when it exists."""
         size = self._blocks * _BLOCK_BYTES
         try:
             self.whole = os.stat(self._path)[6] == size
@@ -39,7 +39,7 @@ class Reserve:
             return True
         if free_bytes(self._path) < size:
             self.give()
-            return False  # without wearing the flash for nothing
+            return False  # checked first, to avoid useless writes
         self._wear.wrote(size)
         try:
             with open(self._path, "wb") as f:
@@ -56,4 +56,4 @@ class Reserve:
         try:
             os.remove(self._path)
         except OSError:
-            pass  # given already
+            pass  # already removed

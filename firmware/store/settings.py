@@ -1,9 +1,8 @@
 """Values of the settings: typed for the firmware, text for OCPP and the portal, durable at any power loss.
 
-The first of three layers that has a value wins: what was stored, the factory's overrides, the declared default. Only
-the stored layer is on flash, as the text that was written. What another version of the firmware wrote there is kept for
-that version: names that are not known here, and values that are not allowed here, in whose place the next layer counts.
-Only what a station was provisioned with counts whatever the declaration says.
+Three layers, the first with a value applies: stored value, factory override, declared default. Only stored values are
+on flash, as text. Stored names and values that this firmware does not know or allow are ignored, but kept for another
+version of the firmware. Values from provisioning apply even if the declaration does not allow them.
 """
 
 import json
@@ -19,42 +18,42 @@ from firmware.store.wear import Wear
 __all__ = ("InvalidValue", "ReadOnlySetting", "SettingError", "Settings", "UnknownSetting", "to_text")
 
 _VERSION = 1
-_MOST_TYPED = const(32)  # a station that charges asks for 20 again and again, one that starts for 50 once
+_MOST_TYPED = const(32)  # typed values in RAM: a charging station reads 20 settings repeatedly, a starting one 50 once
 _LONGEST = 500  # characters, OCPP 1.6 §6.7 (ChangeConfiguration.req)
 _NEEDS = ("", "reconnect", "reboot")
 
 
 class UnknownSetting(SettingError):
-    """There is no setting of this name (or its part is not fitted)."""
+    """No setting has this name, or its part is not fitted."""
 
 
 class ReadOnlySetting(SettingError):
-    """Whoever asked may not change this setting."""
+    """This setting may not be changed by the caller (`who`)."""
 
 
 class Settings:
     """All settings of the station.
 
     `path` is the file name without suffix; `registry` a registry.Registry with the declarations; `factory` {name: text}
-    replaces declared defaults at every start; `provision` {name: text} is stored, verbatim and read-only settings
-    included, while there is no store that can be read. `changed(name)` is emitted after a new value is durable.
-    `recovered` is True when a stored copy was damaged and the last good one (or none) was taken instead.
+    overrides declared defaults at every start; `provision` {name: text} is stored unchecked, read-only settings
+    included, when no stored settings can be read. `changed(name)` is emitted after a new value is durable.
+    `recovered` is True when a stored copy was damaged and the last good one (or none) was used.
     """
 
     def __init__(self, path, registry, factory=None, provision=None, log=None):
         self._registry = registry
-        self._redeclared = {}  # name -> {field: value} in place of what the registry says
-        self._newest = None  # the Setting that was asked for last: most are asked for several times in a row
-        self._parts = None  # that are fitted; None: all
+        self._redeclared = {}  # name -> {field: value} that override the registry
+        self._newest = None  # the Setting found last: most are read several times in a row
+        self._parts = None  # names of the fitted parts; None: all
         self._factory = factory or {}
         self._log = log
         self.wear = Wear()
         self._slots = Slots(path, log, self.wear)
-        self._verbatim = ()  # names that were provisioned with a value which is not allowed otherwise
-        self._ignored = set()  # names whose stored value is not allowed, as the log knows
-        self._typed = {}  # name -> value that runs, of some that were asked for
-        self._judges = []  # (names, function), see judge()
-        self._untold = []  # names whose new values nobody has been told yet
+        self._verbatim = ()  # names provisioned with a value that the declaration does not allow
+        self._ignored = set()  # names whose stored value is not allowed, already logged
+        self._typed = {}  # name -> value in force, of settings read lately
+        self._judges = []  # (names, function) of the validators, see judge()
+        self._untold = []  # names of changed settings whose signal is still to be emitted
         self.changed = Signal()
         self._stored = self._load()  # name -> text
         if self._stored is None:
@@ -71,10 +70,10 @@ class Settings:
     # -- reading
 
     def names(self):
-        """Yields the names of all settings in the order of their declaration."""
+        """Yields the names of all settings in the order of declaration."""
         for row in self._registry:
             if self._is_fitted(row):
-                self._newest = self._applied(row)  # who wants the names asks for the settings next
+                self._newest = self._applied(row)  # the caller is likely to read this setting next
                 yield row.name
 
     def setting(self, name):
@@ -84,7 +83,7 @@ class Settings:
         return self._newest
 
     def get(self, name):
-        """Returns the value that runs: int, bool, str, or list of str. Raises UnknownSetting."""
+        """Returns the value in force: int, bool, str, or tuple of str. Raises UnknownSetting."""
         value = self._typed.get(name)
         if value is None:
             row = self._found(name)
@@ -103,7 +102,7 @@ class Settings:
         return to_text(row.default) if text is None else text
 
     def is_set(self, name):
-        """Tells whether a value was stored (a form shows so for secrets)."""
+        """Returns True when a value is stored (a form shows this for secrets)."""
         return self.setting(name).name in self._stored
 
     # -- changing
@@ -116,16 +115,16 @@ class Settings:
         """Stores a value given as text; returns what the change needs: "", "reconnect" or "reboot".
 
         `who` is "backend", "user", "installer" or "system" (the firmware itself, which may change everything).
-        Raises UnknownSetting, ReadOnlySetting or InvalidValue, or OSError when the flash refuses; the old value stays.
+        Raises UnknownSetting, ReadOnlySetting, InvalidValue, or OSError when it cannot be written; the old value stays.
         """
         return self.update({name: text}, who)
 
     def check(self, name, text):
-        """Raises UnknownSetting, or InvalidValue for a text that set_text() would not take. Changes nothing."""
+        """Raises UnknownSetting, or InvalidValue for a text that set_text() would refuse. Changes nothing."""
         self._checked(self.setting(name), text)
 
     def update(self, texts, who="backend"):
-        """Stores several {name: text}, all or none, with one write; returns the strongest need. See set_text()."""
+        """Stores several {name: text}, all or none, with one write; returns the strongest need, see set_text()."""
         new = {}
         needs = ""
         for name, text in texts.items():
@@ -143,7 +142,7 @@ class Settings:
         return needs
 
     def _replace(self, new):
-        """Writes first: a call that does not return has changed nothing that runs, and may be repeated."""
+        """Writes to flash before anything else: after an exception nothing has changed and the call may be repeated."""
         stored = self._stored.copy()
         stored.update(new)
         verbatim = [name for name in self._verbatim if name not in new]
@@ -153,17 +152,17 @@ class Settings:
         self._untold.extend(new)
         self._stored, self._verbatim = stored, verbatim
 
-    # -- what this station is
+    # -- adapting the declarations to this station
 
     def judge(self, names, function):
-        """Has new values of the settings `names` (divided by blanks) judged by what this station can do.
+        """Registers a validator for the settings `names` (separated by blanks) that runs after the built-in checks.
 
-        `function(name, typed value)` is called last and raises ValueError for what cannot be.
+        `function(name, typed value)` raises ValueError for a value that this station cannot have.
         """
         self._judges.append((names, function))
 
     def declare(self, name, **changes):
-        """Changes fields of a declaration at run time, for a fitted part or a product. Raises UnknownSetting."""
+        """Overrides fields of a declaration, for a fitted part or a product. Raises UnknownSetting."""
         name = self._canonical(name)
         row = self._registry.find(name)
         if row is None:
@@ -175,7 +174,7 @@ class Settings:
         self._typed.pop(name, None)
 
     def fit(self, parts):
-        """Makes the settings of all parts unknown that are not in `parts` (of "lock", "phase_switch", ...).
+        """Removes the settings whose part is not in `parts` ("lock", "phase_switch", ...).
 
         OCPP 1.6 §9: keys whose feature a station does not have must be absent.
         """
@@ -193,7 +192,7 @@ class Settings:
         return self._applied(row)
 
     def _applied(self, row):
-        """Returns a declaration with what this station has changed in it."""
+        """Returns a declaration with the overrides of declare()."""
         changes = self._redeclared.get(row.name)
         return redeclared(row, changes) if changes else row
 
@@ -210,7 +209,7 @@ class Settings:
         return to_text(row.default) if text is None else text
 
     def _valid(self, row):
-        """Returns the text of the first layer that has one which is allowed, None: the default counts."""
+        """Returns the stored text if it is allowed, else the factory's; None: the default applies."""
         text = self._stored.get(row.name)
         if text is not None:
             if row.name in self._verbatim or self._is_allowed(row):
@@ -221,10 +220,10 @@ class Settings:
     def _tell_ignored(self, name):
         if self._log and name not in self._ignored:
             self._ignored.add(name)
-            self._log.warning("settings", "%s: value is not allowed, ignored", name)
+            self._log.warning("settings", "%s: stored value is not allowed, ignored", name)
 
     def _is_allowed(self, row):
-        """Tells whether the declaration allows what is stored, if anything is."""
+        """Returns True when the declaration allows the stored value, or none is stored."""
         try:
             self._declared_value(row, self._stored.get(row.name, to_text(row.default)))
             return True
@@ -260,7 +259,7 @@ class Settings:
     def _declared_value(self, row, text):
         """Returns the typed value if type, range, length and choices allow it; raises InvalidValue."""
         if not isinstance(text, str) or len(text) > _LONGEST:
-            raise InvalidValue("%s: not a text of up to %d characters" % (row.name, _LONGEST))
+            raise InvalidValue("%s: not a text of at most %d characters" % (row.name, _LONGEST))
         value = parse(row, text)
         if row.kind == "int":
             check_range(row, value)
@@ -288,7 +287,7 @@ class Settings:
         text = self._slots.load()
         if text is None:
             return None
-        # A name that an earlier version spelled otherwise moves to today's; unknown ones stay as they are.
+        # A name that an earlier version spelled differently is renamed; unknown names are kept.
         document = json.loads(text)
         self._verbatim = document.get("verbatim", ())
         return {self._canonical(name): value for name, value in document["values"].items()}

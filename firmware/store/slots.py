@@ -1,8 +1,8 @@
 """Two-slot file: a small document with two copies on flash; the newer intact one counts.
 
-A document is written over the older slot, so that a power cut or a full flash while writing leaves the newer one
-untouched on any file system. On LittleFS two slots cost what one file costs that is overwritten in place (0.04 erases
-while a slot is <= 128 bytes), less than half of a temporary file and a rename.
+A document is written over the older slot, so a power loss or a full flash while writing leaves the newer one untouched
+on any file system. On LittleFS this costs as much as overwriting one file (0.04 erases for <= 128 bytes), less than
+half of a temporary file and a rename.
 """
 
 import binascii
@@ -14,16 +14,15 @@ OVERHEAD = 8 + 1 + 1 + 8
 
 
 class Slots:
-    """Keeps one text at `path`.a and `path`.b; `wear` (store.wear.Wear) counts what it costs.
+    """Keeps one text at `path`.a and `path`.b; `wear` (store.wear.Wear) counts the writes.
 
-    `damaged` is True after load() when a slot was there whose check failed, so that the text may be an older one; that
-    is written to `log`.
+    `damaged` is True after load() when the check of a slot failed, so the text may be an older one. This is logged.
     """
 
     def __init__(self, path, log=None, wear=None):
         self._path = path
         self._log = log
-        self._generation = None  # of the newer slot; unknown before load()
+        self._generation = None  # of the newer slot; None before load()
         self._wear = wear
         self.damaged = False
 
@@ -40,17 +39,17 @@ class Slots:
                 continue
             slot = _decode(data)
             if slot is None:
-                # An empty file is one whose first writing was cut: nothing was lost.
+                # An empty file: its first write was interrupted, nothing was lost.
                 self.damaged = self.damaged or bool(data)
             elif slot[0] > self._generation:
                 self._generation, newest = slot
         if self.damaged and self._log:
             name = self._path.rpartition("/")[2]
-            self._log.error("store", "%s damaged, %s", name, "last good copy taken" if newest else "begun anew")
+            self._log.error("store", "%s damaged, %s", name, "last good copy used" if newest else "starting empty")
         return newest
 
     def save(self, text):
-        """Writes `text` durably; raises OSError when the flash is full, and then keeps what was there."""
+        """Writes `text` durably; raises OSError when the flash is full, the old text then stays."""
         if self._generation is None:
             self.load()
         generation = self._generation + 1
@@ -63,7 +62,7 @@ class Slots:
 
 
 def _decode(data):
-    """Returns (generation, text) of a slot's bytes, or None when they are not what was written."""
+    """Returns (generation, text) from a slot's bytes, or None when they are damaged."""
     body = data[:-9]
     try:
         if len(data) < OVERHEAD or data[-9:] != ("\n%08x" % binascii.crc32(body)).encode():

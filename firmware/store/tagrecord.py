@@ -5,7 +5,7 @@ import struct
 from micropython import const
 
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
-REMOVED = const(255)  # status of a token that an update takes out of the list
+REMOVED = const(255)  # status of a token that an update removes from the list
 
 KEY_BYTES = 20  # OCPP 1.6 §9.1.13: CiString20Type, printable ASCII
 RECORD_BYTES = 46
@@ -13,7 +13,7 @@ _FORMAT = "<20sB20sBI"
 
 
 class TagEntry:
-    """What a list or cache says of a token: status (one of STATUSES), expiry (Unix seconds or None), parent or None."""
+    """Entry of a token in list or cache: status (one of STATUSES), expiry (Unix seconds or None), parent or None."""
 
     def __init__(self, status, expiry=None, parent=None):
         self.status = status
@@ -25,19 +25,19 @@ class TagEntry:
 
 
 def key_of(token):
-    """Returns the key of a token, the same in upper and lower case; raises ValueError when it is no id token."""
+    """Returns the key of a token, the same for upper and lower case; raises ValueError for an invalid token."""
     return _text(token.lower())
 
 
 def encode(token, entry):
-    """Returns the record of a token; entry None: its removal. Raises ValueError."""
+    """Returns the record of a token; entry None: a removal. Raises ValueError."""
     if entry is None:
         return struct.pack(_FORMAT, key_of(token), REMOVED, b"", 0, 0)
     if entry.status not in STATUSES:
         raise ValueError("unknown status")
     expiry = entry.expiry
     if expiry is not None and not 0 <= expiry < 1 << 32:
-        # A date beyond 2106 is one that does not matter, one before 1970 has passed.
+        # 32 bits: a date after 2106 means no expiry, one before 1970 has passed.
         expiry = None if expiry > 0 else 0
     parent = _text(entry.parent) if entry.parent else b""
     return struct.pack(_FORMAT, key_of(token), STATUSES.index(entry.status), parent, expiry is not None, expiry or 0)

@@ -13,21 +13,21 @@ from firmware.store.wear import Wear
 __all__ = ("AuthCache", "TagEntry", "TagList")
 
 _NEW = ".new"
-_STAGED = "restored."  # begins the name of a list that waits to take the place of another one
-_STORED_BYTES = const(54)  # of a record in a page or a run, with its share of what is around it
+_STAGED = "restored."  # prefix of the file of a restored list before settle()
+_STORED_BYTES = const(54)  # flash per record in a page or a run, with overhead
 
 
 class TagList:
     """The local authorisation list in the file `path`: up to `most` tokens, in constant RAM.
 
-    `replacing()` and `updating()` work step by step as generators that yield nothing, so that a long list does not hold
-    the scheduler; until the last step the old list is there. All or nothing, whatever happens meanwhile.
+    `replacing()` and `updating()` are generators that yield nothing after each step, so that other tasks run during a
+    long list. The old list applies until the last step; a failure or power loss leaves it unchanged.
     """
 
     def __init__(self, path, most=10_000):
         self.path = path
         self.most = most
-        self._file = None  # a SortedFile as soon as there is something of a list, if only what a power cut left
+        self._file = None  # a SortedFile once a file exists
         folder, _, name = path.rpartition("/")
         for file in os.listdir(folder):
             if file.startswith(name):
@@ -43,7 +43,7 @@ class TagList:
 
     @property
     def damaged(self):
-        """True when something in the file is not what was written; the back-end has to send the list again."""
+        """True when the file is damaged; the back-end has to send the list again."""
         return self._file is not None and self._file.damaged
 
     def get(self, token):
@@ -53,53 +53,53 @@ class TagList:
         try:
             record = self._file.get(_padded(key_of(token)))
         except ValueError:
-            return None  # such a text is in no list
+            return None  # an invalid token is in no list
         return decode(record)[1] if record else None
 
     def entries(self):
-        """Yields (token in lower case, TagEntry) of the whole list. Raises ValueError when it is changed meanwhile."""
+        """Yields (token in lower case, TagEntry) of the list. Raises ValueError when it is changed meanwhile."""
         for record in self._open().records():
             yield decode(record)
 
     def replacing(self, version, entries, ordered=False):
-        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order, or `ordered` like entries().
+        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order, or in that of entries().
 
-        Raises ValueError for a bad or doubled token or too many, OSError when the flash refuses; the list then stays.
+        Raises ValueError for an invalid or repeated token or too many, or OSError; the list is then unchanged.
         """
         return self._open().replacing(_encoded(entries), struct.pack("<i", version), self.most, ordered)
 
     def updating(self, version, entries):
-        """Adds and changes the tokens of `entries` and removes those whose TagEntry is None; see replacing().
+        """Adds, changes and (TagEntry None) removes the tokens of `entries`; see replacing().
 
-        Raises ValueError for a damaged list, too: only a full one helps.
+        Also raises ValueError for a damaged list, which needs replacing().
         """
         return self._open().updating(_encoded(entries), struct.pack("<i", version), self.most)
 
     def replace(self, version, entries):
-        """replacing() in one go."""
+        """Runs replacing() to its end."""
         for _ in self.replacing(version, entries):
             pass
 
     def update(self, version, entries):
-        """updating() in one go."""
+        """Runs updating() to its end."""
         for _ in self.updating(version, entries):
             pass
 
     @property
     def busy(self):
-        """True while replacing() or updating() is being worked on."""
+        """True while replacing() or updating() is in progress."""
         return self._file is not None and self._file.busy
 
     def staging_path(self, name):
-        """Returns where a new list waits as `name` until settle() adopts it."""
+        """Returns the path for a new list `name`, which settle() adopts."""
         return self.path.rpartition("/")[0] + "/" + _STAGED + name
 
     def settle(self, name):
-        """Adopts the list that waits as `name`, if there is one, and removes any other that waits.
+        """Adopts the staged list `name`, if it exists, and removes other staged lists.
 
-        A restore writes its list under a new name, then all settings, this name among them, in one write: from that
-        moment on it has happened. A list of another name is what is left of a restore that has not. To be called at
-        start before anybody asks this list, and after a restore. Raises OSError; the next start then tries again.
+        A restore first writes its list under a new name, then all settings including this name in one write: with that
+        write the restore is done. A staged list of another name is left over from an interrupted restore. Call it at
+        start before the list is used, and after a restore. Raises OSError; the next start then tries again.
         """
         folder = self.path.rpartition("/")[0] + "/"
         for file in os.listdir(folder[:-1]):
@@ -109,14 +109,14 @@ class TagList:
                 os.remove(folder + file)
 
     def adopt(self, path):
-        """Takes over the closed TagList at `path`, which was written by one replace(); all or nothing.
+        """Replaces this list by the closed TagList at `path`, which was written by one replace(); all or nothing.
 
-        Raises OSError, and ValueError while this list is `busy`.
+        Raises OSError, or ValueError while this list is `busy`.
         """
         self._open().adopt(path)
 
     def room_for(self, count, ordered=False, kept=0):
-        """Returns how many bytes of flash `count` tokens take at most while they are worked on beside `kept` ones."""
+        """Returns the maximum bytes of flash that an update with `count` tokens needs if `kept` ones stay."""
         return (kept + (count if ordered else 2 * count)) * _STORED_BYTES
 
     def clear(self):
@@ -124,7 +124,7 @@ class TagList:
         self._open().remove()
 
     def close(self):
-        """Closes the file of the list, for whoever unmounts its file system."""
+        """Closes the file of the list, before its file system is unmounted."""
         if self._file:
             self._file.close()
 
@@ -143,10 +143,10 @@ def _padded(key):
 
 
 class AuthCache:
-    """The back-end's verdicts on the tokens that were presented, oldest first, in the file `path`.
+    """The back-end's answers for presented tokens, oldest first, in the file `path`.
 
-    A full cache drops all entries that are not valid, then the oldest valid ones (OCPP 1.6 §3.5.1). Each record has its
-    own CRC: damage costs the entries that it hits, which are asked for again.
+    A full cache drops all entries that are not valid, then the oldest valid ones (OCPP 1.6 §3.5.1). Each record has a
+    CRC; damaged entries are ignored and asked for again.
     """
 
     def __init__(self, path, clock, most=250):
@@ -170,9 +170,9 @@ class AuthCache:
         return None
 
     def put(self, token, entry):
-        """Takes in a verdict (anything with status, expiry and parent). Nothing is written when nothing has changed.
+        """Stores an answer (an object with status, expiry and parent), unless it is already stored.
 
-        A flash that refuses costs the new entry, not the transaction: the back-end is asked again next time.
+        If it cannot be written, the entry is lost and the back-end is asked again next time.
         """
         try:
             new = encode(token, entry)
@@ -186,14 +186,14 @@ class AuthCache:
                 known += 1
                 valid += self._is_valid(record)
         full = known >= self._most
-        surplus = valid - self._most + 1 if full else 0  # oldest valid entries that have to go as well
+        surplus = valid - self._most + 1 if full else 0  # number of oldest valid entries to drop as well
         try:
             self._write(new, full, surplus)
         except OSError:
             _remove(self._path + _NEW)
 
     def clear(self):
-        """Forgets everything."""
+        """Removes all entries."""
         _remove(self._path)
 
     def _write(self, new, full, surplus):
@@ -243,4 +243,4 @@ def _remove(path):
     try:
         os.remove(path)
     except OSError:
-        pass  # it was not there
+        pass  # it did not exist

@@ -1,8 +1,8 @@
 """Thinning of the journal: drops meter samples when the flash, or the journal's share of it, is full.
 
-The middle samples go, the 1st, 3rd, 5th ... of each transaction first, so that what is left still spans the whole of it
-(OCPP 1.6 errata 3.14, 3.91); those outside a transaction likewise. Beginning and end of a transaction with their
-samples, and security events, are never dropped.
+Every second sample in the middle of a transaction is dropped, so that the others still cover all of it (OCPP 1.6 errata
+3.14, 3.91); the same outside of transactions. Begin and end of a transaction with their samples, and security events,
+are never dropped.
 """
 
 from firmware.store import records
@@ -11,13 +11,13 @@ _MIDDLE = ("periodic", "clock", "trigger")
 
 
 def thin(log, after):
-    """Thins one closed segment of a FlashLog, the next one behind the segment `after` (0: the oldest) that is worth it.
+    """Thins one closed segment of a FlashLog: the next one after segment `after` (0: the oldest) that has such samples.
 
-    Returns (bytes won, the segment): 0 when there is nothing left to win. Each round halves the middle samples. Raises
+    Returns (bytes freed, the segment); 0 when nothing can be dropped. Each round halves the middle samples. Raises
     OSError.
     """
     segments = log.segments()
-    closed = list(zip(segments, segments[1:]))  # with the one that follows
+    closed = list(zip(segments, segments[1:]))  # (segment, the one after it)
     for base, limit in [s for s in closed if s[0] > after] + [s for s in closed if s[0] <= after]:
         after = base
         won = log.rewrite(base, _Sieve().keep) if _has_middle(log, base, limit) else 0
@@ -27,7 +27,7 @@ def thin(log, after):
 
 
 def _has_middle(log, base, limit):
-    """Tells whether rewriting would win anything: it costs as many erases as the segment has blocks."""
+    """Returns True when rewriting frees space: it costs as many erases as the segment has blocks."""
     sieve = _Sieve()
     for item in log.read(base):
         if item[0] >= limit:
@@ -38,10 +38,10 @@ def _has_middle(log, base, limit):
 
 
 class _Sieve:
-    """Lets every second middle sample of each series pass, and everything else.
+    """Drops every second middle sample of each series and keeps everything else.
 
-    Series are counted apart, because they alternate: clock-aligned samples with periodic ones, and outside transactions
-    those of connector 0 with the others. Counted together, all of one of them would go.
+    Series are counted separately because they alternate: clock-aligned and periodic samples, or connector 0 and the
+    others outside of transactions. Counted together, all samples of one series could be dropped.
     """
 
     def __init__(self):
@@ -53,7 +53,7 @@ class _Sieve:
         try:
             series = records.sample_series(payload)
         except ValueError:
-            return True  # of a later version
+            return True  # from a later version
         if series[2] not in _MIDDLE:
             return True
         count = self._seen.get(series, 0) + 1

@@ -3,17 +3,17 @@
 
 class _Line:
     def __init__(self, boot, begin, power_on_ms, end=None):
-        self.boot = boot  # power-on whose clock was not known at the begin, else None
+        self.boot = boot  # power-on in which the transaction began, if its clock was not set; else None
         self.begin = begin  # seconds on that clock
-        self.power_on_ms = power_on_ms  # of that clock
-        self.end = end  # where time stands still: the power-on in which it ran is over
+        self.power_on_ms = power_on_ms  # time of power-on on that clock
+        self.end = end  # fixed time of a transaction from an earlier power-on, else None
 
 
 class Timelines:
-    """The clocks of the transactions that run, each as it was when its transaction began. `clock`: kernel.clock.Clock.
+    """The time in each running transaction, on the clock as it was at its begin. `clock`: kernel.clock.Clock.
 
-    A time is Unix seconds, or (boot, seconds) where the clock was not known at the begin: the difference that is
-    learned later holds for all of the transaction.
+    A time is Unix seconds, or (boot, seconds) if the clock was not set at the begin; the correction found later then
+    applies to the whole transaction.
     """
 
     def __init__(self, clock):
@@ -21,12 +21,12 @@ class Timelines:
         self._lines = {}  # transaction -> _Line
 
     def begin(self, tx, time):
-        """Transaction `tx` begins now, which is `time`."""
+        """Transaction `tx` begins now, at `time`."""
         boot, seconds = _parts(time)
         self._lines[tx] = _Line(boot, seconds, self._clock.power_on_ms)
 
     def resume(self, tx, time, elapsed_s):
-        """Transaction `tx` of an earlier power-on began at `time` and is known to have run for so long."""
+        """Transaction `tx` of an earlier power-on began at `time` and ran for `elapsed_s` as far as is known."""
         boot, seconds = _parts(time)
         self._lines[tx] = _Line(boot, seconds, 0, seconds + max(0, elapsed_s))
 
@@ -34,7 +34,7 @@ class Timelines:
         self._lines.pop(tx, None)
 
     def time(self, tx, ago_s=0):
-        """Returns the time in transaction `tx`, `ago_s` seconds ago but not before its begin; None: it does not run."""
+        """Returns the time in transaction `tx`, `ago_s` seconds ago but not before its begin; None if not running."""
         line = self._lines.get(tx)
         if line is None:
             return None
@@ -43,7 +43,7 @@ class Timelines:
         return seconds if line.boot is None else (line.boot, seconds)
 
     def seconds(self, tx):
-        """Returns the seconds of time()."""
+        """Returns time() in seconds, without boot."""
         return _parts(self.time(tx))[1]
 
 

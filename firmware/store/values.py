@@ -5,7 +5,7 @@ from uwebsockets.url import parse as parse_url
 
 _BOOLS = {"true": True, "false": False}
 
-# Units that people write behind a number, and those with a thousandfold that they think in.
+# Units that people write after a number, and small units for which they may have meant the unit times 1000.
 _UNITS = ("mA", "mV", "ms", "Wh", "A", "V", "s")
 _SMALL_UNITS = ("mA", "mV", "ms")
 
@@ -15,7 +15,7 @@ _SHORTEST_WPA = const(8)  # characters of a passphrase (IEEE 802.11-2020, J.4.1)
 
 
 class SettingError(ValueError):
-    """A setting cannot be read or changed as asked."""
+    """A setting cannot be read or changed as requested."""
 
 
 class InvalidValue(SettingError):
@@ -23,7 +23,7 @@ class InvalidValue(SettingError):
 
 
 def to_text(value):
-    """Returns a typed value as the text that OCPP and the store use."""
+    """Returns a typed value as text for OCPP and the store."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
@@ -32,7 +32,7 @@ def to_text(value):
 
 
 def parse(row, text):
-    """Returns the typed value of `text` by the kind of the Setting, ranges not looked at; raises InvalidValue."""
+    """Returns `text` converted to the kind of the Setting, without range checks; raises InvalidValue."""
     if row.kind == "bool":
         value = _BOOLS.get(text.strip().lower())
         if value is None:
@@ -40,7 +40,7 @@ def parse(row, text):
         return value
     if row.kind == "int":
         digits = text.strip()
-        # int() alone would also take underscores and blanks after the sign.
+        # int() would also accept underscores and blanks after the sign.
         if not (digits[1:] if digits[:1] == "-" else digits).isdigit():
             raise InvalidValue("%s: not a whole number%s" % (row.name, _meant(row, digits)))
         return int(digits)
@@ -53,7 +53,7 @@ def parse(row, text):
 
 
 def check_range(row, value):
-    """Raises InvalidValue for an int that the Setting does not allow."""
+    """Raises InvalidValue for an int outside the range and choices of the Setting."""
     if value in (row.choices or ()):
         return
     if row.policy == "clamp" and value >= 0:
@@ -70,7 +70,7 @@ def check_range(row, value):
 
 
 def _meant(row, text):
-    """Returns ", did you mean ...?" for a number in another unit, such as 16 (A) or "16 A" for 16000 mA, or ""."""
+    """Returns ", did you mean ...?" for a number in another unit, such as 16 or "16 A" for 16000 mA, else ""."""
     digits = text
     for unit in _UNITS:
         if text.endswith(unit):
@@ -80,7 +80,7 @@ def _meant(row, text):
         return ""
     value = int(digits)
     for candidate in (value, value * 1000, 0 if value % 1000 else value // 1000):
-        # A second is not taken for 1000 of them: only small units have a large one that people think in.
+        # Only small units: 5 for a setting in s is not meant as 5000.
         if candidate > value and row.unit not in _SMALL_UNITS:
             continue
         if candidate and row.low <= candidate <= row.high:
@@ -89,11 +89,11 @@ def _meant(row, text):
 
 
 def check_text(row, value):
-    """Raises InvalidValue for a text that is too long, or not one of the choices of the Setting."""
+    """Raises InvalidValue for a text that is too long or not one of the Setting's choices."""
     if row.kind == "bool":
         return
     if row.high is not None and len(value) > row.high:
-        raise InvalidValue("%s: longer than %d" % (row.name, row.high))
+        raise InvalidValue("%s: longer than %d characters" % (row.name, row.high))
     if row.choices is not None and value not in row.choices:
         raise InvalidValue("%s: not one of %s" % (row.name, ",".join(row.choices)))
 

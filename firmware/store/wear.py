@@ -1,7 +1,7 @@
 """Flash wear: estimates the erases and bytes programmed by a write, by LittleFS's rules.
 
-A closed file is never changed in place: where something is added, its last block is copied to an erased one. A file of
-up to 128 bytes lies in its directory, which takes in every change of a file and is copied when its block is full.
+A file is never changed in place: appending copies its last block to an erased one. A file of up to 128 bytes is stored
+in its directory, which records every change of a file and is copied when its block is full.
 """
 
 from micropython import const
@@ -12,18 +12,18 @@ _ENTRY_BYTES = const(64)
 
 
 class Wear:
-    """Erases and bytes programmed, by estimate; `a + b` is the sum of two."""
+    """Estimated erases and bytes programmed; `a + b` adds two."""
 
     def __init__(self, erases=0, programmed=0):
         self.erases = erases
         self.programmed = programmed
-        self._in_directory = 0  # bytes since it was copied
+        self._in_directory = 0  # bytes written since the directory was copied
 
     def __add__(self, other):
         return Wear(self.erases + other.erases, self.programmed + other.programmed)
 
     def wrote(self, count, before=0):
-        """`count` bytes were written with one commit, behind the `before` bytes of a file that stay."""
+        """Counts a write of `count` bytes with one commit, after the `before` bytes of the file that stay."""
         entry = _ENTRY_BYTES
         if before + count > _INLINE_BYTES:
             count += before % BLOCK_BYTES

@@ -370,9 +370,9 @@ def test_damage_to_one_file_costs_no_transaction(scene):
 def test_damaged_settings_fall_back_to_the_last_good_copy_and_say_so(scene):
     newest = [file for file in scene.files if file.startswith("/flash/settings")]
     logs = [scene.start_with("garbage", [file]) for file in newest]
-    assert all("settings damaged, last good copy taken" in log for log in logs)
+    assert all("settings damaged, last good copy used" in log for log in logs)
     log = scene.start_with("garbage", newest)
-    assert "settings damaged, begun anew" in log
+    assert "settings damaged, starting empty" in log
     answer = scene.csms.call("GetConfiguration", key=["MeterValueSampleInterval"])
     assert answer["configurationKey"][0]["value"] == "2", "as it was delivered"
 
