@@ -193,6 +193,7 @@ def _evses(board, storage, settings, clock, log):
         )
         evses.append(evse)
     fitting.apply(evses, board.connectors, board.readers, settings, log)
+    fitting.check_speed(board, evses, log)
     return evses
 
 

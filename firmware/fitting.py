@@ -1,8 +1,15 @@
 """Applies the installer's settings to drivers and EVSEs: cable, phases, meters, readers, derating, calibration."""
 
-from firmware.drivers import meter_models
+from micropython import const
 
-_USUAL_TIMEOUT_MS = 300  # what a board's meters have without MeterTimeout
+from firmware.drivers import meter_models
+from firmware.drivers.pilot_plan import shortest_us
+from firmware.evse.limits import MIN_PILOT_MA, duty_for
+
+_USUAL_TIMEOUT_MS = const(300)  # what a board's meters have without MeterTimeout
+
+# What the pilots of all connectors may take of each control step of 20 ms.
+_MOST_SAMPLING_MS = const(10)
 
 
 def facts(board):
@@ -38,6 +45,21 @@ def fit(board, settings, log):
         except ValueError as exc:
             log.error("board", "%s: %s", name, exc)
     settings.fit(board.parts)
+
+
+def check_speed(board, evses, log):
+    """Refuses to charge on a board that cannot read its pilots in time; to be called once."""
+    if board.cpu_hz < board.wanted_hz:
+        log.warning("board", "processor runs at %d MHz instead of %d", board.cpu_hz // 10**6, board.wanted_hz // 10**6)
+    half_wave_us = min(shortest_us(duty_for(MIN_PILOT_MA)), shortest_us(duty_for(board.max_ma)))
+    taken_ms = sum([parts.pilot.sampling_ms(half_wave_us) for parts in board.connectors])
+    read_us = max([parts.pilot.read_us for parts in board.connectors])
+    log.info("board", "reading the pilots takes %d ms at most, %d us a read", taken_ms, read_us)
+    if taken_ms > _MOST_SAMPLING_MS:
+        text = "too slow to charge: the pilots may take %d ms of each 20 ms. Slow ADC, or processor below %d MHz?"
+        log.error("board", text, _MOST_SAMPLING_MS, board.wanted_hz // 10**6)
+        for evse in evses:
+            evse.raise_fault("board_too_slow")
 
 
 def _sockets_refused_on(board):

@@ -4,13 +4,13 @@ Nothing that lives on refers to this module: App drops it once the station is bu
 
 A layout is a dict (or a module with one as LAYOUT) of plain data:
 
-name, max_ma, phases, fixed_cable   what the board is. Beyond 63 A the pilot's short half wave (60 us at 75 A, 40 us at
-              80 A) falls between two ADC reads of 40 to 80 us, however many are taken: such a board needs a peak
-              detector before the ADC
+name, max_ma, phases, fixed_cable   what the board is
+cpu_hz        frequency of the processor (240 MHz): an ESP32 starts with 160 MHz, and has enough to do in 20 ms
 connectors    one dict per connector, part name -> its pins and values; a part that is not there is not fitted. An input
               named in contacts.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)
 fitted        how many of the connectors are in use unless the caller says otherwise (all)
-meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None
+meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None.
+              A driver that finds the direction itself is better: nothing has to be in time
 readers       card readers: kind ("pn532" or "em4100"), uart, tx, rx
 reset_register   address of the chip's cause of the last reset; without one a brown-out is not told from a power-on
 watchdog_ms   of the hardware watchdog; None = the board has none
@@ -39,6 +39,8 @@ from firmware.evse.ports import Drivers, NoLock, NoProximity, NoThermistor
 _PWM_HZ = const(1000)
 _STEADY = const(65_535)
 
+_CPU_HZ = const(240_000_000)
+
 _UART_BUFFER = const(512)
 _READER_BAUDRATES = {"pn532": 115_200, "em4100": 9600}
 
@@ -55,6 +57,7 @@ class Board:
     readers       list of rfid.Reader
     buttons       button.Buttons
     watchdog      object with feed(), or None
+    cpu_hz        frequency of the processor, and `wanted_hz` what the layout says
     reset_register   see the layout, or None
     parts         names of what is fitted to at least one connector, "phase_switch" and "pilot_switch" among them, and
                   "twin" for several connectors
@@ -64,6 +67,8 @@ class Board:
         layout = getattr(layout, "LAYOUT", layout)
         hw = hw or {}
         self.name = layout["name"]
+        self.wanted_hz = layout.get("cpu_hz", _CPU_HZ)
+        self.cpu_hz = _set_cpu(self.wanted_hz)  # before anything is timed
         self.max_ma = hw["max_a"] * 1000 if "max_a" in hw else layout["max_ma"]
         self.most_phases = layout["phases"]
         count = hw.get("connectors", layout.get("fitted", len(layout["connectors"])))
@@ -154,6 +159,15 @@ class Board:
         if pilot.can_disconnect:
             self.parts.add("pilot_switch")
         return parts
+
+
+def _set_cpu(hertz):
+    """Returns the frequency that the processor then has."""
+    try:
+        machine.freq(hertz)
+    except (ValueError, OSError):
+        pass  # a chip or a build that cannot: what it has is looked at
+    return machine.freq()
 
 
 def _output(pin, value=0):

@@ -8,13 +8,14 @@ not suffice for a lock and a proximity contact, hence the fixed cable.
 LAYOUT = {
     "name": "esp32-wrover",
     "chip": "esp32",
+    "cpu_hz": 240_000_000,
     "max_ma": 32_000,
     "phases": 3,
     "fixed_cable": True,
     "connectors": (
         {
             # This converter is linear from 150 to 2450 mV only, and the divider is made to fit.
-            "pilot": {"pwm": 25, "adc": 36, "reads": 100, "calibration": ((200_000, -12_000), (2_400_000, 12_000))},
+            "pilot": {"pwm": 25, "adc": 36, "calibration": ((200_000, -12_000), (2_400_000, 12_000))},
             # 47 kOhm keep the NTC below the ceiling down to -25 C.
             "thermistor": {"adc": 39, "pull_up_ohm": 47_000, "ceiling_mv": 2450},
             "contactor": {"coil_l1": 26, "coil_l23": 27, "aux_l1": 34},

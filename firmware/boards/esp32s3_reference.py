@@ -10,18 +10,17 @@ _ADC_CEILING_MV = 3050
 LAYOUT = {
     "name": "esp32s3-reference",
     "chip": "esp32s3",
+    "cpu_hz": 240_000_000,
     "max_ma": 32_000,
     "phases": 3,
     "fixed_cable": False,
     "connectors": (
         {
-            # A divider and an offset turn -12..+12 V into 0.33..2.97 V; commissioning replaces the nominal points. A
-            # read takes 40 to 80 us, so that 100 of them last 4 to 8 ms and meet every half wave of 100 us.
+            # A divider and an offset turn -12..+12 V into 0.33..2.97 V; commissioning replaces the nominal points.
             "pilot": {
                 "pwm": 4,
                 "adc": 1,
                 "switch": 5,
-                "reads": 100,
                 "calibration": ((330_000, -12_000), (2_970_000, 12_000)),
             },
             "proximity": {"adc": 2, "pull_up_ohm": 1000},

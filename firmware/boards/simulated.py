@@ -33,6 +33,7 @@ def _connector(pin, unit):
 LAYOUT = {
     "name": "simulated",
     "chip": "linux",
+    "cpu_hz": 240_000_000,
     "max_ma": 32_000,
     "phases": 3,
     "fixed_cable": False,

@@ -2,14 +2,28 @@
 
 The generator switches the pilot between +12 V and -12 V at 1 kHz behind 1 kOhm; what the vehicle's resistor and diode
 leave of it is measured at the CP terminal through a divider with offset.
+
+PWM and clock come from the same crystal, so a read that begins at its time has its phase, whatever the interpreter did
+between two reads. Which times these are is in pilot_plan. A read that is late by more than half a place, because an
+interrupt came between, waits for its place in the next period.
 """
 
+import time
 from array import array
 
 from micropython import const
 
-_STEADY = const(10_000)  # duty in steps of 0.01 %
+from firmware.drivers.pilot_plan import MOST_READS, PERIOD_US, STEADY, plan, shortest_us
+
+ticks_us = getattr(time, "ticks_us", None)
+if ticks_us is None:
+
+    def ticks_us():  # CPython
+        return time.perf_counter_ns() // 1000  # type: ignore[attr-defined]
+
+
 _FULL_SCALE = const(65_535)  # machine.PWM takes it as exactly 100 %, without leaving PWM mode
+_TICKS = const(0x3FFF_FFFF)  # microseconds wrap after 18 minutes
 
 # Half a wave is what lies within this much of its extreme: more than ripple and noise, less than the 3 V between the
 # levels of two vehicle states.
@@ -20,6 +34,12 @@ _UNIT_UV = const(100)
 
 _UNREAL_UV = const(100_000_000)
 
+_AGAIN = const(3)  # reads of a sample that may wait for the next period; one that is late then is taken as it is
+
+_TRIALS = const(3)  # of measuring what a read takes: an interrupt makes it longer, nothing makes it shorter
+_TRIAL_READS = const(16)
+_USUAL_READ_US = const(60)  # where the ADC cannot be read
+
 
 class Pilot:
     """Drives and measures the pilot of one connector.
@@ -27,19 +47,24 @@ class Pilot:
     pwm          machine.PWM at 1 kHz
     adc          machine.ADC (read_uv) behind the divider
     calibration  two points ((uV at the ADC, mV at the CP terminal), (uV, mV))
-    reads        ADC reads of one sample. They are not synchronised to the PWM, so they must last at least two periods
-                 (2 ms), and at least one has to meet the shortest half wave of each period: 100 us at 6 A and 63 A
     switch       machine.Pin, 1 = pilot disconnected from the terminal; None = not fitted
+    ticks        counts microseconds, as time.ticks_us() does
+
+    read_us           what one read takes on this board, with the Python around it and a margin
+    reads, periods    of a sample at the present duty: it lasts so many periods of 1 ms
     """
 
-    def __init__(self, pwm, adc, calibration, reads=100, switch=None):
+    def __init__(self, pwm, adc, calibration, switch=None, ticks=None):
         self._pwm = pwm
         self._read_uv = adc.read_uv
         self._switch = switch
-        self._samples = array("i", [0] * reads)
+        self._ticks_us = ticks or ticks_us
+        self._samples = array("i", [0] * MOST_READS)
         self._high_uv = self._low_uv = 0  # of the newest sample
         self._levels = [0, 0]
         self._duty = None
+        self.read_us = self._time_of_read()
+        self._plan(STEADY)
         self.calibrate(calibration)
 
     @property
@@ -60,10 +85,11 @@ class Pilot:
     def drive(self, duty):
         """Sets the duty in 0.01 % steps: 10000 = +12 V steady, 0 = -12 V (state F), 1000 = 6 A."""
         if duty != self._duty:
-            if not 0 <= duty <= _STEADY:
+            if not 0 <= duty <= STEADY:
                 raise ValueError(f"pilot duty {duty}")
-            self._pwm.duty_u16((duty * _FULL_SCALE + _STEADY // 2) // _STEADY)
+            self._pwm.duty_u16((duty * _FULL_SCALE + STEADY // 2) // STEADY)
             self._duty = duty
+            self._plan(duty)
 
     def disconnect(self, on):
         """Opens (True) or closes the switch between generator and terminal; without one nothing happens."""
@@ -73,8 +99,8 @@ class Pilot:
     def sample(self):
         """Returns the levels of both half waves in mV at the CP terminal: [high, low], equal for a steady pilot.
 
-        It is the same list each time: 50 new ones a second would be garbage. Blocks for the time of the reads. Raises
-        OSError when the ADC fails.
+        It is the same list each time: 50 new ones a second would be garbage. Blocks for `periods` ms. Raises OSError
+        when the ADC fails.
         """
         self._measure()
         high_uv, low_uv = self._high_uv, self._low_uv
@@ -87,18 +113,61 @@ class Pilot:
 
     def sample_uv(self):
         """Returns (high, low) in uV at the ADC; what a calibration at two known levels starts from."""
+        self._measure()  # a new duty counts from the next period on
         self._measure()
         return self._high_uv, self._low_uv
 
-    def _measure(self):
+    def sampling_ms(self, half_wave_us):
+        """Returns how long a sample lasts that meets half waves of `half_wave_us`."""
+        return plan(half_wave_us, self.read_us)[1]
+
+    def _plan(self, duty):
+        self.reads, self.periods = plan(shortest_us(duty), self.read_us)
+
+    def _time_of_read(self):
+        ticks_us = self._ticks_us
+        least_us = _TICKS
+        try:
+            for _ in range(_TRIALS):
+                start = ticks_us()
+                self._read(_TRIAL_READS, 0, _TICKS)
+                least_us = min(least_us, (ticks_us() - start) & _TICKS)
+        except OSError:
+            return _USUAL_READ_US  # sample() says so each time
+        read_us = (least_us + _TRIAL_READS - 1) // _TRIAL_READS
+        return read_us + read_us // 16 + 1
+
+    def _read(self, reads, span_us, late_us):
+        """Takes samples at equal distances in `span_us`, each at most `late_us` later than that."""
         samples = self._samples
         read_uv = self._read_uv
+        ticks_us = self._ticks_us
+        again = _AGAIN
+        shift = 0  # periods that were waited for, in us
+        start = ticks_us()
+        for i in range(reads):
+            due = i * span_us // reads + shift
+            late = ((ticks_us() - start) & _TICKS) - due
+            while late < 0 or late > late_us:
+                if late > late_us:
+                    if not again:
+                        break
+                    again -= 1
+                    missed = (late // PERIOD_US + 1) * PERIOD_US
+                    shift += missed
+                    due += missed
+                late = ((ticks_us() - start) & _TICKS) - due
+            samples[i] = read_uv()
+
+    def _measure(self):
+        reads = self.reads
+        self._read(reads, self.periods * PERIOD_US, PERIOD_US // (2 * reads))
+        samples = self._samples
         # The second highest and lowest, so that one spike decides nothing.
         highest = high = -_UNREAL_UV
         lowest = low = _UNREAL_UV
-        for i in range(len(samples)):
-            uv = read_uv()
-            samples[i] = uv
+        for i in range(reads):
+            uv = samples[i]
             if uv > high:
                 if uv > highest:
                     high = highest
@@ -119,7 +188,9 @@ class Pilot:
         floor = level - self._band_uv
         ceiling = level + self._band_uv
         total = count = 0
-        for uv in self._samples:
+        samples = self._samples
+        for i in range(self.reads):
+            uv = samples[i]
             if floor <= uv <= ceiling:
                 total += uv
                 count += 1

@@ -24,6 +24,7 @@ _TABLE = (
     ("spd_tripped", "SPD TRIPPED", 0, 0, "auto", "", "Surge protection used up"),
     ("contactor_stuck_open", "EVSE F11", 250, 0, "again", "", "Contactor does not close"),
     ("control_failed", "EVSE CONTROL_FAILED", 0, 0, "auto", "", "Internal error, the connector tries again"),
+    ("board_too_slow", "EVSE TOO_SLOW", 0, 0, "auto", "", "Processor too slow to read the pilot"),
     ("other", "EVSE F2", 0, 0, "auto", "", "Internal failure"),
     ("overtemperature", "EVSE F10", 0, 0, "auto", "", "Temperature above 80 C"),
     ("temperature_sensor", "EVSE F10", 0, 0, "auto", "", "Temperature sensor failed"),

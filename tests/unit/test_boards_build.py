@@ -12,6 +12,17 @@ MADE = []  # (class name, positional arguments, keyword arguments), in the order
 class Machine:
     """The calls of ESP32's machine module that a board makes."""
 
+    hertz = 160_000_000
+    slow = False  # a chip that stays as it is
+
+    @staticmethod
+    def freq(hertz=None):
+        if hertz is None:
+            return Machine.hertz
+        if Machine.slow:
+            raise ValueError("frequency must be 20MHz, 40MHz, 80Mhz, 160MHz or 240MHz")
+        Machine.hertz = hertz
+
     class Pin:
         IN, OUT, PULL_UP, PULL_DOWN = 1, 3, 2, 1
 
@@ -83,6 +94,17 @@ def test_every_board_is_built_from_its_layout():
         assert connector.contactor.is_closed() is False
         assert connector.rcd.is_tripped() is False
         assert board.meters[0]
+
+
+def test_the_processor_runs_as_fast_as_the_layout_says():
+    for layout in (esp32s3_reference, esp32_wrover):
+        Machine.hertz = 160_000_000
+        board = build(layout)
+        assert Machine.hertz == board.cpu_hz == board.wanted_hz == 240_000_000
+    Machine.hertz, Machine.slow = 160_000_000, True
+    board = build(esp32_wrover)
+    Machine.slow = False
+    assert board.cpu_hz == 160_000_000 and board.wanted_hz == 240_000_000
 
 
 def test_contactor_coils_and_lock_are_off_from_the_start():

@@ -4,7 +4,7 @@ from folder import fresh_folder
 from harness import raises
 
 from firmware.evse.missing import NoIndicator, NoLock, NoProximity
-from firmware.fitting import apply, fit
+from firmware.fitting import apply, check_speed, fit
 from firmware.store.settings import InvalidValue
 from tools.sim.bench import Bench
 
@@ -135,3 +135,29 @@ def test_the_sum_of_two_connectors_stays_within_the_supply():
     bench.outlets[0].set_vehicle("B")
     bench.run(20_000)
     assert bench.evses[1].offered_ma == 20_000
+
+
+def test_a_board_that_reads_its_pilots_in_time_says_how_long_it_takes():
+    bench = Bench(fresh_folder(), connectors=2)
+    check_speed(bench.board, bench.evses, bench.log)
+    assert any("takes 4 ms at most" in line[3] for line in bench.log.lines())
+    bench.run(100)
+    assert bench.evses[0].faults == ()
+
+
+def test_a_board_that_is_too_slow_does_not_charge_and_says_why():
+    bench = Bench(fresh_folder(), connectors=2, adc_us=200)
+    bench.board.cpu_hz = 160_000_000
+    check_speed(bench.board, bench.evses, bench.log)
+    lines = [line[3] for line in bench.log.lines()]
+    assert "processor runs at 160 MHz instead of 240" in lines
+    assert any(line.startswith("too slow to charge") for line in lines)
+    for outlet, evse in zip(bench.outlets, bench.evses):
+        outlet.plug(32)
+        bench.run(2_000)
+        assert [fault.name for fault in evse.faults] == ["board_too_slow"]
+        assert bench.report(evse.number)["errorCode"] == "InternalError"
+        outlet.set_vehicle("C")
+        evse.permit(True)
+        bench.run(5_000)
+        assert not evse.charging and evse.offered_ma == 0

@@ -9,10 +9,17 @@ from firmware.drivers.pilot import Pilot
 class Adc:
     levels = (1_650_000, 1_650_000, 330_000)
     reads = 0
+    now_us = 0
 
     def read_uv(self):
         self.reads += 1
+        self.now_us += 45
         return self.levels[self.reads % 3]
+
+
+    def ticks_us(self):
+        self.now_us += 3
+        return self.now_us
 
 
 class Pwm:
@@ -21,7 +28,9 @@ class Pwm:
 
 
 def test_a_sample_allocates_nothing():
-    pilot = Pilot(Pwm(), Adc(), ((330_000, -12_000), (2_970_000, 12_000)))
+    adc = Adc()
+    pilot = Pilot(Pwm(), adc, ((330_000, -12_000), (2_970_000, 12_000)), ticks=adc.ticks_us)
+    pilot.drive(1000)
     pilot.sample()
     gc.collect()
     gc.disable()

@@ -36,6 +36,30 @@ def test_rate_changes_while_time_runs():
     assert host.clock.ms() == 611_000
 
 
+def test_work_takes_the_time_of_the_board_and_not_that_of_the_host():
+    for rate in (1, 20, 1000):
+        host = Host()
+        host.clock.set_speed(rate=rate)
+        host.wait(1)
+        began = host.clock.us()
+        for reads in range(1, 41):
+            host.us += 2
+            assert host.clock.spend(50) == began + 2 * rate + 50 * reads
+        assert host.clock.us() >= began + 2 * rate + 2000
+
+
+def test_the_clock_waits_for_real_time_after_work():
+    host = Host()
+    host.wait(1)
+    host.clock.spend(4000)
+    assert host.clock.us() == 1_004_000
+    host.us += 3000
+    assert host.clock.us() == 1_004_000
+    host.us += 2000
+    assert host.clock.us() == 1_005_000
+    assert host.clock.spend(50) == 1_005_050
+
+
 def test_drift_is_in_every_clock():
     host = Host()
     host.clock.set_speed(drift_ppm=-100)

@@ -1,4 +1,4 @@
-"""The pin tables, the meters, the contacts and the light patterns of docs/hardware.md, from boards/ and drivers/."""
+"""The tables of docs/hardware.md (pins, sampling, meters, contacts, lights), from boards/ and drivers/."""
 
 import importlib
 
@@ -51,6 +51,19 @@ def _pin_table():
     for use in columns[0]:
         numbers = ("-" if pins[use] is None else str(pins[use]) for pins in columns)
         yield f"| {use} | " + " | ".join(numbers) + " |"
+
+
+def _sampling_table():
+    from firmware.drivers.pilot_plan import plan, shortest_us
+    from firmware.evse.limits import duty_for
+
+    yield "| offer | shorter half-wave | 50 us a read | 75 us | 100 us | 125 us |"
+    yield "|---|--:|--:|--:|--:|--:|"
+    for amps in (0, 6, 16, 32, 63, 80):
+        half_wave_us = shortest_us(duty_for(1000 * amps))
+        cells = ["{} reads, {} ms".format(*plan(half_wave_us, read_us)) for read_us in (50, 75, 100, 125)]
+        offer = f"{amps} A | {half_wave_us} us" if amps else "none (steady) | -"
+        yield f"| {offer} | " + " | ".join(cells) + " |"
 
 
 def _meter_table():
@@ -123,4 +136,10 @@ def _contact_table():
 
 
 PAGE = "hardware.md"
-TABLES = {"pins": _pin_table, "meters": _meter_table, "lights": _light_table, "contacts": _contact_table}
+TABLES = {
+    "pins": _pin_table,
+    "sampling": _sampling_table,
+    "meters": _meter_table,
+    "lights": _light_table,
+    "contacts": _contact_table,
+}

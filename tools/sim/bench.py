@@ -18,6 +18,7 @@ sys.modules["machine"] = machine  # before the board is imported, which makes it
 from firmware.boards import simulated  # noqa: E402
 from firmware.boards.board import Board  # noqa: E402
 from firmware.charging.station import Station  # noqa: E402
+from firmware.drivers import pilot  # noqa: E402
 from firmware.evse.control import Control, Evse  # noqa: E402
 from firmware.kernel.clock import Clock  # noqa: E402
 from firmware.kernel.log import Log  # noqa: E402
@@ -27,6 +28,8 @@ from firmware.store.journal import Journal  # noqa: E402
 from firmware.store.records import BEGIN, END  # noqa: E402
 from firmware.store.registry import SETTINGS  # noqa: E402
 from firmware.store.settings import Settings  # noqa: E402
+
+pilot.ticks_us = machine.ticks_us
 
 TICK_MS = const(20)
 _STATION_MS = const(100)
@@ -73,12 +76,12 @@ class Bench:
     at which the coil was last switched off.
     """
 
-    def __init__(self, folder, connectors=1, noise_mv=10, socket=True, **settings):
+    def __init__(self, folder, connectors=1, noise_mv=10, socket=True, adc_us=45, **settings):
         self.ms = 0
         self._next_station = self._next_meter = 0
         self.opened_at = [None] * connectors
         self.world = World(lambda: self.ms, self._told, connectors, socket)
-        machine.attach(self.world, None, noise_uv=noise_mv * 110)
+        machine.attach(self.world, None, noise_uv=noise_mv * 110, processor=machine.Processor(), adc_us=adc_us)
         self.outlets = self.world.outlets
         layout = dict(simulated.LAYOUT)
         layout.update({"meter_bus": None, "readers": ()})

@@ -34,7 +34,7 @@ _ERROR_CODES = (
     ("ConnectorLockFailure", ("lock_failed",)),
     ("PowerMeterFailure", ("meter_lost", "meter_failed", "meter_reversed", "meter_frozen")),
     ("ReaderFailure", ("reader_lost",)),
-    ("InternalError", ("control_failed", "brown_out", "flash_full", "watchdog_reset")),
+    ("InternalError", ("control_failed", "board_too_slow", "brown_out", "flash_full", "watchdog_reset")),
 )
 
 # EVCommunicationError is a warning that is only allowed with these statuses (§4.9).

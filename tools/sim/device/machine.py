@@ -13,10 +13,10 @@ DEEPSLEEP_RESET = const(4)
 SOFT_RESET = const(5)
 BROWN_OUT = const(15)  # what the chip's register says; reset_cause() calls it a power-on
 
-# Sampling: one conversion with its Python overhead. Not a divisor of the pilot's period of 1000 us, so that a burst
-# meets every part of it.
-_ADC_US = const(41)
-_PERIOD_US = const(1000)
+_ADC_US = const(45)  # one conversion, as the driver of an ESP32-S3 takes it
+_CALL_US = const(3)  # a turn of a Python loop that looks at the clock
+_FREQUENCIES = (20_000_000, 40_000_000, 80_000_000, 160_000_000, 240_000_000)
+_PERIOD_US = const(1000)  # of every PWM output
 
 _MP_STREAM_POLL = const(3)
 _MP_STREAM_GET_FILENO = const(10)
@@ -26,6 +26,18 @@ _MP_STREAM_POLL_WR = const(4)
 _WATCHDOG_LEAST_REAL_MS = const(2000)  # in fast virtual time, a busy host must not look like hung firmware
 
 
+class Processor:
+    """Time that Python takes on the board, where nothing else counts it. See also world.clock.BoardClock."""
+
+    def __init__(self):
+        self._us = 0
+
+    def spend(self, us):
+        """Returns the microseconds of its clock after `us` of work."""
+        self._us += us
+        return self._us
+
+
 class _Board:
     """What joins this module to the world."""
 
@@ -33,14 +45,33 @@ class _Board:
     reset_cause = PWRON_RESET
     on_reset = None  # called with "soft", "hard" or "watchdog"; does not return
     noise_uv = 0
+    processor = Processor()
+    adc_us = _ADC_US
+    pwm_phase_us = 0
+    hertz = 160_000_000
 
 
-def attach(world, on_reset, cause=PWRON_RESET, noise_uv=1100):
-    """Joins the module to a world; `noise_uv` is the amplitude of the converters' deterministic noise."""
+def attach(world, on_reset, cause=PWRON_RESET, noise_uv=1100, processor=None, adc_us=_ADC_US, pwm_phase_us=0):
+    """Joins the module to a world.
+
+    noise_uv       amplitude of the converters' deterministic noise
+    processor      has spend(us), the clock by which work on the board takes time; by default that of `time`, if it is
+                   the board's
+    adc_us         time that one conversion takes; at its end the voltage is taken
+    pwm_phase_us   when by that clock a period of the PWM begins, in its 1000 us
+    """
     _Board.world = world
     _Board.on_reset = on_reset
     _Board.reset_cause = cause
     _Board.noise_uv = noise_uv
+    _Board.processor = processor or getattr(time, "board_clock", None) or Processor()
+    _Board.adc_us = adc_us
+    _Board.pwm_phase_us = pwm_phase_us
+
+
+def ticks_us():
+    """The board's time.ticks_us() where `time` is not the board's."""
+    return _Board.processor.spend(_CALL_US) & 0x3FFF_FFFF
 
 
 class Pin:
@@ -121,7 +152,6 @@ class ADC:
 
     def __init__(self, pin, atten=ATTN_11DB):
         self._source = _Board.world.analog_input(pin.number)
-        self._phase = 0
         self._random = pin.number
         self._noise_uv = 2 * _Board.noise_uv + 1
 
@@ -129,7 +159,8 @@ class ADC:
         pass
 
     def read_uv(self):
-        self._phase = phase = (self._phase + _ADC_US) % _PERIOD_US
+        board = _Board
+        phase = (board.processor.spend(board.adc_us) - board.pwm_phase_us) % _PERIOD_US
         self._random = random = (self._random * 1103515245 + 12345) & 0x7FFFFFFF
         return self._source(phase) + (random >> 8) % self._noise_uv - (self._noise_uv >> 1)
 
@@ -253,7 +284,11 @@ def unique_id():
 
 
 def freq(hertz=None):
-    return 240_000_000
+    if hertz is None:
+        return _Board.hertz
+    if hertz not in _FREQUENCIES:
+        raise ValueError("no frequency of this chip")
+    _Board.hertz = hertz
 
 
 def idle():

@@ -10,6 +10,7 @@ TICKS_MASK = const((1 << 30) - 1)
 MAX_RATE = const(1000)
 _MAX_DRIFT_PPM = const(100_000)
 _MILLION = const(1_000_000)
+_BURST_US = const(500)  # real time in which work on the board counts as one piece
 _REBASE_US = const(1_000_000_000)  # keeps the products below 2**62, which MicroPython computes without the heap
 
 
@@ -28,6 +29,8 @@ class BoardClock:
         self._speed = _MILLION  # virtual microseconds in a real second
         self._base_real = real_us()
         self._base = 0
+        self._busy_to = 0  # virtual time up to which the processor is busy
+        self._worked_at = self._base_real  # when spend() was last called, in real time
         self._unix = real_unix()  # Unix seconds at virtual time 0
         self.lost = False  # the battery is gone: what is set now is forgotten at the next power-on
 
@@ -36,7 +39,20 @@ class BoardClock:
         if elapsed > _REBASE_US:
             self._rebase()
             elapsed = 0
-        return self._base + elapsed * self._speed // _MILLION
+        return max(self._base + elapsed * self._speed // _MILLION, self._busy_to)
+
+    def spend(self, us):
+        """The processor works for `us`: returns the time at which it is done.
+
+        The host is faster, so the clock goes ahead of real time and then waits for it. Calls that follow each other
+        at once are one piece of work, in which only this work takes time, whatever the rate and the host.
+        """
+        now_real = self._real_us()
+        if now_real - self._worked_at > _BURST_US:
+            self._busy_to = self.us()
+        self._worked_at = now_real
+        self._busy_to += us
+        return self._busy_to
 
     def ms(self):
         return self.us() // 1000
