@@ -2,9 +2,8 @@
 
     {"board": "esp32s3_reference", "hw": {"cable": "fixed", "max_a": 16}, "settings": {"WifiSsid": "garage"}}
 
-The board never stops for a mistake in there: what makes no sense is left out, so that the default counts, and is named.
-Only a current limit that cannot be read is 6 A until it is right: the default is all that the board can give.
-Only what builds the station refers to this module.
+Mistakes never stop the board: a wrong entry is reported and its default applies. Exception: for an unreadable current
+limit 6 A applies, because the default is the maximum of the board. Used only while the station is built.
 """
 
 import json
@@ -18,13 +17,13 @@ from firmware.store.settings import SettingError, Settings, to_text
 
 DEFAULT_BOARD = "esp32s3_reference"
 
-_LONGEST = 16_384  # characters of the file
+_LONGEST = 16_384  # maximum characters of the file
 _KEYS = ("board", "hw", "settings")
 _HW = ("connectors", "cable", "max_a", "phases")
 _NO_BOARDS = ("__init__", "board", "contacts")  # other modules of firmware/boards
 _MEASURAND_LISTS = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData"
-_SHOWN = 24  # characters of a wrong value in a message
-_NOWHERE = "/nowhere/settings"  # nothing is stored in the settings that only check
+_SHOWN = 24  # maximum characters of a wrong value in a message
+_NOWHERE = "/nowhere/settings"  # path of the Settings that are used for checking only
 _TRUE = ("1", "yes", "on", "y", "ja")
 _FALSE = ("0", "no", "off", "n", "nein")
 
@@ -33,9 +32,9 @@ class Factory:
     """A checked factory file.
 
     board, layout   name of the file in firmware/boards, and its LAYOUT
-    hw              {key: value} for boards.board.Board: only what that layout can be
-    settings        {name: text}, only what the settings allow, names spelled as they are declared
-    mistakes        list of what was wrong, each in one line that says what would be right; without secrets
+    hw              {key: value} for boards.board.Board, only valid ones
+    settings        {name: text}, only valid ones, with the declared spelling of the names
+    mistakes        list of messages, one line each, that say what is wrong and what would be right; without secrets
     """
 
     def __init__(self, document=None):
@@ -74,11 +73,11 @@ class Factory:
             if key == "max_a" or SETTINGS.spelled(key) == "MaxCurrent":
                 self._keep_current_small()
             if key in _HW:
-                self._wrong('%s belongs into "hw"', key)
+                self._wrong('%s must be inside "hw"', key)
             elif SETTINGS.spelled(key):
-                self._wrong('%s belongs into "settings"', key)
+                self._wrong('%s must be inside "settings"', key)
             else:
-                self._wrong("unknown key %s: %s", key, _hint(key, _KEYS) or "there are " + ", ".join(_KEYS))
+                self._wrong("unknown key %s: %s", key, _hint(key, _KEYS) or "known keys are " + ", ".join(_KEYS))
 
     def _check_board(self, name):
         if not isinstance(name, str):
@@ -87,10 +86,10 @@ class Factory:
             self.board = name
         else:
             known = boards()
-            self._wrong("unknown board %s: %s", _shown(name), _hint(name, known) or "there are " + ", ".join(known))
+            self._wrong("unknown board %s: %s", _shown(name), _hint(name, known) or "known are " + ", ".join(known))
             meant = name.lower().replace("-", "_").replace(" ", "_")
             if _layout(meant):
-                self.board = meant  # no doubt what was meant, and another board's pins are not for this one
+                self.board = meant  # the meaning is clear, and the pins of the default board could be wrong
 
     def _check_hw(self, hw):
         layout = self.layout
@@ -104,35 +103,35 @@ class Factory:
             elif key == "phases":
                 if self._check_number(key, value, 1, layout["phases"]) and self.hw[key] == 2:
                     del self.hw[key]
-                    self._wrong("hw.phases is 1 or 3, not 2")
+                    self._wrong("hw.phases must be 1 or 3, not 2")
             elif key == "cable":
                 if value in ("socket", "fixed"):
                     self.hw[key] = value
                 else:
-                    self._wrong("hw.cable is socket or fixed, not %s", _shown(value))
+                    self._wrong("hw.cable must be socket or fixed, not %s", _shown(value))
             else:
-                self._wrong("unknown key hw.%s: %s", key, _hint(key, _HW) or "there are " + ", ".join(_HW))
+                self._wrong("unknown key hw.%s: %s", key, _hint(key, _HW) or "known keys are " + ", ".join(_HW))
         count = self.hw.get("connectors", layout.get("fitted", most))
         fitted = layout["connectors"][:count]
         if self.hw.get("cable") == "socket" and not all(parts.get("proximity") for parts in fitted):
             del self.hw["cable"]
-            self._wrong("hw.cable is fixed: board %s has no proximity contact for a socket", self.board)
+            self._wrong("hw.cable must be fixed: board %s has no proximity contact for a socket", self.board)
 
     def _check_number(self, key, value, low, high):
-        """Takes a number of hw; text with a number in it is a mistake, and there is no doubt what was meant."""
+        """Checks a number in hw; a number in quotation marks is reported and used."""
         whole = value
         if isinstance(value, str) and value.strip().isdigit():
             whole = int(value)
-            self._wrong('hw.%s is a number: %d, not "%d"', key, whole, whole)
+            self._wrong('hw.%s must be a number: %d, not "%d"', key, whole, whole)
         elif isinstance(value, float) and value == value and abs(value) < 1e6 and value == int(value):
             whole = int(value)
         if isinstance(whole, bool) or not isinstance(whole, int):
-            self._wrong("hw.%s is a whole number from %d to %d, not %s", key, low, high, _shown(value))
+            self._wrong("hw.%s must be a whole number from %d to %d, not %s", key, low, high, _shown(value))
             if key == "max_a":
                 self._keep_current_small()
             return False
         if not low <= whole <= high:
-            text = "hw.%s of board %s is from %d to %d, not %d" % (key, self.board, low, high, whole)
+            text = "hw.%s of board %s must be from %d to %d, not %d" % (key, self.board, low, high, whole)
             if whole >= 1000 and low <= whole // 1000 <= high:
                 text += ": did you mean %d?" % (whole // 1000)
             self._wrong("%s", text)
@@ -143,7 +142,7 @@ class Factory:
         return True
 
     def _keep_current_small(self):
-        """The limit that was meant is unknown, and the cable in the wall may not bear what the board could give."""
+        """Sets MaxCurrent to 6 A: the intended limit is unknown, the cable may be too thin for the board's maximum."""
         self.settings["MaxCurrent"] = str(MIN_PILOT_MA)
 
     def _check_settings(self, settings):
@@ -158,7 +157,7 @@ class Factory:
                 if meant == "MaxCurrent" and meant not in self.settings:
                     self._keep_current_small()
             elif name in seen:
-                self._wrong("%s: is there twice, also as %s", name, key)
+                self._wrong("%s is given twice, also as %s", name, key)
             else:
                 seen.add(name)
                 self._check_setting(scratch, name, settings[key])
@@ -187,7 +186,7 @@ class Factory:
             self.settings[name] = text
 
     def _scratch(self):
-        """Returns Settings without stored values, with the limits of this board."""
+        """Returns Settings for checking: no stored values, with the limits of this board."""
         scratch = Settings(_NOWHERE, SETTINGS)
         layout = self.layout
         scratch.declare("MaxCurrent", high=self.hw.get("max_a", 0) * 1000 or layout["max_ma"])
@@ -207,7 +206,7 @@ def read(text):
     mistake = None
     document = None
     if text.startswith("\ufeff"):
-        text = text[1:]  # what some editors write before UTF-8
+        text = text[1:]  # byte order mark of some editors
     if len(text) > _LONGEST:
         mistake = "the file has more than %d characters" % _LONGEST
     else:
@@ -224,7 +223,7 @@ def read(text):
 
 
 def load(path):
-    """Returns the Factory of the file at `path`; without a file it is that of a board that nobody has provisioned."""
+    """Returns the Factory of the file at `path`; without a file that of an unprovisioned default board."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(_LONGEST + 1)
@@ -234,13 +233,13 @@ def load(path):
         text = ""
     if not text.strip():
         factory = Factory()
-        factory.mistakes.append("the file is empty, or no text in UTF-8")
+        factory.mistakes.append("the file is empty or not UTF-8")
         return factory
     return read(text)
 
 
 def boards():
-    """Returns the names of all boards there are; none where they are frozen into the interpreter."""
+    """Returns the names of all boards; [] where they are frozen into the interpreter."""
     try:
         files = os.listdir(__file__.rpartition("/")[0] + "/boards")
     except OSError:
@@ -250,7 +249,7 @@ def boards():
 
 
 def nearest(word, known):
-    """Returns the one of `known` that is spelled most like `word`, or None when none is."""
+    """Returns the item of `known` with the spelling closest to `word`, or None."""
     word = _folded(word)
     best, least = None, max(2, len(word) // 3) + 1
     for name in known:
@@ -263,11 +262,11 @@ def nearest(word, known):
 
 
 def _sorted(document):
-    return sorted([key for key in document if isinstance(key, str)])  # MicroPython takes other keys, too
+    return sorted([key for key in document if isinstance(key, str)])  # MicroPython's json accepts other keys, too
 
 
 def _layout(name):
-    """Returns the layout of a board, None when there is no such board."""
+    """Returns the layout of a board, None for an unknown board."""
     if name in _NO_BOARDS or not name or not all(c in "abcdefghijklmnopqrstuvwxyz0123456789_" for c in name):
         return None
     module = "firmware.boards." + name
@@ -282,16 +281,16 @@ def _check_meter(name, text):
         try:
             meter_models.check(name, text)
         except ValueError as exc:
-            raise ValueError("no register map, see docs/hardware.md: %s" % exc)
+            raise ValueError("not a register map, see docs/hardware.md: %s" % exc)
     elif text not in ("", "custom"):
         known = [name for names, _ in meter_models.models() for name in names]
         if text not in known:
-            hint = _hint(text, known) or "there are custom, " + ", ".join(known)
+            hint = _hint(text, known) or "known meters are custom, " + ", ".join(known)
             raise ValueError("unknown meter %s: %s" % (_shown(text), hint))
 
 
 def _check_measurands(name, items):
-    """What the meter that is fitted has, nobody knows here."""
+    """Raises ValueError for unknown measurands. What the fitted meter measures is not known here."""
     for item in items:
         try:
             resolve(item)
@@ -305,12 +304,12 @@ def _check_fixed(name, fixed):
 
 
 def _above(text, high):
-    """Tells whether a text is a number above `high`: then that is the least of what was meant and what there is."""
+    """Returns True for a number above `high`: `high` is then used, the lower of the intended and the possible."""
     return text.isdigit() and int(text) > high
 
 
 def _told(row, text, reason):
-    """Returns a mistake in one line; `reason` begins with the name of the setting. A secret's value is not in it."""
+    """Returns a message in one line, without the value of a secret; `reason` begins with the setting's name."""
     if row.kind == "secret":
         return reason
     if row.kind == "bool":
@@ -342,7 +341,7 @@ def _shown(value):
 
 
 def _kind(value):
-    """Returns what a value of JSON is, in words."""
+    """Returns the type of a JSON value in words."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -357,7 +356,7 @@ def _folded(word):
 
 
 def _distance(a, b):
-    """Returns how many letters have to be put in, taken out or replaced to make `b` of `a`."""
+    """Returns the edit distance between `a` and `b`."""
     before = list(range(len(b) + 1))
     for i in range(len(a)):
         row = [i + 1]

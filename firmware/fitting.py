@@ -6,14 +6,14 @@ from firmware.drivers import meter_models
 from firmware.drivers.pilot_plan import shortest_us
 from firmware.evse.limits import MIN_PILOT_MA, duty_for
 
-_USUAL_TIMEOUT_MS = const(300)  # what a board's meters have without MeterTimeout
+_USUAL_TIMEOUT_MS = const(300)  # default of MeterTimeout
 
-# What the pilots of all connectors may take of each control step of 20 ms.
+# Maximum time in each 20 ms for sampling the pilots of all connectors.
 _MOST_SAMPLING_MS = const(10)
 
 
 def facts(board):
-    """Returns what a board says of itself as {setting: text}: it counts until an installer says otherwise."""
+    """Returns the properties of a board as defaults {setting: text}, which an installer may override."""
     return {
         "NumberOfConnectors": str(len(board.connectors)),
         "CableFixed": "true" if board.fixed_cable else "false",
@@ -23,9 +23,9 @@ def facts(board):
 
 
 def fit(board, settings, log):
-    """Sets up a board as it is set, before anything is built upon it.
+    """Configures a board by the settings, before the station is built on it.
 
-    A new value that the board cannot follow is refused; one that is stored is logged, and the board is as it was.
+    New values that the board does not support are refused from now on; stored ones are logged and not applied.
     """
     if not board.can_have_sockets:
         settings.judge("CableFixed", _sockets_refused_on(board.name))
@@ -48,22 +48,22 @@ def fit(board, settings, log):
 
 
 def check_speed(board, evses, log):
-    """Refuses to charge on a board that cannot read its pilots in time; to be called once."""
+    """Raises a fault on a board that cannot sample its pilots in time. Call it once."""
     if board.cpu_hz < board.wanted_hz:
         log.warning("board", "processor runs at %d MHz instead of %d", board.cpu_hz // 10**6, board.wanted_hz // 10**6)
     half_wave_us = min(shortest_us(duty_for(MIN_PILOT_MA)), shortest_us(duty_for(board.max_ma)))
     taken_ms = sum([parts.pilot.sampling_ms(half_wave_us) for parts in board.connectors])
     read_us = max([parts.pilot.read_us for parts in board.connectors])
-    log.info("board", "reading the pilots takes %d ms at most, %d us a read", taken_ms, read_us)
+    log.info("board", "sampling the pilots takes up to %d ms, %d us per read", taken_ms, read_us)
     if taken_ms > _MOST_SAMPLING_MS:
-        text = "too slow to charge: the pilots may take %d ms of each 20 ms. Slow ADC, or processor below %d MHz?"
+        text = "too slow to charge: the pilots may take only %d ms of each 20 ms. Slow ADC, or processor below %d MHz?"
         log.error("board", text, _MOST_SAMPLING_MS, board.wanted_hz // 10**6)
         for evse in evses:
             evse.raise_fault("board_too_slow")
 
 
 def _sockets_refused_on(board):
-    """Returns a check that raises ValueError for sockets (CableFixed false)."""
+    """Returns a validator that raises ValueError for sockets (CableFixed false)."""
 
     def check(name, fixed):
         if not fixed:
@@ -73,7 +73,7 @@ def _sockets_refused_on(board):
 
 
 def _fit_meters(board, settings):
-    """Replaces the meters of the layout by those that are set. Raises ValueError."""
+    """Replaces the meters of the layout by those of the settings. Raises ValueError."""
     names = ("MeterModel", "MeterUnit", "MeterBaudrate", "MeterTimeout", "MeterRegisters")
     name, unit, baudrate, timeout_ms, registers = [settings.get(name) for name in names]
     if not (name or unit or baudrate or registers) and timeout_ms == _USUAL_TIMEOUT_MS:
@@ -84,7 +84,7 @@ def _fit_meters(board, settings):
 
 
 def apply(evses, connectors, readers, settings, log):
-    """Applies the settings that count at once; `connectors` is a list of evse.ports.Drivers."""
+    """Applies the settings that take effect at once; `connectors` is a list of evse.ports.Drivers."""
     get = settings.get
     for evse in evses:
         evse.set_derating(get("DeratingStart") * 10, get("DeratingEnd") * 10)
@@ -94,14 +94,14 @@ def apply(evses, connectors, readers, settings, log):
     for reader in readers:
         reader.reverse, reader.shorten = get("ReverseUIDs"), get("ShortenUIDs")
     for parts in connectors:
-        if parts.indicator.fitted:  # without one the station does not have these settings
+        if parts.indicator.fitted:  # without a light these settings do not exist
             parts.indicator.brightness = get("LightIntensity")
             parts.indicator.repeat = get("BlinkRepeat")
     _calibrate(connectors, get("PilotCalibration"), log)
 
 
 def _calibrate(connectors, text, log):
-    """One "uV:mV uV:mV" for each connector, divided by semicolons; an empty one leaves the board's own."""
+    """`text`: "uV:mV uV:mV" for each connector, separated by semicolons; an empty one keeps the board's."""
     for parts, points in zip(connectors, text.split(";")):
         try:
             if points.strip():

@@ -1,18 +1,18 @@
 """Builds the drivers of a board from its pin layout; pin numbers become machine.Pin, ADC, PWM, UART only here.
 
-Nothing that lives on refers to this module: App drops it once the station is built.
+App unloads this module once the station is built, so running code must not refer to it.
 
 A layout is a dict (or a module with one as LAYOUT) of plain data:
 
-name, max_ma, phases, fixed_cable   what the board is
-cpu_hz        frequency of the processor (240 MHz): an ESP32 starts with 160 MHz, and has enough to do in 20 ms
-connectors    one dict per connector, part name -> its pins and values; a part that is not there is not fitted. An input
-              named in contacts.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)
-fitted        how many of the connectors are in use unless the caller says otherwise (all)
+name, max_ma, phases, fixed_cable   of the board
+cpu_hz        processor frequency to set (240 MHz); an ESP32 starts with 160 MHz, too slow for a control step in 20 ms
+connectors    one dict per connector: part name -> its pins and values; a missing part is not fitted. An input named in
+              contacts.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)
+fitted        default number of connectors in use (all)
 meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None.
-              A driver that finds the direction itself is better: nothing has to be in time
+              A transceiver with automatic direction is better: it needs no timing
 readers       card readers: kind ("pn532" or "em4100"), uart, tx, rx
-reset_register   address of the chip's cause of the last reset; without one a brown-out is not told from a power-on
+reset_register   address of the chip's reset cause; without it a brown-out looks like a power-on
 watchdog_ms   of the hardware watchdog; None = the board has none
 """
 
@@ -46,21 +46,21 @@ _READER_BAUDRATES = {"pn532": 115_200, "em4100": 9600}
 
 
 class Board:
-    """The parts of a board, ready to be used. They live on, the Board itself need not.
+    """The parts of a board, ready for use. The Board itself can be dropped once they are taken.
 
-    `hw` overrides the layout: {"connectors": count, "cable": "socket" or "fixed", "max_a": A, "phases": 1 or 3}; what
-    an installer sets (see fitting) overrides both. Raises ValueError for what the layout does not have.
+    `hw` overrides the layout: {"connectors": count, "cable": "socket" or "fixed", "max_a": A, "phases": 1 or 3};
+    settings (see fitting.py) override both. Raises ValueError for hardware that the layout does not have.
 
     connectors    list of evse.ports.Drivers
-    most_phases   that it can have; `phases` is what is in use
+    most_phases   phases of the hardware; `phases`: phases in use
     meters        list with one meter (or None) per connector
     readers       list of rfid.Reader
     buttons       button.Buttons
     watchdog      object with feed(), or None
-    cpu_hz        frequency of the processor, and `wanted_hz` what the layout says
+    cpu_hz        actual frequency of the processor; `wanted_hz`: that of the layout
     reset_register   see the layout, or None
-    parts         names of what is fitted to at least one connector, "phase_switch" and "pilot_switch" among them, and
-                  "twin" for several connectors
+    parts         names of the parts of at least one connector, also "phase_switch", "pilot_switch", and "twin" for
+                  several connectors
     """
 
     def __init__(self, layout, hw=None):
@@ -77,7 +77,7 @@ class Board:
         self.buttons = Buttons()
         self.parts = set()
         connectors = layout["connectors"][:count]
-        # First the outputs that must not be left floating for long.
+        # Connectors first: their outputs must not float for long.
         self._sockets = []  # (proximity, lock) of each connector
         self.connectors = [self._connector(i + 1, connectors[i]) for i in range(count)]
         self.fit_cable(hw["cable"] == "fixed" if "cable" in hw else layout["fixed_cable"])
@@ -94,11 +94,11 @@ class Board:
 
     @property
     def can_have_sockets(self):
-        """Whether every connector has what a socket needs."""
+        """True when every connector has the parts for a socket."""
         return all(proximity.fitted for proximity, lock in self._sockets)
 
     def fit_cable(self, fixed):
-        """Has cables fixed to the station, without proximity contact and lock, or sockets. Raises ValueError."""
+        """Sets fixed cables (no proximity contact, no lock) or sockets. Raises ValueError."""
         if not fixed and not self.can_have_sockets:
             raise ValueError(f"board {self.name} has no proximity contact for a socket")
         self.fixed_cable = fixed
@@ -111,9 +111,9 @@ class Board:
                 self.parts.discard(name)
 
     def fit_phases(self, phases):
-        """Uses 1 or 3 phases. Raises ValueError for more than the board has."""
+        """Sets 1 or 3 phases. Raises ValueError for more than the board has."""
         if phases > self.most_phases:
-            raise ValueError(f"board {self.name} has one phase")
+            raise ValueError(f"board {self.name} has only one phase")
         self.phases = phases
         if phases == 3 and any(parts.contactor.can_switch_phases for parts in self.connectors):
             self.parts.add("phase_switch")
@@ -121,14 +121,14 @@ class Board:
             self.parts.discard("phase_switch")
 
     def fit_readers(self, kind=None):
-        """Builds the readers; `kind` counts instead of the layout's: "pn532", "em4100" or "none"."""
+        """Builds the readers; `kind` overrides the layout's: "pn532", "em4100" or "none"."""
         readers = () if kind == "none" else self._readers
         self.readers = [_reader(reader, kind or reader["kind"]) for reader in readers]
 
     def fit_meters(self, model=None, unit=0, baudrate=0, timeout_ms=300):
-        """Builds the meters. What is given counts instead of the layout: a name or a Model, the unit of the first
-        connector's meter (those of the others follow), and the baud rate; `timeout_ms` is the time in which an answer
-        must begin. Raises ValueError for an unknown name."""
+        """Builds the meters. Arguments override the layout: `model` is a name or a Model, `unit` the Modbus address of
+        the first connector's meter (the others follow); `timeout_ms` is the response timeout. Raises ValueError for an
+        unknown name."""
         meters = [None] * len(self._meter_parts)
         if self._meter_bus:
             bus_layout = dict(self._meter_bus)
@@ -209,7 +209,7 @@ def _contactor(coil_l1, coil_l23=None, aux_l1=None, aux_l23=None):
 
 
 def _pilot(pwm, adc, calibration, switch=None, **values):
-    # +12 V steady offers nothing and does not wake a vehicle, as state F would.
+    # +12 V steady: no offer, and unlike state F it does not wake a vehicle.
     return Pilot(_pwm(pwm, _STEADY), _adc(adc), calibration, switch=_output(switch), **values)
 
 

@@ -1,4 +1,4 @@
 """Names of the input contacts of a connector: stop button, emergency stop, protective devices."""
 
-# The buttons, and the faults that the contact of a protective device tells.
+# Buttons, and the faults that the contacts of protective devices report.
 CONTACTS = ("stop", "emergency", "rccb_tripped", "mcb_tripped", "breaker_tripped", "spd_tripped")

@@ -1,8 +1,8 @@
 """Pin layout of the second board: ESP32-WROVER (4 MB or more of flash, PSRAM), one three-phase fixed cable of 32 A.
 
-Left alone: GPIO 0, 2, 5, 12, 15 (strapping), 6 to 11 (flash), 16 and 17 (PSRAM), 1 and 3 (console). 34 to 39 are inputs
-without pull-up resistors. All ADC inputs are on ADC1 (32 to 39): ADC2 fails while Wi-Fi is on. The pins that remain do
-not suffice for a lock and a proximity contact, hence the fixed cable.
+Not used: GPIO 0, 2, 5, 12, 15 (strapping), 6 to 11 (flash), 16 and 17 (PSRAM), 1 and 3 (console). 34 to 39 are inputs
+without pull-up resistors. All ADC inputs are on ADC1 (32 to 39): ADC2 fails while Wi-Fi is on. The
+remaining pins are too few for a lock and a proximity contact, hence the fixed cable.
 """
 
 LAYOUT = {
@@ -14,7 +14,7 @@ LAYOUT = {
     "fixed_cable": True,
     "connectors": (
         {
-            # This converter is linear from 150 to 2450 mV only, and the divider is made to fit.
+            # This converter is linear from 150 to 2450 mV only; the divider fits that range.
             "pilot": {"pwm": 25, "adc": 36, "calibration": ((200_000, -12_000), (2_400_000, 12_000))},
             # 47 kOhm keep the NTC below the ceiling down to -25 C.
             "thermistor": {"adc": 39, "pull_up_ohm": 47_000, "ceiling_mv": 2450},

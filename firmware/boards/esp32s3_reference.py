@@ -1,10 +1,10 @@
 """Pin layout of the reference board: ESP32-S3 N16R8 (16 MB flash, 8 MB octal PSRAM), one three-phase socket of 32 A.
 
-Left alone: GPIO 0, 3, 45, 46 (strapping), 19 and 20 (USB), 26 to 37 (flash and octal PSRAM), 43 and 44 (console). All
+Not used: GPIO 0, 3, 45, 46 (strapping), 19 and 20 (USB), 26 to 37 (flash and octal PSRAM), 43 and 44 (console). All
 ADC inputs are on ADC1: ADC2 fails while Wi-Fi is on. GPIO 39 to 42 are JTAG, which the USB port has as well.
 """
 
-# The S3's converter is linear up to 3.1 V; what is higher it cannot tell from that.
+# The S3's converter is linear up to 3.1 V and saturates above.
 _ADC_CEILING_MV = 3050
 
 LAYOUT = {

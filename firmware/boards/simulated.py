@@ -1,6 +1,6 @@
 """Pin layout of the simulated board: two sockets with everything fitted. The second connector's pins are 20 higher."""
 
-# Where a real S3 keeps the cause of its last reset; the simulated chip answers for the same address.
+# Address of the reset cause in a real S3; the simulated chip has it at the same address.
 _RESET_REGISTER = 0x6000_8038
 
 

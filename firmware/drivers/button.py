@@ -6,20 +6,20 @@ from firmware.kernel.clock import sleep_ms
 from firmware.kernel.signal import Signal
 
 _POLL_MS = const(20)
-_STABLE_POLLS = const(2)  # contacts bounce for some milliseconds, and a contactor's coil induces for one
+_STABLE_POLLS = const(2)  # contacts bounce for some milliseconds, and a contactor's coil couples in for one
 
 
 class Button:
-    """pin is a machine.Pin input that reads `pressed_level` while pressed, or while an emergency chain is broken."""
+    """pin is a machine.Pin input that reads `pressed_level` while the contact is active (pressed, or chain open)."""
 
     def __init__(self, pin, pressed_level=0):
         self._pin = pin
         self._pressed_level = pressed_level
-        self._contrary = 0  # polls in a row that differ from `pressed`
+        self._contrary = 0  # number of polls in a row that differ from `pressed`
         self.pressed = False
 
     def poll(self):
-        """Reads the contact; returns True when `pressed` has changed, which takes two equal readings."""
+        """Reads the contact; returns True when `pressed` has changed (two equal readings)."""
         if (self._pin() == self._pressed_level) == self.pressed:
             self._contrary = 0
             return False
@@ -40,11 +40,11 @@ class Buttons:
         self.changed = Signal()
 
     def add(self, connector, name, button):
-        """Adds a button of a connector (1..n), with what its contact stands for (boards.contacts)."""
+        """Adds a button of a connector (1..n); the name is one of boards.contacts.CONTACTS."""
         self._buttons.append((connector, name, button))
 
     async def run(self, beat):
-        """Watches the buttons for ever. One that is pressed when the task begins is reported, too."""
+        """Polls the buttons for ever. A button that is pressed at the start is reported, too."""
         while True:
             beat()
             self.poll()

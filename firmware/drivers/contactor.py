@@ -1,6 +1,6 @@
 """Contactor: one coil for L1 and N, an optional second one for L2 and L3, each with an auxiliary (mirror) contact.
 
-The auxiliary contacts follow the main contacts some 50 ms late and bounce. Who judges them has to wait for that.
+The auxiliary contacts follow the main contacts with a delay of about 50 ms and bounce; supervision must allow for that.
 """
 
 
@@ -23,11 +23,11 @@ class Contactor:
         return self._coil_l23 is not None
 
     def drive(self, closed, phases=3):
-        """Closes with 1 or 3 phases, or opens."""
+        """Closes 1 or 3 phases, or opens."""
         self._closed = closed
         self._phases = phases if closed else 0
         l23 = 1 if self._phases == 3 else 0
-        # The neutral runs over the first coil: it closes before L2 and L3 and opens after them.
+        # The first coil switches the neutral: it closes before L2 and L3 and opens after them.
         if self._coil_l23 is None:
             self._coil_l1(1 if closed else 0)
         elif closed:
@@ -40,10 +40,10 @@ class Contactor:
     def is_closed(self):
         """Returns True or False, None without auxiliary contact.
 
-        Each answer holds for all contacts that matter: after an order to close, True means that every ordered phase
-        has closed; after an order to open, False means that every phase has opened.
+        After a command to close, True means that all commanded phases have closed; after a command to open, False means
+        that all phases have opened.
         """
-        l1, l23 = _level(self._aux_l1), _level(self._aux_l23)  # without a tuple: 50 times a second
+        l1, l23 = _level(self._aux_l1), _level(self._aux_l23)  # no tuple: called 50 times a second
         if l1 is None or l23 is None:
             return l23 if l1 is None else l1
         if self._closed:

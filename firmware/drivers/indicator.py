@@ -31,7 +31,7 @@ PATTERNS = {
     "Off": (_DARK, _STEADY, 0),
 }
 
-_FULL = const(255)  # of a colour's part and of the rhythm's level
+_FULL = const(255)  # maximum of a colour component and of a rhythm's level
 
 
 class Indicator:
@@ -45,20 +45,20 @@ class Indicator:
         self._pattern = PATTERNS["Off"]
         self._flash = None
         self._flash_since = None
-        self.repeat = 3  # blinks of a flash
+        self.repeat = 3  # number of blinks in flash()
         self.brightness = brightness
 
     def show(self, name):
-        """Shows a pattern from the next step on. A name without one shows as Faulted: a light must stop nobody."""
+        """Shows a pattern from the next step on; an unknown name shows as Faulted."""
         self._pattern = PATTERNS.get(name, PATTERNS["Faulted"])
 
     def flash(self, name):
-        """Shows a pattern for a moment, then again what show() has set: the answer to a card."""
+        """Shows a pattern `repeat` times, for example when a card was read, then again that of show()."""
         self._flash = PATTERNS.get(name, PATTERNS["Faulted"])
         self._flash_since = None
 
     def step(self, now_ms):
-        """Sets the outputs for this moment; every 20 to 50 ms makes a smooth light."""
+        """Sets the outputs for the present time; call it every 20 to 50 ms for a smooth light."""
         pattern = self._pattern
         if self._flash:
             if self._flash_since is None:
@@ -77,12 +77,12 @@ class Indicator:
 
 
 def _level(rhythm, period_ms, now_ms):
-    """Returns how bright a rhythm is at a moment, 0..255."""
+    """Returns the brightness of a rhythm at a moment, 0..255."""
     if rhythm == _STEADY:
         return _FULL
     phase_ms = now_ms % period_ms
     if rhythm == _BLINK:
         return _FULL if 2 * phase_ms < period_ms else 0
-    rise = phase_ms * 2 * _FULL // period_ms  # up to 510, the way there and back
+    rise = phase_ms * 2 * _FULL // period_ms  # up to 510: rising and falling half
     rise = rise if rise <= _FULL else 2 * _FULL - rise
-    return rise * rise // _FULL  # the eye sees the root
+    return rise * rise // _FULL  # square: the eye perceives about the root

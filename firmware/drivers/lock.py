@@ -1,19 +1,19 @@
 """Plug lock: motor pulses to lock and unlock, and the feedback contact (IEC 61851-1 D.6.5).
 
-The motor must not stay energised: it burns. So `step()` has to be called while a pulse runs, every 20 ms say.
+The motor burns if it stays energised, so step() must be called while a pulse runs, for example every 20 ms.
 """
 
 from micropython import const
 
-# Between two pulses of opposite direction: the half bridge needs it, and the motor comes to rest.
+# Pause between two pulses, for the half bridge and for the motor to stop.
 _REVERSE_MS = const(100)
 
 
 class Lock:
-    """forward and backward are the motor's machine.Pin outputs (1 = that way), never 1 at the same time.
+    """forward and backward are the motor's machine.Pin outputs (1 = drive), never 1 at the same time.
 
-    feedback   machine.Pin, `feedback_locked` = locked; None: the position is believed once a pulse has ended
-    pulse_ms   300 to 600 ms move the common actuators
+    feedback   machine.Pin, `feedback_locked` = locked; None: the position is assumed when the pulse has ended
+    pulse_ms   common actuators need 300 to 600 ms
     """
 
     fitted = True
@@ -24,15 +24,15 @@ class Lock:
         self._feedback = feedback
         self._feedback_locked = feedback_locked
         self._pulse_ms = pulse_ms
-        self._wanted = None  # no pulse at power-on: the bolt stays where it is until somebody decides
+        self._wanted = None  # no pulse at power-on: the bolt stays where it is until drive()
         self._moved_to = None
         self._pulsing = False
-        self._since = 0  # begin of the pulse, or of the rest after it
+        self._since = 0  # begin of the pulse, or of the pause after it
         self._resting = False
         self._stop()
 
     def drive(self, locked):
-        """Wants the plug locked or free. Another wish than the last starts a pulse; the same one does nothing."""
+        """Locks or unlocks the plug. Starts a pulse if the position differs from that of the last call."""
         self._wanted = locked
 
     def step(self, now_ms):
@@ -52,13 +52,13 @@ class Lock:
             (self._forward if self._wanted else self._backward)(1)
 
     def halt(self):
-        """Ends a pulse at once; nobody may call step() for a while. The bolt stays where it is."""
+        """Ends a pulse at once, for when step() will not be called. The bolt stays where it is."""
         self._stop()
         self._pulsing = False
         self._wanted = self._moved_to = None
 
     def is_locked(self):
-        """Returns what the feedback contact says."""
+        """Returns the position by the feedback contact."""
         if self._feedback is None:
             return bool(self._moved_to) and not self._pulsing
         return self._feedback() == self._feedback_locked

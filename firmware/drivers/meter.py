@@ -1,6 +1,6 @@
 """Energy meter on a Modbus line: reads the registers of its model and converts them to a Reading in integers.
 
-No float is computed: those of the ESP32 have 24 bits, too few for the Wh of a meter that has counted for years.
+No floats: those of the ESP32 have 24 bits, too few for the Wh of a meter that has counted for years.
 """
 
 from micropython import const
@@ -10,12 +10,12 @@ from firmware.kernel.reading import Reading
 
 WORDS = {"int16": 1, "float32": 2, "int32": 2, "uint64": 4}  # kind of number: registers
 
-# "Illegal function", "illegal data address", "illegal data value": this variant of the meter lacks these registers.
+# "Illegal function", "illegal data address", "illegal data value": this meter does not have these registers.
 _NOT_THERE = (1, 2, 3)
 
-# A bit pattern that would mean more than 2 ** 40 of any unit is no measurement.
+# Values above 2 ** 40 of any unit are not measurements.
 _MOST_BITS = const(40)
-_MOST_FACTOR = const(10)  # of SunSpec: they are powers of ten from -10 to 10
+_MOST_FACTOR = const(10)  # SunSpec scale factors are powers of ten from -10 to 10
 
 
 def line(stream, baudrate, **options):
@@ -39,7 +39,7 @@ class Meter:
         self.resolution_wh = _resolution_wh(self._requests)
 
     async def read(self):
-        """Returns a Reading. What the meter lacks is None. Raises ModbusError (an OSError) when it gives no energy."""
+        """Returns a Reading; fields that the meter lacks are None. Raises ModbusError (OSError) without the energy."""
         reading = Reading()
         for address, count, fields in self._requests:
             try:
@@ -67,15 +67,15 @@ class Meter:
         for i in range(phases):
             value = _decode(kind, block, index + i * WORDS[kind], self._low_first, exponent)
             if value is None:
-                # A three-phase meter on one phase says "not a number" for the other two.
+                # A three-phase meter on one phase sends NaN for the other two.
                 return tuple(values[:1]) or None
-            # A meter wired the wrong way round: what flows must not pass for nothing. The powers keep the direction.
+            # Negative in a meter wired the wrong way round. The absolute value counts; the powers keep the direction.
             values.append(abs(value) if name == "currents_ma" else value)
         return tuple(values)
 
 
 def _resolution_wh(requests):
-    """Returns the step of the energy register by its decimals, Wh; that of a float depends on its value."""
+    """Returns the step of the energy register in Wh, from its decimals; that of a float depends on its value."""
     for _, _, fields in requests:
         for name, kind, _, _, exponent, _ in fields:
             if name == "energy_wh" and kind != "float32" and exponent > 0:
@@ -84,7 +84,7 @@ def _resolution_wh(requests):
 
 
 def _decode(kind, block, index, low_first, exponent):
-    """Returns the number at register `index` of `block` times 10 ** exponent, rounded, or None when it is none."""
+    """Returns the number at register `index` of `block` times 10 ** exponent, rounded; None when it is invalid."""
     words = WORDS[kind]
     bits = 0
     for i in range(words):
@@ -96,20 +96,20 @@ def _decode(kind, block, index, low_first, exponent):
     if kind == "uint64":
         return _scaled(bits, 1, exponent) if bits != (1 << size) - 1 else None
     most = (1 << (size - 1)) - 1
-    if bits == most + 1 or (bits == most and size > 16):  # "not implemented" of SunSpec and of ABB
+    if bits == most + 1 or (bits == most and size > 16):  # "not implemented" in SunSpec and ABB meters
         return None
     return _scaled(bits, 1, exponent) if bits <= most else -_scaled((1 << size) - bits, 1, exponent)
 
 
 def float32_scaled(bits, exponent):
-    """Returns an IEEE 754 single, given as its 32 bits, times 10 ** exponent as the nearest integer.
+    """Returns an IEEE 754 single, given as its 32 bits, times 10 ** exponent, rounded to an integer.
 
-    None for NaN, infinity and numbers that nothing measures.
+    None for NaN, infinity and implausible numbers.
     """
     power = (bits >> 23) & 0xFF
     mantissa = bits & 0x7FFFFF
     if power == 0:
-        return 0  # a subnormal number is less than any meter resolves
+        return 0  # a subnormal number is below any resolution
     power -= 150
     if power + 24 > _MOST_BITS:
         return None

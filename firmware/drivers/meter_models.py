@@ -1,6 +1,6 @@
 """Register maps of Modbus energy meters: reads them from meter_models.txt or from the setting MeterRegisters.
 
-Needed to build a meter.Meter, not to read it.
+Only needed to build a meter.Meter.
 """
 
 from micropython import const
@@ -8,7 +8,7 @@ from micropython import const
 from firmware.drivers.meter import WORDS
 from firmware.kernel.resources import lines
 
-# Reading's field: power of ten from the base unit to the unit of the field.
+# Field of Reading: power of ten from the base unit to the unit of the field.
 FIELDS = {
     "energy_wh": 3,
     "export_wh": 3,
@@ -25,7 +25,7 @@ _DATA = "firmware/drivers/meter_models.txt"
 
 
 class Model:
-    """The register map of one kind of meter, from the words of its line (see meter_models.txt). Raises ValueError.
+    """The register map of one meter model, from the words of its line (see meter_models.txt). Raises ValueError.
 
     function   "input" or "holding"
     kind       of numbers, a key of WORDS
@@ -35,7 +35,7 @@ class Model:
     def __init__(self, words):
         self.function, self.kind, phases = (words + ["", "", ""])[:3]
         if self.function not in ("input", "holding") or self.kind not in WORDS or phases not in ("1", "3"):
-            raise ValueError("a register map begins with input or holding, the kind of numbers, and 1 or 3 phases")
+            raise ValueError("a register map must begin with input or holding, the kind of numbers, and 1 or 3 phases")
         self.phases = int(phases)
         self.low_first = "low-first" in words
         self.longest = _MOST_REGISTERS
@@ -50,9 +50,9 @@ class Model:
             elif name in FIELDS and equals:
                 self.fields[name] = self._place(value)
             elif word != "low-first":
-                raise ValueError("no field of a meter: %s" % word)
+                raise ValueError("unknown field: %s" % word)
         if "energy_wh" not in self.fields:
-            raise ValueError("a register map without energy_wh counts nothing")
+            raise ValueError("a register map needs energy_wh")
 
     def _place(self, text):
         parts = text.split(":")
@@ -61,13 +61,13 @@ class Model:
         kind = parts[2] if len(parts) > 2 else self.kind
         factor = int(parts[3]) if len(parts) > 3 else None
         if not 0 <= register <= 65_535 or not -9 <= decimals <= 9 or len(parts) > 4:
-            raise ValueError("no register: %s" % text)
+            raise ValueError("not a register: %s" % text)
         if kind not in WORDS:
-            raise ValueError("no kind of number: %s" % kind)
+            raise ValueError("unknown kind of number: %s" % kind)
         return register, decimals, kind, factor
 
     def requests(self):
-        """Returns the requests that read all fields, as meter.Meter takes them."""
+        """Returns the requests that read all fields, for meter.Meter."""
         spans = []
         for name, (register, _, kind, factor) in self.fields.items():
             end = register + WORDS[kind] * self._values(name)
@@ -93,22 +93,22 @@ class Model:
 
 
 def models():
-    """Yields (names, line with the register map) of all meters that are known."""
+    """Yields (names, line with the register map) of all supported meters."""
     for line in lines(_DATA):
         names, _, words = line.partition(" ")
         yield names.split(","), words
 
 
 def model(name):
-    """Returns the Model of a meter. Raises ValueError for a name that is not known."""
+    """Returns the Model of a meter. Raises ValueError for an unknown name."""
     for names, line in models():
         if name in names:
             return Model(line.split())
-    raise ValueError("no meter of this name is known: %s" % name)
+    raise ValueError("unknown meter: %s" % name)
 
 
 def check(setting, text):
-    """Raises ValueError for a MeterModel that is not known, and for MeterRegisters that are no register map."""
+    """Raises ValueError for an unknown MeterModel, or MeterRegisters that are not a register map."""
     if setting == "MeterRegisters":
         if text:
             Model(text.split())

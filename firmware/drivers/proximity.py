@@ -17,7 +17,7 @@ class Proximity:
         self._pull_up_ohm = pull_up_ohm
 
     def ohm(self):
-        """Returns the resistance in ohm, 0 for a short to PE, None when nothing is plugged in. Raises OSError."""
+        """Returns the resistance in ohm, 0 for a short to PE, None when open (no plug). Raises OSError."""
         total = 0
         for _ in range(_READS):
             total += self._read_uv()

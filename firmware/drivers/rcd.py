@@ -21,6 +21,6 @@ class Rcd:
         return self._trip() == self._trip_level
 
     def test(self, on):
-        """Applies (True) or removes the test current; without a test input nothing happens."""
+        """Applies (True) or removes the test current, if the device has a test input."""
         if self._test:
             self._test(self._test_level if on else 1 - self._test_level)

@@ -3,7 +3,7 @@
 import machine
 from micropython import const
 
-# MicroPython calls a brown-out a power-on, but the chip keeps the cause of its last reset (RTCWDT_BROWN_OUT_RESET).
+# MicroPython reports a brown-out as power-on; the chip's own register has the cause (RTCWDT_BROWN_OUT_RESET).
 _BROWN_OUT = const(15)
 _CAUSE_MASK = const(0x3F)
 

@@ -8,22 +8,22 @@ from firmware.kernel.clock import sleep_ms
 from firmware.kernel.signal import Signal
 
 _POLL_MS = const(200)
-_RETRY_MS = const(1000)  # before a reader that failed is started again
-_LOST_AFTER = const(3)  # failures in a row: one disturbed frame is no lost reader
-_PN532 = const(0x32)  # what the chip says it is
-_AWAY_AFTER = const(3)  # looks without the card before the same card counts as shown anew: cards flicker at the edge
+_RETRY_MS = const(1000)  # wait before a failed reader is restarted
+_LOST_AFTER = const(3)  # failures in a row: a single disturbed frame is not reported
+_PN532 = const(0x32)  # IC in the version of the chip
+_AWAY_AFTER = const(3)  # polls without the card before it is reported again: cards flicker at the edge of the field
 
 
 class Reader:
     """Reports cards of one reader.
 
     source   async start() (re)initialises the reader; async find() returns the id of the card in the field as bytes,
-             None without a card. Both raise OSError; after that `trouble` is "FAULTED" (it answers wrongly),
-             "INCOMPATIBLE" (it is another one), or None (it is silent). See Pn532Source, Em4100Source.
+             None without a card. Both raise OSError; `trouble` is then "FAULTED" (invalid answer), "INCOMPATIBLE"
+             (another kind of reader), or None (no answer). See Pn532Source, Em4100Source.
     reverse, shorten   the form of the id tokens that are reported, see uid_text
-    card     Signal(token): a card was put to the reader
-    health   Signal(ok, trouble): the reader was lost (False) or is back (True); `trouble` is that of the source, for
-             a silent one "TIMEOUT", or "NOT_PRESENT" when it never answered
+    card     Signal(token): a card was presented
+    health   Signal(ok, trouble): the reader is lost (False) or back (True); `trouble` is that of the source, or without
+             answer "TIMEOUT", "NOT_PRESENT" if it never answered
     """
 
     def __init__(self, source, poll_ms=_POLL_MS, sleep_ms=sleep_ms):
@@ -34,13 +34,13 @@ class Reader:
         self._sleep_ms = sleep_ms
         self.card = Signal()
         self.health = Signal()
-        self.ok = None  # None until the reader has answered or has been given up for the first time
+        self.ok = None  # None until the reader has answered or is reported lost for the first time
         self._shown = None
         self._absent = 0
         self._failures = 0
 
     async def run(self, beat):
-        """Runs for ever; beat() is called at least every two seconds."""
+        """Polls the reader for ever; calls beat() at least every two seconds."""
         while True:
             beat()
             try:
@@ -102,24 +102,24 @@ class Pn532Source:
 class Em4100Source:
     """Tags of a reader that repeats their frames by itself: em4100.Receiver."""
 
-    trouble = None  # only a line that is closed fails; a damaged frame may be a tag at the edge of the field
+    trouble = None  # it only fails when the line is closed; a damaged frame may be a tag at the edge of the field
 
     def __init__(self, receiver, window_ms=_POLL_MS):
         self._receiver = receiver
         self._window_ms = window_ms
 
     async def start(self):
-        """Such a reader takes no orders; that it is there shows only when a tag is."""
+        """Does nothing: such a reader accepts no commands and only shows itself when it sends a tag."""
 
     async def find(self):
         return await self._receiver.receive(self._window_ms)
 
 
 def uid_text(uid, reverse=False, shorten=True):
-    """Returns an id as upper-case hex, the form in which it travels as id token.
+    """Returns a card's UID as upper-case hex, the form of id tokens.
 
-    reverse: the last byte first, as some back-ends have their lists. shorten: False fills an id of four bytes (ISO
-    14443 single size) with zeros behind to the seven of a double one.
+    reverse: last byte first, as in the lists of some back-ends. shorten: False pads a UID of four bytes (ISO 14443
+    single size) with zeros to the seven of a double size UID.
     """
     if reverse:
         uid = bytes(reversed(uid))

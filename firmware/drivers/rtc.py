@@ -9,7 +9,7 @@ _EPOCH = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
 
 
 def wall():
-    """Returns what the clock shows, in Unix seconds; after a power-on that is a time long ago."""
+    """Returns the time in Unix seconds; after a power-on that is a time long ago."""
     return int(time.time()) + _EPOCH
 
 

@@ -4,8 +4,7 @@ from micropython import const
 
 _READS = const(4)
 
-# Ohm at -40, -35 .. 150 C: 10 kOhm * exp(3950 K * (1 / T - 1 / 298.15 K)). Straight lines between them are within
-# 0.2 degrees of the curve.
+# Ohm at -40, -35 .. 150 C: 10 kOhm * exp(3950 K * (1 / T - 1 / 298.15 K)). Linear interpolation is within 0.2 degrees.
 _FIRST_DC = const(-400)
 _STEP_DC = const(50)
 _TABLE = (
@@ -20,7 +19,7 @@ _TABLE = (
 class Thermistor:
     """The NTC lies between a machine.ADC and ground, `pull_up_ohm` between the ADC and `supply_mv`.
 
-    ceiling_mv  the highest voltage that the ADC tells from a higher one: above it the sensor counts as open
+    ceiling_mv  saturation voltage of the ADC: above it the sensor counts as open
     """
 
     fitted = True
@@ -43,7 +42,7 @@ class Thermistor:
 
 
 def temperature_of(ohm):
-    """Returns tenths of a degree for a resistance, None outside of -40 to 150 C."""
+    """Returns tenths of a degree for a resistance, None outside -40 to 150 C."""
     if not _TABLE[-1] <= ohm <= _TABLE[0]:
         return None
     low, high = 0, len(_TABLE) - 1

@@ -1,8 +1,7 @@
 """Wi-Fi: joins a network as a station and reconnects.
 
-What people report most about wallboxes is a Wi-Fi that is gone after a router's restart and never comes back. So the
-link is judged by its address ("connected" without one is lost), joining is retried for ever, and an interface that
-stays without success is switched off and on again.
+A frequent fault of wallboxes is a Wi-Fi link that does not come back after a router's restart. So "connected" without
+an address counts as lost, joining is retried for ever, and the interface is restarted when joining keeps failing.
 """
 
 from micropython import const
@@ -10,7 +9,7 @@ from micropython import const
 from firmware.kernel.signal import Signal
 
 _POLL_MS = const(1_000)
-_JOIN_MS = const(20_000)  # a join that has not led to an address by then is started again
+_JOIN_MS = const(20_000)  # a join without an address by then is started again
 _RESTART_MS = const(300_000)  # without an address for that long, the interface itself is restarted
 
 
@@ -42,7 +41,7 @@ class Wifi:
         return self._wlan.ipconfig("addr4")[0] if self.up else None
 
     async def run(self, beat):
-        """Keeps the link up; never returns."""
+        """Keeps the link up. Does not return."""
         self._wlan.active(True)
         if self._hostname:
             self._wlan.config(dhcp_hostname=self._hostname)
@@ -76,6 +75,6 @@ class Wifi:
                 self._wlan.connect(*credentials)
                 self._joined_with = credentials
                 self._join_at = now + _JOIN_MS
-        except OSError as exc:  # the driver refuses while an earlier join is still ending
+        except OSError as exc:  # raised by the driver while an earlier join is ending
             self._log.warning("wifi", "join failed: %s", exc)
             self._join_at = now + _POLL_MS

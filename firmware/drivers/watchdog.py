@@ -4,14 +4,14 @@ import machine
 
 
 class Watchdog:
-    """machine.WDT, which nothing can stop again: it begins with the first feed, not with building a Board by hand."""
+    """machine.WDT, which cannot be stopped. It starts with the first feed, so that a Board can be built by hand."""
 
     def __init__(self, timeout_ms):
         self._timeout_ms = timeout_ms
         self._wdt = None
 
     def feed(self):
-        """To be called more often than every `timeout_ms`."""
+        """Call it more often than every `timeout_ms`."""
         if self._wdt is None:
             self._wdt = machine.WDT(timeout=self._timeout_ms)
         self._wdt.feed()

@@ -1,7 +1,7 @@
 """Clock: milliseconds since power-on, Unix time and where it came from, ISO 8601 text.
 
-Everything inside counts Unix seconds (1970). The board's own epoch is 2000 and its ticks wrap after 12.4 days; both end
-here. The clock is not trusted until somebody who knows has set it: `synchronised` says so and `source` says who it was.
+The firmware uses Unix seconds (1970). The board's epoch of 2000 and its ticks, which wrap after 12.4 days, are used
+only here. `synchronised` is False until a source that knows the time has set the clock; `source` is that source.
 """
 
 import asyncio
@@ -10,23 +10,23 @@ from micropython import const
 
 from firmware.kernel.signal import Signal
 
-# What a source is worth: a worse one never overrides a better one that spoke in this power-on.
+# Rank of the sources: a source never overrides a better one that has set the clock in this power-on.
 _RANK = {"none": 0, "rtc": 1, "ocpp": 2, "ntp": 3, "user": 3}
 
 _DAYS_BEFORE_1970 = 719468  # days from 0000-03-01 to 1970-01-01 in the proleptic Gregorian calendar
 
-# Below this (2024-01-01) a real-time clock has lost its battery rather than told the time.
+# A real-time clock below this (2024-01-01) has lost its time.
 EARLIEST_PLAUSIBLE = 1704067200
 
 
 _FIRST_IN_MS = 100_000_000_000  # since 1970: the year 5138 in seconds, 1973 in milliseconds
-_EPOCH_DIGITS = (10, 13)  # of seconds or milliseconds as text; 20261121 and 20261121010203 are a date and a time
+_EPOCH_DIGITS = (10, 13)  # digits of seconds and milliseconds; 8 or 14 digits are a date (20261121) or date and time
 _LONGEST_TEXT = const(64)
 _SEPARATORS = ("T", "t", " ")  # between date and time
 
 
 try:
-    from asyncio import sleep_ms  # without a float, which is garbage, for each time that a task waits
+    from asyncio import sleep_ms  # sleep() would allocate a float for each wait
 except ImportError:
 
     def sleep_ms(ms):  # type: ignore[no-redef]  # CPython
@@ -36,7 +36,7 @@ except ImportError:
 class Clock:
     """The station's only clock.
 
-    `ticks_ms` and `ticks_diff` are those of the `time` module; `wall()` reads the real-time clock in Unix seconds (or
+    `ticks_ms` and `ticks_diff` are those of the `time` module; `wall()` returns the real-time clock in Unix seconds (or
     None) and `set_wall(unix)` sets it, both optional; `sleep_ms(ms)` is asyncio's.
     """
 
@@ -57,7 +57,7 @@ class Clock:
 
     @property
     def synchronised(self):
-        """True once a source that knows the time has set the clock in this power-on, or a real-time clock kept it."""
+        """True once the clock was set in this power-on, by a source that knows the time or a real-time clock."""
         return self.source != "none"
 
     def ms(self):
@@ -73,11 +73,11 @@ class Clock:
 
     @property
     def power_on_ms(self):
-        """Unix milliseconds of the power-on, by what the clock says now: it moves when the clock is set."""
+        """Unix milliseconds of the power-on according to the present clock: it changes when the clock is set."""
         return self._base
 
     def set_floor(self, unix):
-        """Takes the last time known before the power went: until somebody knows better, it is not earlier than that."""
+        """Sets the last time known before power-on as a lower limit until the clock is synchronised."""
         if not self.synchronised:
             self._base = max(self._base, unix * 1000)
 
@@ -93,8 +93,8 @@ class Clock:
         delta_ms = unix * 1000 + ms - (self._base + self.ms())
         first = not self.synchronised
         self.source = source
-        # A source in whole seconds is no reason to step a clock that agrees with it to the second, nor is one that was
-        # believed before: its messages take their time.
+        # No step if a source in whole seconds agrees to the second, or if the same source is off by the delay of its
+        # messages.
         if not first and -1000 < delta_ms < 1000 and not (better and ms):
             return
         self._base += delta_ms
@@ -124,7 +124,7 @@ def parse_iso8601(text):
     year, month, day = _digits(text[0:4]), _digits(text[5:7]), _digits(text[8:10])
     hour, minute, second = _digits(text[11:13]), _digits(text[14:16]), _digits(text[17:19])
     days = _days(year, month, day)
-    # A date that the calendar does not have comes back as another one.
+    # A date that does not exist converts back to a different one.
     if _civil(days) != (year, month, day) or hour > 23 or minute > 59 or second > 60:
         raise ValueError("no such date or time")
     rest = text[19:]
@@ -139,11 +139,11 @@ def parse_iso8601(text):
 
 
 def read_time(value):
-    """Returns (Unix seconds, milliseconds beyond) of a time in any form whose meaning is clear. Raises ValueError.
+    """Returns (Unix seconds, additional milliseconds) of a time in any unambiguous form. Raises ValueError.
 
-    Besides what parse_iso8601() takes: without seconds, in the basic form (20261121T010203Z, also without the T), with
-    blanks around it or before the zone, "UTC" or "GMT" as zone; seconds or milliseconds since 1970 as a number or its
-    digits. A date alone is no time.
+    Accepts, besides ISO 8601: no seconds, the basic form (20261121T010203Z, also without T), blanks around it or before
+    the zone, "UTC" or "GMT" as zone, and seconds or milliseconds since 1970 as a number or text. A date alone is not
+    accepted.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -153,7 +153,7 @@ def read_time(value):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("not a time")
     if isinstance(value, float):
-        # 32-bit floats are minutes off. This finds them, infinity, and what is no number.
+        # Refuses 32-bit floats, which are minutes off, infinity and NaN.
         if not value + 1 - value == 1:
             raise ValueError("not exact to the second")
         if 0 <= value < _FIRST_IN_MS:
@@ -162,7 +162,7 @@ def read_time(value):
 
 
 def _epoch(number):
-    """Returns (seconds, milliseconds) of a number of seconds or milliseconds since 1970, which 11 digits tell apart."""
+    """Returns (seconds, milliseconds) of a number since 1970: below 11 digits seconds, above milliseconds."""
     if not 0 <= number < 1000 * _FIRST_IN_MS:
         raise ValueError("not a time")
     return (number, 0) if number < _FIRST_IN_MS else divmod(number, 1000)
@@ -196,7 +196,7 @@ def _read_text(text):
 
 
 def _clock_time(text):
-    """Returns ("hh:mm:ss", what is behind it) of hh:mm, hh:mm:ss, hhmm or hhmmss."""
+    """Returns ("hh:mm:ss", the rest of the text) of hh:mm, hh:mm:ss, hhmm or hhmmss."""
     step = 3 if text[2:3] == ":" else 2
     time = text[:2] + ":" + text[step : step + 2]
     at = step + 2
@@ -208,7 +208,7 @@ def _clock_time(text):
 
 
 def _offset(text):
-    """Returns the seconds east of UTC that "Z", "+hh:mm", "+hhmm", "+hh" or "" stand for."""
+    """Returns the seconds east of UTC for "Z", "+hh:mm", "+hhmm", "+hh" or ""."""
     if text in ("", "Z", "z"):
         return 0
     sign = {"+": 1, "-": -1}.get(text[0])
@@ -222,7 +222,7 @@ def _offset(text):
 
 
 def _digits(text):
-    # int() alone would accept blanks, signs and underscores.
+    # int() would also accept blanks, signs and underscores.
     if not text.isdigit():
         raise ValueError("not a number")
     return int(text)

@@ -9,7 +9,7 @@ ERROR = const(40)
 
 _NAMES = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}
 
-# No line is longer than this many characters, whatever a peer got into it.
+# Maximum characters of a line, since peers can influence its text.
 _MAX_LINE = const(240)
 
 _SIZE = const(4096)  # bytes, about 60 lines
@@ -24,15 +24,15 @@ def level_of(name):
 
 
 class Log:
-    """Keeps the newest lines of `level` and above, in `size` bytes. Text is only formatted when the line is kept.
+    """Keeps the newest lines of `level` and above, in `size` bytes. Text is only formatted if the line is kept.
 
-    `sink(line)` gets every line that is kept; a line is a tuple (unix seconds, level, area, text).
+    `sink(line)` is called for every line that is kept; a line is a tuple (unix seconds, level, area, text).
     """
 
     def __init__(self, clock, size=_SIZE, level=INFO, sink=None):
         self._clock = clock
         self._size = size
-        self._kept = bytearray()  # lines one after the other: as objects they would take twice the room
+        self._kept = bytearray()  # encoded lines: as objects they would take twice the space
         self.level = level
         self.sink = sink
 
@@ -46,12 +46,12 @@ class Log:
         self._add(ERROR, area, text, args)
 
     def exception(self, area, exc):
-        """Logs an exception that nobody expected, by type and text."""
+        """Logs an unexpected exception with type and text."""
         self._add(ERROR, area, "%s: %s", (type(exc).__name__, exc))
 
     def lines(self, level=DEBUG):
         """Yields the kept lines of `level` and above, oldest first."""
-        kept = bytes(self._kept)  # of this moment: whoever reads may log
+        kept = bytes(self._kept)  # a copy: the reader may log meanwhile
         at = 0
         while at < len(kept):
             end = kept.find(b"\n", at)
@@ -73,7 +73,7 @@ class Log:
 
     def _keep(self, line):
         if len(self._kept) + len(line) > self._size:
-            # Several lines at a time, so that not every line moves all others.
+            # Several lines at once: removing the first line moves all others.
             self._kept = self._kept[self._kept.find(b"\n", self._size // 4) + 1 :]
         self._kept += line
 

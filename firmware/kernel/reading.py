@@ -2,7 +2,7 @@
 
 
 class Reading:
-    """What a meter said at one moment. A field is None when the meter does not have it or the value made no sense.
+    """The values of a meter at one moment. A field is None when the meter does not measure it or sent no valid value.
 
     energy_wh       imported active energy register, Wh
     power_w         total active power, W (negative: export)
@@ -46,7 +46,7 @@ class Reading:
         self.temperature_dc = temperature_dc
 
     def to_list(self):
-        """Returns the fields as a list in the order of FIELDS, None at its end cut off (the journal keeps this)."""
+        """Returns the fields as a list in the order of FIELDS, without None at its end, for the journal."""
         values = [getattr(self, name) for name in self.FIELDS]
         while values and values[-1] is None:
             values.pop()
@@ -54,5 +54,5 @@ class Reading:
 
     @staticmethod
     def from_list(values):
-        """Builds a reading from what to_list() gave; fields that a later version added are None."""
+        """Returns the reading of a list from to_list(); missing fields are None."""
         return Reading(*[tuple(v) if isinstance(v, list) else v for v in values[: len(Reading.FIELDS)]])

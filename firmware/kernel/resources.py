@@ -1,8 +1,8 @@
 """Data files that belong to code: text files beside the modules, or the same bytes frozen into the interpreter.
 
-A name is the file's path in the image, such as `firmware/store/settings.txt`. Only .py can be frozen, so a frozen file
-is a module with the bytes as DATA: firmware.store.settings_txt (`python -m tools.image --frozen` makes it). They stay
-in the flash then, and take no heap.
+The name is the path in the image, such as `firmware/store/settings.txt`. Only .py files can be frozen, so
+`python -m tools.image --frozen` makes a module of it with the bytes as DATA: firmware.store.settings_txt. They stay in
+flash and take no heap.
 """
 
 import io
@@ -12,7 +12,7 @@ _COMMENT = "#"
 
 
 def open_data(name):
-    """Opens a data file to be read as bytes. Raises OSError when there is none. An absolute path is taken as it is."""
+    """Opens a data file for reading bytes. Raises OSError if it does not exist. An absolute path is used as it is."""
     path = name if name.startswith("/") else _ROOT + name
     try:
         return open(path, "rb")
@@ -26,7 +26,7 @@ def open_data(name):
 
 
 def lines(name):
-    """Yields the lines of a data file without their ends; comments (#) and empty lines are left out. Raises OSError."""
+    """Yields the lines of a data file without line ends, comments (#) and empty lines. Raises OSError."""
     with open_data(name) as file:
         for line in file:
             line = line.decode().rstrip("\r\n")

@@ -4,16 +4,16 @@
 class Signal:
     """Calls its observers in the order in which they were connected, synchronously.
 
-    An observer that raises does not keep the event from the others, nor does it disturb the emitter: the exception goes
-    to `on_error(exc)`. Without one it goes to `Signal.on_error`, which the composition root points at the log.
-    Observers may connect while an event is on its way.
+    If an observer raises, the others are still called and the emitter goes on: the exception is passed to
+    `on_error(exc)`, by default `Signal.on_error`, which the composition root sets to the log. Observers may connect
+    during an event.
     """
 
     on_error = None
 
     def __init__(self, on_error=None):
         self._on_error = on_error
-        self._observers = ()  # a tuple: emitting iterates over it without a copy while connect() makes a new one
+        self._observers = ()  # a tuple: connect() makes a new one, so emit() needs no copy
 
     def connect(self, observer):
         """Adds a callable."""

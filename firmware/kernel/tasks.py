@@ -1,10 +1,10 @@
 """Task supervisor: names, heartbeats and restarts of long-lived tasks; feeds the watchdog while all are alive.
 
-A task that dies of an exception is logged and started again after a back-off. A task whose heartbeat stops is cancelled
-and started again. When a critical task dies or hangs, `on_critical(name)` is called first: the composition root opens
-the contactors there. A watchdog that is no longer fed resets the board, which is the last resort for a hang in Python.
+A task that raises is logged and restarted after a back-off. A task whose heartbeat stops is cancelled and restarted.
+When a critical task fails or hangs, `on_critical(name)` is called first, where the composition root opens the
+contactors. If Python itself hangs, the watchdog is no longer fed and resets the board.
 
-The event loop's exception handler reports tasks that failed; ours are started again, others are logged.
+The event loop's exception handler reports tasks that failed; ours are restarted, others logged.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ _CHECK_MS = const(500)
 _BACKOFF_MIN_MS = const(100)
 _BACKOFF_MAX_MS = const(30_000)
 _FAREWELL_S = const(2)
-_STABLE_MS = const(60_000)  # a task that lived this long starts again with the shortest back-off
+_STABLE_MS = const(60_000)  # a task that ran this long restarts with the shortest back-off
 
 
 class LoopGaps:
-    """How long the scheduler was held: a histogram of the lateness of a periodic task, in whole milliseconds."""
+    """Histogram of a periodic task's lateness in whole milliseconds: how long other tasks block the scheduler."""
 
     _BINS = 32  # 0 .. 30 ms, and one for everything above
 
@@ -40,7 +40,7 @@ class LoopGaps:
             self.max_ms = late_ms
 
     def quantile_ms(self, permille):
-        """Returns the lateness that `permille` of 1000 periods did not exceed (999: p99.9), in ms."""
+        """Returns the lateness in ms not exceeded by `permille` of 1000 periods (999: p99.9)."""
         allowed = self.count * (1000 - permille) // 1000
         above = 0
         for late_ms in range(self._BINS - 1, -1, -1):
@@ -55,7 +55,7 @@ class LoopGaps:
 
 
 class _Task:
-    """One supervised task: what the supervisor knows of it, and what its run() calls at each heartbeat."""
+    """One supervised task: its state, and the function that its run() calls as heartbeat."""
 
     def __init__(self, name, run, clock, heartbeat_ms, critical, period_ms, gaps):
         self.name = name
@@ -66,10 +66,10 @@ class _Task:
         self.period_ms = period_ms
         self.gaps = gaps  # LoopGaps of a periodic task
         self.beat_at = 0  # ms
-        self.handle = None  # the asyncio task that runs it, or waits to run it again
+        self.handle = None  # the asyncio task that runs it, or waits to restart it
         self.started = 0  # ms; the first time at power-on
         self.backoff_ms = _BACKOFF_MIN_MS
-        self.waiting = False  # True from a death until it runs again
+        self.waiting = False  # True from a failure until the restart
         self.restarts = 0
 
     def __call__(self):
@@ -80,7 +80,7 @@ class _Task:
 
 
 class Supervisor:
-    """Starts tasks in the order in which they were added and keeps them alive until `run()` is cancelled.
+    """Starts tasks in the order in which they were added and restarts them until `run()` is cancelled.
 
     `watchdog` has feed() (machine.WDT) or is None. `on_critical(name)` must not raise or wait.
     """
@@ -94,9 +94,9 @@ class Supervisor:
         self.gaps = LoopGaps()
 
     def add(self, name, run, heartbeat_ms=None, critical=False, period_ms=None):
-        """Adds a task: `async run(beat)` calls beat() at least every `heartbeat_ms` (None: it may be silent).
+        """Adds a task: `async run(beat)` calls beat() at least every `heartbeat_ms` (None: no heartbeat).
 
-        With `period_ms` each beat marks one period, and its lateness goes into `gaps`. A run() that returns is done.
+        With `period_ms` each beat marks one period, whose lateness is counted in `gaps`. A run() that returns is done.
         """
         self._tasks.append(_Task(name, run, self._clock, heartbeat_ms, critical, period_ms, self.gaps))
 
@@ -106,7 +106,7 @@ class Supervisor:
             yield task.name, _alive(task), task.restarts
 
     async def run(self):
-        """Runs all tasks and watches over them. When cancelled, ends every task first."""
+        """Runs and supervises all tasks. When cancelled, ends every task first."""
         asyncio.get_event_loop().set_exception_handler(self._died)
         try:
             for task in self._tasks:
@@ -125,7 +125,7 @@ class Supervisor:
         task.handle = asyncio.create_task(run)
 
     async def _watched(self, task):
-        """Runs a critical task: the loop would tell of its death only after the tasks whose turn it is."""
+        """Runs a critical task and reports its failure at once; the event loop would run other tasks first."""
         try:
             await task.run(task)
         except Exception:
@@ -149,12 +149,12 @@ class Supervisor:
         task.handle = asyncio.create_task(self._again(task, task.handle))
 
     async def _again(self, task, handle):
-        """Starts a task again after its back-off, once its last life has come to an end."""
+        """Restarts a task after its back-off, once its last run has ended."""
         try:
             await handle
         except asyncio.CancelledError:
             if not task.waiting:
-                raise  # nothing runs again: the supervisor ends
+                raise  # no restart: the supervisor ends
         except Exception as exc:
             self._log.exception(task.name, exc)
         if self._clock.ms() - task.started > _STABLE_MS:
@@ -167,7 +167,7 @@ class Supervisor:
         self._start(task)
 
     async def _end_all(self):
-        """Cancels every task and waits, not for long, until it has cleaned up behind itself."""
+        """Cancels every task and waits a limited time until it has ended."""
         alive = [task for task in self._tasks if _alive(task)]
         for task in alive:
             task.waiting = False

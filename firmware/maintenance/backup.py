@@ -27,21 +27,21 @@ _CBC = const(2)
 _BLOCK = const(16)
 _KEY = const(32)
 
-# Estimated 1.5 s on an ESP32, two blocks of PBKDF2 together; who guesses has to pay it for each guess.
+# About 1.5 s on an ESP32 (estimate) for two blocks of PBKDF2; an attacker needs it for each guess.
 _ITERATIONS = const(2_500)
-_MOST_ITERATIONS = const(10_000)  # what a foreign document may cost
-_ITERATIONS_AT_ONCE = const(8)  # before others run: less than 5 ms on an ESP32
+_MOST_ITERATIONS = const(10_000)  # limit for documents from elsewhere
+_ITERATIONS_AT_ONCE = const(8)  # before other tasks run: less than 5 ms on an ESP32
 _SHORTEST_PASSPHRASE = const(8)
 _MOST_SECRET_BYTES = const(4_096)
 
-_MOST_VALUE_BYTES = const(16_384)  # of anything in a document but the list
+_MOST_VALUE_BYTES = const(16_384)  # of any value in a document except the list
 _MOST_ENTRY_BYTES = const(256)
-_MARGIN = const(65_536)  # bytes that are left to the journal while a list is written
+_MARGIN = const(65_536)  # bytes of flash left for the journal while a list is written
 _LARGEST_VERSION = 0x7FFFFFFF
 
 
 class BackupError(ValueError):
-    """The document cannot be made or restored; the text says why, for a person."""
+    """The document cannot be made or restored; the text is the reason, for a person."""
 
 
 class Backup:
@@ -54,10 +54,10 @@ class Backup:
         self._restoring = False
 
     async def export(self, passphrase=None, local_list=False):
-        """Returns an iterator over the pieces of the document, each a short str. Raises BackupError.
+        """Returns an iterator over the pieces of the document, short strs. Raises BackupError.
 
-        Without a passphrase there are no secrets in it. Settings that nobody may change are the station's own and not
-        in it. To iterate raises OSError, and ValueError when the list is damaged or changed meanwhile.
+        Without a passphrase it contains no secrets. Read-only settings, which belong to the station, are left out.
+        Iterating raises OSError, and ValueError when the list is damaged or changed meanwhile.
         """
         sealed = None
         if passphrase is not None:
@@ -66,7 +66,7 @@ class Backup:
         return self._pieces(sealed, local_list)
 
     def _names(self, secret):
-        """Yields the names of the settings that were set by somebody and are secrets, or are none."""
+        """Yields the names of the stored settings that can be changed: secrets, or the others."""
         for name in self._settings.names():
             row = self._settings.setting(name)
             if row.who and (row.kind == "secret") == secret and self._settings.is_set(name):
@@ -94,11 +94,11 @@ class Backup:
         yield "}\n"
 
     async def restore(self, path, passphrase=None):
-        """Takes over the document in the file `path`; returns what that needs: "", "reconnect" or "reboot".
+        """Restores the document in the file `path`; returns what that needs: "", "reconnect" or "reboot".
 
-        All of it or nothing, also at a power cut, and checked before. Raises BackupError for a document that is not
-        one, a wrong passphrase, or a missing one; SettingError for a setting that this station does not take; OSError
-        when the flash refuses.
+        The document is checked first and restored completely or not at all, also at a power loss. Raises BackupError
+        for an invalid document and a wrong or missing passphrase, SettingError for a setting that this station does not
+        accept, OSError when it cannot be written.
         """
         if self._restoring:
             raise BackupError("another backup is being restored")
@@ -116,7 +116,7 @@ class Backup:
         texts = document["settings"]
         if "secrets" in document:
             if passphrase is None:
-                raise BackupError("the backup holds secrets: the passphrase is needed")
+                raise BackupError("the backup contains secrets: the passphrase is needed")
             texts.update(await _opened(document["secrets"], passphrase))
         for name in texts:
             if not self._settings.setting(name).who:
@@ -133,7 +133,7 @@ class Backup:
         staged = TagList(self._tags.staging_path(name), self._tags.most)
         try:
             try:
-                await _write(staged, path, version, count, True)  # as a station has saved it
+                await _write(staged, path, version, count, True)  # ordered, as a station saves it
             except ValueError:
                 await _write(staged, path, version, count, False)
         except ValueError as exc:
@@ -157,7 +157,7 @@ async def _write(staged, path, version, count, ordered):
 
 
 async def _read(path):
-    """Returns the document, with (version, number of entries) for its list. All of it is read. Raises ValueError."""
+    """Reads the whole document; returns it with (version, number of entries) for the list. Raises ValueError."""
     document = {}
     with open(path, "rb") as file:
         reader = Reader(file, max_token=_MOST_VALUE_BYTES)
@@ -166,7 +166,7 @@ async def _read(path):
         while reader.next() == "key":
             key = reader.value
             if key in document:
-                raise BackupError("%s is there twice" % key)
+                raise BackupError("%s occurs twice" % key)
             if key == "local_list":
                 document[key] = await _read_list(reader)
             else:
@@ -179,7 +179,7 @@ async def _read(path):
 
 
 async def _read_list(reader):
-    """Returns (version, number of entries) of the list that follows."""
+    """Reads the list; returns (version, number of entries)."""
     version = count = None
     if reader.next() == "{":
         while reader.next() == "key":
@@ -190,14 +190,14 @@ async def _read_list(reader):
             elif key == "version" and token == "value":
                 version = reader.value
             else:
-                raise BackupError("the local list makes no sense")
+                raise BackupError("the local list is not valid")
     if count is None or not isinstance(version, int) or not 0 <= version <= _LARGEST_VERSION:
-        raise BackupError("the local list makes no sense")
+        raise BackupError("the local list is not valid")
     return version, count
 
 
 async def _count(reader):
-    """Returns the number of items of the array that has begun, and reads past its end."""
+    """Returns the number of items of the array that has begun, reading past its end."""
     count = 0
     while True:
         token = reader.next()
@@ -273,7 +273,7 @@ async def _opened(sealed, passphrase):
         if len(data) > _MOST_SECRET_BYTES:
             raise ValueError
     except (KeyError, TypeError, ValueError):
-        raise BackupError("the secrets make no sense")
+        raise BackupError("the secrets are not valid")
     encryption, authentication = await _keys(passphrase, salt, iterations)
     if not equal(mac, hmac_sha256(authentication, salt + iv + data)):
         raise BackupError("wrong passphrase, or the backup was changed")

@@ -8,18 +8,17 @@ from micropython import const
 from firmware.store.statefile import StateFile
 from firmware.store.wear import Wear
 
-_FIRST_MS = const(60_000)  # when everything has settled after the start
+_FIRST_MS = const(60_000)  # after the start-up has finished
 _HOUR_MS = const(3_600_000)
 _DAY = const(24)  # hours
 
-# What a block of NOR flash bears; LittleFS spreads the erases over all of them.
+# Erases that a block of NOR flash endures; LittleFS spreads them over all blocks.
 _BLOCK_ERASES = const(100_000)
 
 
 class Health:
-    """Figures of this station. `supervisor` is kernel.tasks.Supervisor, `memory` kernel.memory.Memory; `writers` have a
-    `wear` (store.wear.Wear): all that write more than now and then. `cause` says why the station was started, for a
-    person.
+    """Figures of this station. `supervisor` is kernel.tasks.Supervisor, `memory` kernel.memory.Memory; `writers`: the
+    objects that write to flash often, each with a `wear` (store.wear.Wear). `cause`: reason of the start, as text.
     """
 
     def __init__(self, storage, clock, log, supervisor, memory, writers, cause=""):
@@ -30,16 +29,16 @@ class Health:
         self._memory = memory
         self._writers = writers
         self._cause = cause
-        self._before = self._file().load() or (0, 0)  # what earlier power-ons wrote
+        self._before = self._file().load() or (0, 0)  # wear of earlier power-ons
 
     def snapshot(self):
-        """Returns {name: value}; raises OSError when the flash cannot be looked at.
+        """Returns {name: value}; raises OSError when the flash cannot be read.
 
-        flash_used, flash_free in bytes (LittleFS looks through all its blocks for them: not more than now and then);
-        erases and bytes programmed of all power-ons, by estimate (store.wear.Wear), and the share of the flash's life
-        that they have taken, in millionths; gap_ms: lateness of the control task, 99.9 % and worst; restarts
-        {task: count} of those that had any; heap_used, heap_free in bytes; collections of garbage
-        that were begun while a contactor was closed, and the longest of them in ms; uptime in s; started: why.
+        flash_used, flash_free in bytes (slow: LittleFS reads all its blocks); erases and bytes programmed in all
+        power-ons (estimated by store.wear.Wear), and the share of the flash's life that they are, in millionths;
+        gap_ms: lateness of the control task, 99.9 % and maximum; restarts: {task: count} of restarted tasks; heap_used,
+        heap_free in bytes; garbage collections while a contactor was closed, and the longest in ms; uptime in s;
+        started: reason of the start.
         """
         _, block, total, free = os.statvfs(self._storage)[:4]
         wear = self._wear()
@@ -72,7 +71,7 @@ class Health:
                 wear = self._wear()
                 self._file().save((wear.erases, wear.programmed))
             except OSError as exc:
-                self._log.error("health", "wear is not kept: %s", exc)
+                self._log.error("health", "flash wear not stored: %s", exc)
             await self._clock.sleep_ms(_HOUR_MS)
 
     def _file(self):
@@ -94,7 +93,7 @@ class Health:
             self._log.warning("health", "tasks restarted: %s", figures["restarts"])
 
     def _wear(self):
-        """Returns the Wear of all power-ons."""
+        """Returns the total Wear of all power-ons."""
         wear = Wear(*self._before)
         for writer in self._writers:
             wear += writer.wear

@@ -82,8 +82,8 @@ def test_each_mistake_says_what_would_be_right():
         ({"settings": []}, ("settings", "a list")),
         ({"settings": {"MaxCurrent": 16000, "maxcurrent": 8000}}, ("MaxCurrent", "twice")),
         ({"board": "esp32s3-reference"}, ("esp32s3-reference", "did you mean esp32s3_reference?")),
-        ({"board": "../main"}, ("board", "there are esp32_wrover, esp32s3_reference")),
-        ({"board": "contacts"}, ("contacts", "there are")),
+        ({"board": "../main"}, ("board", "known are esp32_wrover, esp32s3_reference")),
+        ({"board": "contacts"}, ("contacts", "known are")),
         ({"board": 3}, ("board", "a number")),
         ({"hw": {"max_a": 63}}, ("hw.max_a", "6 to 32", "63")),
         ({"hw": {"max_a": 32000}}, ("hw.max_a", "did you mean 32?")),
@@ -98,8 +98,8 @@ def test_each_mistake_says_what_would_be_right():
         ({"hw": {"cables": "fixed"}}, ("hw.cables", "did you mean cable?")),
         ({"hw": "fixed"}, ("hw", "a text")),
         ({"setting": {}}, ("setting", "did you mean settings?")),
-        ({"MaxCurrent": 16000}, ("MaxCurrent", 'into "settings"')),
-        ({"max_a": 16}, ("max_a", 'into "hw"')),
+        ({"MaxCurrent": 16000}, ("MaxCurrent", 'inside "settings"')),
+        ({"max_a": 16}, ("max_a", 'inside "hw"')),
     ):
         factory = read(json.dumps(document))
         mistake = only(factory)
