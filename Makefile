@@ -9,7 +9,7 @@ WORKERS ?= 2
 # Everything is run by python itself: the scripts in .venv/bin hold the path that the checkout had when .venv was made.
 MICROPYTHON := import sys, micropython_unix; sys.exit(micropython_unix.main())
 
-.PHONY: run test coverage mutants soak sweep lint bench image port flash micropython provision clean
+.PHONY: run test coverage mutants soak sweep lint bench image port flash micropython console logs provision clean
 
 run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end by itself with a verdict)
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
@@ -39,14 +39,20 @@ lint: $(DEVELOPMENT) $(TYPINGS)
 bench: $(DEVELOPMENT)  ## measure, compare with the budgets, write docs/performance.md
 	$(BIN)/python -m tools.bench
 
-image: $(TOOLS)  ## compile the files of the board into build/image
+image: $(TOOLS)  ## build/wallbox-VERSION.img, the one file for flash, portal and back-end, and a size report
 	$(BIN)/python -m tools.image
 
 port:
 	@test -n "$(PORT)" || { echo "Which port? For example: make flash PORT=/dev/ttyACM0" >&2; exit 2; }
 
-flash: port image  ## put the image on a board: make flash PORT=/dev/ttyACM0 [FACTORY=station.json]
-	$(BIN)/python -m tools.flash $(PORT) $(if $(FACTORY),--factory $(FACTORY))
+flash: port image  ## put the firmware on a board: make flash PORT=/dev/ttyACM0 [FACTORY=station.json] [YES=1] [BOOT=1]
+	@$(BIN)/python -m tools.flash $(PORT) $(if $(FACTORY),--factory "$(FACTORY)") $(if $(YES),--yes) $(if $(BOOT),--boot)
+
+console: port $(TOOLS)  ## the REPL of a board; Ctrl-C stops the station, Ctrl-] leaves
+	@$(BIN)/python -m mpremote connect $(PORT) repl
+
+logs: port $(TOOLS)  ## the log of a station, which goes on: make logs PORT=/dev/ttyACM0 [FILE=station.log]
+	@$(BIN)/python -m tools.logs $(PORT) $(if $(FILE),--file "$(FILE)")
 
 micropython: port $(TOOLS)  ## put MicroPython itself on a board: make micropython PORT=... FIRMWARE=file.bin [ERASE=1] [YES=1]
 	@test -n "$(FIRMWARE)" || { echo "Which file? From micropython.org: make micropython PORT=$(PORT) FIRMWARE=file.bin" >&2; exit 2; }

@@ -5,8 +5,11 @@ An archive is two lines, and then the manifest, in which the content of each fil
 
 import hashlib
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from tools.docs.pages import prepare_imports
 
 MANIFEST = "manifest.json"
 FILES = "files"
@@ -50,24 +53,44 @@ def describe(folder: Path, kind: str, version: str, chips: list[str], micropytho
     return json.dumps(head).encode()[:-1] + b",\n" + files
 
 
-def pack(folder: Path, archive: Path) -> None:
-    """Writes the archive of `folder`, which holds a manifest and all files that it lists."""
+def pack(folder: Path) -> bytes:
+    """Returns the archive of `folder`, which holds a manifest and all files that it lists."""
     head, begin, *lines = (folder / MANIFEST).read_bytes().splitlines(keepends=True)
-    with archive.open("wb") as out:
-        out.write(_MAGIC)
-        # Until there is a key: the place of its id and of the signature over the head's SHA-256.
-        out.write(b"signature %s %s\n" % (b"00" * _KEY_ID_BYTES, b"00" * _SIGNATURE_BYTES))
-        out.write(head + begin)
-        for line in lines:
-            out.write(line)
-            if line != _LIST_END:
-                out.write((folder / json.loads(line.rstrip(b",\n"))[0]).read_bytes())
+    # Until there is a key: the place of its id and of the signature over the head's SHA-256.
+    parts = [_MAGIC, b"signature %s %s\n" % (b"00" * _KEY_ID_BYTES, b"00" * _SIGNATURE_BYTES), head, begin]
+    for line in lines:
+        parts.append(line)
+        if line != _LIST_END:
+            parts.append((folder / json.loads(line.rstrip(b",\n"))[0]).read_bytes())
+    return b"".join(parts)
 
 
-def entries(manifest: bytes) -> Iterator[tuple[str, int, str]]:
-    """Yields (name, size, SHA-256 in hexadecimal digits) of each file of a manifest."""
-    for name, size, digest in json.loads(manifest)["files"]:
-        yield name, size, digest
+@dataclass
+class Image:
+    """What an archive holds, each file compared with its hash. `head` is a firmware.maintenance.image.Head."""
+
+    head: Any
+    manifest: bytes
+    files: dict[str, bytes]
+
+    @classmethod
+    def load(cls, path: Path) -> "Image":
+        """Reads an archive, or the folder that it is made of. Raises OSError, ImageError (a ValueError)."""
+        prepare_imports()
+        from firmware.maintenance import image
+
+        reader = image.ImageReader(None)
+        manifest, files, name = bytearray(), {}, ""
+        for kind, value in reader.receive(pack(path) if path.is_dir() else path.read_bytes()):
+            if kind == image.MANIFEST:
+                manifest += value
+            elif kind == image.FILE:
+                name = value[0]
+                files[name] = b""
+            elif kind == image.DATA:
+                files[name] += value
+        reader.finish()
+        return cls(reader.head, bytes(manifest), files)
 
 
 def _on_flash(contents: dict[str, bytes]) -> int:

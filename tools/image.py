@@ -179,7 +179,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     packed = out.parent / f"wallbox-{VERSION}.img"
-    archive.pack(out, packed)
+    packed.write_bytes(archive.pack(out))
     print("\n".join(report(out, manifest)))
     print(f"{packed}: {packed.stat().st_size} bytes, for {', '.join(manifest['chips'])}")
     return 0

@@ -50,7 +50,7 @@ _AT_ENTRY = const(4)
 
 
 class ImageError(ValueError):
-    """The image is refused; the text is the reason, for a person."""
+    """The image is refused; the text is the reason, to be read after the words "the image"."""
 
 
 class Device:
@@ -104,7 +104,7 @@ class Head:
             if not self.chips or len(self.mpy) != 3 or len(self.micropython) != 3:
                 raise ValueError
         except (KeyError, TypeError, ValueError):
-            raise ImageError("damaged: the head of the manifest makes no sense")
+            raise ImageError("is damaged: the head of the manifest makes no sense")
         self.digest = hashlib.sha256(line).digest()
         self.key_id = key_id
         self.signature = signature
@@ -112,9 +112,9 @@ class Head:
     def check(self, device):
         """Raises ImageError when the image is not for this device."""
         if device.kind != self.kind:
-            raise ImageError("an image of kind %s, this station takes %s" % (self.kind, device.kind))
+            raise ImageError("is of kind %s, this station takes %s" % (self.kind, device.kind))
         if device.chip not in self.chips:
-            raise ImageError("for %s, this is %s" % (" or ".join(self.chips), device.chip))
+            raise ImageError("is for %s, this is %s" % (" or ".join(self.chips), device.chip))
         if device.micropython < self.micropython:
             needed = "%d.%d.%d" % self.micropython
             raise ImageError("needs MicroPython %s, this is %d.%d.%d" % ((needed,) + device.micropython))
@@ -127,7 +127,7 @@ class Head:
 
 
 class ImageReader:
-    """Takes the bytes of an image in pieces of any size."""
+    """Takes the bytes of an image in pieces of any size. `device` None: it is not looked whether it fits."""
 
     def __init__(self, device):
         self._device = device
@@ -161,14 +161,14 @@ class ImageReader:
                     yield self._file_end()
                 continue
             if self.complete:
-                raise ImageError("damaged: there is more behind its end")
+                raise ImageError("is damaged: there is more behind its end")
             end = data.find(b"\n", at) + 1
             self._line += data[at : end or len(data)]
             at = end or len(data)
             if self._at == _AT_MAGIC and not _MAGIC.startswith(self._line):
-                raise ImageError("not an image of this firmware")
+                raise ImageError("is none of this firmware")
             if len(self._line) > _LONGEST_LINE:
-                raise ImageError("damaged: a line is too long")
+                raise ImageError("is damaged: a line is too long")
             if end:
                 line, self._line = self._line, b""
                 yield from self._take(line)
@@ -176,7 +176,7 @@ class ImageReader:
     def finish(self):
         """To be called at the end of the data. Raises ImageError when something is missing."""
         if not self.complete:
-            raise ImageError("incomplete: it ends after %d of %s files" % (self._files, self.head and self.head.files))
+            raise ImageError("is incomplete: it ends after %d files" % self._files)
 
     def _take(self, line):
         """Yields what a whole line tells."""
@@ -184,12 +184,13 @@ class ImageReader:
             self._signed = _signature(line)
         elif self._at == _AT_HEAD:
             self.head = Head(line, *self._signed)
-            self.head.check(self._device)
+            if self._device:
+                self.head.check(self._device)
             yield HEAD, self.head
             yield MANIFEST, line
         elif self._at == _AT_LIST:
             if line != _LIST_BEGIN:
-                raise ImageError("damaged: the list of files does not begin")
+                raise ImageError("is damaged: the list of files does not begin")
             self._list.update(line)
             yield MANIFEST, line
         elif self._at == _AT_ENTRY:
@@ -211,31 +212,31 @@ class ImageReader:
             self._left = _number(size, _MOST_BYTES)
             name = _text(name, _LONGEST_NAME)
         except (TypeError, ValueError):
-            raise ImageError("damaged: a line of the list makes no sense")
+            raise ImageError("is damaged: a line of the list makes no sense")
         if not self._comma:
-            raise ImageError("damaged: a file follows the last one")
+            raise ImageError("is damaged: a file follows the last one")
         self._comma = line.endswith(b",\n")
         check_name(name, self.head.kind)
         if name <= self._last:
-            raise ImageError("damaged: %s is not in its place" % name)
+            raise ImageError("is damaged: %s is not in its place" % name)
         self._name = self._last = name
         self._files += 1
         self._size += self._left
         if self._files > self.head.files or self._size > self.head.size:
-            raise ImageError("damaged: more files than the head names")
+            raise ImageError("is damaged: more files than the head names")
         self._content = hashlib.sha256()
         return FILE, (name, self._left, self._expected)
 
     def _file_end(self):
         if self._content.digest() != self._expected:
-            raise ImageError("damaged: wrong hash of %s" % self._name)
+            raise ImageError("is damaged: wrong hash of %s" % self._name)
         return FILE_END, self._name
 
     def _end(self):
         head = self.head
         whole = self._files == head.files and self._size == head.size and not self._comma
         if not whole or self._list.digest() != head.list:
-            raise ImageError("damaged: the list of files is not the one that the head names")
+            raise ImageError("is damaged: the list of files is not the one that the head names")
         self.complete = True
         return END, None
 
@@ -249,7 +250,7 @@ def _signature(line):
         if len(key_id) != _KEY_ID or len(signature) != 2 * _DIGEST:
             raise ValueError
     except ValueError:
-        raise ImageError("damaged: the signature makes no sense")
+        raise ImageError("is damaged: the signature makes no sense")
     return (key_id, signature) if any(key_id + signature) else (None, None)
 
 
@@ -258,9 +259,9 @@ def check_name(name, kind=FILES):
     parts = name.split("/")
     for part in parts:
         if not part or part[0] == "." or not all(c in _PLAIN for c in part):
-            raise ImageError("the name %s leads out of its slot" % name)
+            raise ImageError("has a name that leads out of its slot: %s" % name)
     if parts[0] not in _TOP[kind]:
-        raise ImageError("%s does not belong into a slot" % name)
+        raise ImageError("has a file that does not belong into a slot: %s" % name)
 
 
 def _text(value, longest):

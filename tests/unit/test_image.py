@@ -49,11 +49,10 @@ def test_two_folders_and_two_versions_of_python_give_the_same_bytes(tmp_path):
 def test_the_archive_holds_exactly_what_is_installed(tmp_path):
     folder = tmp_path / "image"
     manifest = build(folder)
-    archive.pack(folder, tmp_path / "x.img")
     device = image.Device("esp32s3", (1, 29, 0), (6, 3, 0))
     reader = image.ImageReader(device)
     text, content = b"", {}
-    stream = io.BytesIO((tmp_path / "x.img").read_bytes())
+    stream = io.BytesIO(archive.pack(folder))
     while piece := stream.read(1024):
         for kind, value in reader.receive(piece):
             if kind == image.MANIFEST:
@@ -143,8 +142,7 @@ def test_an_application_for_a_partition_is_an_image_too(tmp_path):
     application.write_bytes(bytes([0xE9, 6, 2, 0x4F]) + bytes(8) + bytes([9, 0]) + bytes(5000))
     manifest = wrap(application, tmp_path / "image")
     assert manifest["kind"] == "application" and manifest["chips"] == ["esp32s3"]
-    archive.pack(tmp_path / "image", tmp_path / "x.img")
     reader = image.ImageReader(image.Device("esp32s3", (1, 27, 0), (6, 3, 0), image.APPLICATION))
-    events = list(reader.receive((tmp_path / "x.img").read_bytes()))
+    events = list(reader.receive(archive.pack(tmp_path / "image")))
     reader.finish()
     assert [value[:2] for kind, value in events if kind == image.FILE][1] == ("micropython.bin", 5014)

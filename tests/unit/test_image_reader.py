@@ -116,24 +116,24 @@ def test_a_cut_anywhere_is_found():
 def test_the_reason_names_the_file_with_the_wrong_hash():
     data = made()
     at = data.index(b"M\x06\x00")
-    assert reason(data[:at] + b"X" + data[at + 1 :]) == "damaged: wrong hash of firmware/__init__.mpy"
+    assert reason(data[:at] + b"X" + data[at + 1 :]) == "is damaged: wrong hash of firmware/__init__.mpy"
 
 
 def test_the_reason_says_how_much_is_missing():
     data = made()
-    assert reason(data[:-1000]) == "incomplete: it ends after 3 of 3 files"
-    assert reason(data[: data.index(b"]}\n")]) == "incomplete: it ends after 3 of 3 files"
-    assert reason(data[:300]).startswith("incomplete: it ends after 0 of")
+    assert reason(data[:-1000]) == "is incomplete: it ends after 3 files"
+    assert reason(data[: data.index(b"]}\n")]) == "is incomplete: it ends after 3 files"
+    assert reason(data[:300]).startswith("is incomplete: it ends after 0 files")
 
 
 def test_something_else_is_no_image():
     for data in (b"PK\x03\x04" * 100, b"<html>\n", bytes(600), b"wallbox-image 2\n"):
-        assert reason(data) == "not an image of this firmware"
-        assert reason(data, piece=1) == "not an image of this firmware"
+        assert reason(data) == "is none of this firmware"
+        assert reason(data, piece=1) == "is none of this firmware"
 
 
 def test_an_image_for_another_chip_is_refused():
-    assert reason(made(chips=["esp32c3", "esp32"])) == "for esp32c3 or esp32, this is esp32s3"
+    assert reason(made(chips=["esp32c3", "esp32"])) == "is for esp32c3 or esp32, this is esp32s3"
 
 
 def test_an_older_micropython_is_refused():
@@ -154,10 +154,10 @@ def test_another_version_of_mpy_files_is_refused():
 
 def test_slots_and_partitions_take_their_own_kind_only():
     application = (("micropython.bin", b"\xe9" * 100),)
-    assert reason(made(application, kind="application")) == "an image of kind application, this station takes files"
+    assert reason(made(application, kind="application")) == "is of kind application, this station takes files"
     device = Device("esp32s3", (1, 27, 0), (6, 3, 0), image.APPLICATION)
     assert read(made(application, kind="application", mpy=[0, 0, 0]), device=device)[1]
-    assert reason(made(), device) == "an image of kind files, this station takes application"
+    assert reason(made(), device) == "is of kind files, this station takes application"
     assert "does not belong" in reason(made(kind="application"), device)
 
 
@@ -178,26 +178,28 @@ def test_no_name_leads_out_of_the_slot():
         text = reason(made(((name, b"x"),)))
         assert "leads out of its slot" in text or (not name and "makes no sense" in text), (name, text)
     for name in ("boot.py", "data/journal", "factory.json", "manifest.json", "slots.json", "a/firmware/x.mpy"):
-        assert reason(made(((name, b"x"),))) == "%s does not belong into a slot" % name
+        assert reason(made(((name, b"x"),))) == "has a file that does not belong into a slot: " + name
 
 
 def test_a_file_is_there_once_and_in_its_place():
     twice = (("firmware/a.mpy", b"1"), ("firmware/a.mpy", b"2"))
-    assert reason(made(twice)) == "damaged: firmware/a.mpy is not in its place"
-    assert reason(made(tuple(reversed(_FILES)))) == "damaged: firmware/empty.txt is not in its place"
+    assert reason(made(twice)) == "is damaged: firmware/a.mpy is not in its place"
+    assert reason(made(tuple(reversed(_FILES)))) == "is damaged: firmware/empty.txt is not in its place"
 
 
 def test_the_list_is_what_the_head_says():
-    assert reason(made(count=2)) == "damaged: more files than the head names"
-    assert reason(made(size=3002)) == "damaged: more files than the head names"
-    wrong = "damaged: the list of files is not the one that the head names"
+    assert reason(made(count=2)) == "is damaged: more files than the head names"
+    assert reason(made(size=3002)) == "is damaged: more files than the head names"
+    wrong = "is damaged: the list of files is not the one that the head names"
     assert reason(made(count=4)) == wrong
     assert reason(made(size=3004)) == wrong
     assert reason(made(list="00" * 32)) == wrong
     assert reason(made(lines=[line.rstrip(b",\n") + b",\n" for line in lines_of(_FILES)])) == wrong
     assert reason(made(lines=[b" " + line for line in lines_of(_FILES)], list=read(made())[2].hex()[:64])) == wrong
     lines = lines_of(_FILES)
-    assert reason(made(lines=[lines[0].rstrip(b",\n") + b"\n"] + lines[1:])) == "damaged: a file follows the last one"
+    assert (
+        reason(made(lines=[lines[0].rstrip(b",\n") + b"\n"] + lines[1:])) == "is damaged: a file follows the last one"
+    )
 
 
 def test_a_head_that_makes_no_sense_is_refused():
@@ -221,13 +223,13 @@ def test_a_head_that_makes_no_sense_is_refused():
         {"list": "00" * 31},
         {"kind": None},
     ):
-        assert reason(made(**changes)) == "damaged: the head of the manifest makes no sense", changes
+        assert reason(made(**changes)) == "is damaged: the head of the manifest makes no sense", changes
 
 
 def test_a_line_without_an_end_does_not_fill_the_heap():
     data = made()
     for end in (16, data.index(b'{"'), data.index(b'"files"'), data.index(b'["firmware')):
-        assert reason(data[:end] + b"x" * 600, piece=50) == "damaged: a line is too long"
+        assert reason(data[:end] + b"x" * 600, piece=50) == "is damaged: a line is too long"
 
 
 def test_lines_of_the_list_that_make_no_sense_are_refused():
@@ -240,19 +242,19 @@ def test_lines_of_the_list_that_make_no_sense_are_refused():
         b'["firmware/x", -1, "' + b"00" * 32 + b'"]\n',
         b"[" * 400 + b"\n",
     ):
-        assert reason(made(lines=[line] + good[1:])) == "damaged: a line of the list makes no sense", line
+        assert reason(made(lines=[line] + good[1:])) == "is damaged: a line of the list makes no sense", line
     name = "firmware/" + "x" * 100
-    assert reason(made(((name, b""),))) == "damaged: a line of the list makes no sense"
+    assert reason(made(((name, b""),))) == "is damaged: a line of the list makes no sense"
 
 
 def test_what_follows_the_end_is_refused():
-    assert reason(made() + b"x") == "damaged: there is more behind its end"
-    assert reason(made() + b"x", piece=len(made())) == "damaged: there is more behind its end"
+    assert reason(made() + b"x") == "is damaged: there is more behind its end"
+    assert reason(made() + b"x", piece=len(made())) == "is damaged: there is more behind its end"
 
 
 def test_a_signature_that_makes_no_sense_is_refused():
     for signature in (b"", b"zz" * 64, b"00" * 63, b"00" * 64 + b" 00"):
-        assert reason(made(signature=signature)) == "damaged: the signature makes no sense"
+        assert reason(made(signature=signature)) == "is damaged: the signature makes no sense"
 
 
 def test_the_device_is_what_the_interpreter_says():
