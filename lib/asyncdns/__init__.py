@@ -1,9 +1,9 @@
 # Name look-ups beside asyncio. MIT license.
 """DNS look-up that does not block the scheduler: `addresses = await Resolver()("example.org", 443)`.
 
-MicroPython's look-up blocks until the name server answers or does not, up to about 14 s on the ESP32, but lets other
-threads run meanwhile. So it happens in a thread that does nothing else: it calls getaddrinfo() and stores the outcome
-in slots that exist beforehand, which is safe on the unix port, too, where threads share the heap without a lock.
+MicroPython's getaddrinfo() blocks until the name server answers, up to about 14 s on the ESP32, but other threads run
+meanwhile. So a thread calls it and stores the result in slots that exist beforehand. This is also safe on the unix
+port, where threads share the heap without a lock.
 """
 
 import _thread
@@ -15,20 +15,20 @@ _PATIENCE_S = 3
 
 
 class Resolver:
-    """One look-up at a time; whoever asks for the name that is being looked up shares its outcome.
+    """One look-up at a time; callers that ask for the same name share its result.
 
-    The newest answer is kept: where the name server says nothing for `patience_s`, or no, it is used again. `lookup`
-    replaces socket.getaddrinfo.
+    The last addresses are kept and used again when the name server does not answer within `patience_s` or fails.
+    `lookup` replaces socket.getaddrinfo.
     """
 
     def __init__(self, lookup=None, patience_s=_PATIENCE_S):
         self._lookup = lookup or socket.getaddrinfo
         self._patience_s = patience_s
-        self._work = None  # newest look-up
-        self._known = None  # newest one that brought an answer, before that
+        self._work = None  # last look-up
+        self._known = None  # last successful one before it
 
     async def __call__(self, host, port):
-        """Returns what socket.getaddrinfo() does for a TCP connection. Raises OSError. May be cancelled."""
+        """Returns the result of socket.getaddrinfo() for a TCP connection. Raises OSError. May be cancelled."""
         if is_address(host):
             return self._lookup(host, port, 0, socket.SOCK_STREAM)
         # A cancelled look-up cannot be stopped; a second thread would only wait for the same name server.
@@ -36,7 +36,7 @@ class Resolver:
             await asyncio.sleep(_POLL_S)
         if self._work is None or self._work.done:
             if self._work and self._work.answer:
-                self._known = self._work  # even if it came too late for who had asked
+                self._known = self._work  # even if it came too late for its caller
             self._work = _Work(host, port)
             self._work.start(self._lookup)
         work = self._work
@@ -47,12 +47,12 @@ class Resolver:
             left_s -= _POLL_S
         answer = work.answer or known
         if not answer:
-            raise OSError("no address of %s: %s" % (host, work.error))
+            raise OSError("no address found for %s: %s" % (host, work.error))
         return answer
 
 
 class _Work:
-    """One look-up. All slots exist before the thread does: it changes values, never the shape of an object."""
+    """One look-up. All slots exist before the thread starts, so it only changes values."""
 
     def __init__(self, host, port):
         self._host = host
@@ -69,7 +69,7 @@ class _Work:
         self._lookup = lookup
         try:
             _thread.start_new_thread(self._run, ())
-        except (OSError, RuntimeError, MemoryError) as exc:  # no thread to be had
+        except (OSError, RuntimeError, MemoryError) as exc:  # no thread available
             self.error = exc
             self.done = True
 
@@ -82,6 +82,6 @@ class _Work:
 
 
 def is_address(host):
-    """Tells an IPv4 address from all that may have to wait for a name server, as even 192.168.1.300 does."""
+    """Returns True for an IPv4 address, which needs no name server (192.168.1.300 would need one)."""
     parts = host.split(".")
     return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)

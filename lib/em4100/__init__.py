@@ -1,7 +1,7 @@
 # 125 kHz tags (EM4100) of readers that send ASCII frames, for asyncio. MIT license.
 """EM4100 tags from UART readers (RDM6300 and alike, 9600 8N1): STX, 10 hex digits, 2 of checksum, ETX.
 
-The reader repeats a frame while the tag stays. The checksum is the exclusive or of the five bytes.
+The reader repeats the frame while the tag stays. The checksum is the XOR of the five bytes.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ _CHUNK = const(32)
 
 
 class Scanner:
-    """Finds frames in received bytes; keeps less than one."""
+    """Finds frames in received bytes; buffers less than one."""
 
     def __init__(self):
         self._window = b""
 
     def feed(self, data):
-        """Takes bytes; returns the id (5 bytes, customer byte first) of the last frame that they complete, or None."""
+        """Takes bytes; returns the id (5 bytes, customer byte first) of the last frame they complete, or None."""
         window = self._window + data
         tag = None
         start = window.find(b"\x02")
@@ -43,7 +43,7 @@ class Receiver:
         self._scanner = Scanner()
 
     async def receive(self, timeout_ms):
-        """Returns the id of a tag that is announced within `timeout_ms`, or None. Raises OSError at the end of file."""
+        """Returns the id of a tag received within `timeout_ms`, or None. Raises OSError at the end of file."""
         try:
             return await asyncio.wait_for(self._receive(), timeout_ms / 1000)
         except asyncio.TimeoutError:
@@ -57,11 +57,11 @@ class Receiver:
             tag = self._scanner.feed(data)
             if tag:
                 return tag
-            await asyncio.sleep(0)  # noise that never ends must not hold the scheduler
+            await asyncio.sleep(0)  # endless noise must not block the scheduler
 
 
 def parse(frame):
-    """Returns the five bytes of a frame of 14, None when it is damaged."""
+    """Returns the five bytes of a frame of 14, None for a damaged frame."""
     if len(frame) != _SIZE or frame[0] != _STX or frame[-1] != _ETX:
         return None
     try:

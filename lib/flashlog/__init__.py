@@ -1,8 +1,8 @@
 # Append-only log of small records for flash file systems. MIT license.
 """Append-only log: records in segment files of one directory, in order, safe at power losses and damage.
 
-What append() or flush() has returned for is durable. A record is never changed; old ones go in whole segments. A
-segment begins with a header record whose payload the owner gives (`opening`), so that a reader can start there.
+Records are durable when append() or flush() returns. A record is never changed; old ones are removed in whole segments.
+A segment begins with a header record whose payload comes from the owner (`opening`), so that a reader can start there.
 """
 
 import os
@@ -15,24 +15,24 @@ _SUFFIX = ".log"
 _EEXIST = 17
 _ENOENT = 2
 _ENOSPC = 28
-_READ_TRIES = 3  # a file that could not be read once is not yet lost
+_READ_TRIES = 3  # attempts to read a file
 
-# What was read last: segment, its records as long as they may be wanted, the last one's number, the offset behind it.
+# Cache of the last read: segment, records, number of the last record, offset after it.
 _NOTHING_READ = (0, (), 0, 0)
 
-# Records that wait for flush() are written before they fill more RAM than this.
+# Maximum bytes of RAM for records that wait for flush().
 _MAX_PENDING = 4096
 
 
 class FlashLog:
-    """The log in the directory `path` (made when it is not there).
+    """The log in the directory `path` (created if missing).
 
-    A segment is closed when it would grow beyond `segment_bytes`. Sequence numbers begin at 1, rise strictly and are
-    never used again; `next_seq_floor` is a number known from elsewhere to be unused (records that were read by somebody
-    before they were durable). `opening()` returns the payload for the head of a new segment; `flushing()` is called
-    before waiting records are written, `wrote(count, before)` after `count` bytes were, behind `before` others.
+    A segment is closed when it would grow beyond `segment_bytes`. Sequence numbers begin at 1, increase strictly and
+    are never reused; `next_seq_floor` is the lowest number to use next, when records were read before they were
+    durable. `opening()` returns the payload for the header of a new segment; `flushing()` is called before waiting
+    records are written, `wrote(count, before)` after writing `count` bytes behind `before` others.
 
-    `damaged` holds the numbers of the segments in which something was found that is no record.
+    `damaged` has the numbers of the segments in which invalid bytes were found.
     """
 
     def __init__(self, path, segment_bytes=16384, next_seq_floor=0, opening=None, flushing=None, wrote=None):
@@ -44,7 +44,7 @@ class FlashLog:
         self._pending = []  # records not on flash yet
         self._pending_bytes = 0
         self._chunk = _NOTHING_READ
-        # First sequence number of each segment, ascending, also its file name; and bytes in the last one.
+        # First sequence number of each segment (also its file name), ascending; and bytes in the last one.
         self._segments, next_seq, self._tail, damaged = _opened(path)
         self.next_seq = max(next_seq, next_seq_floor)
         self.damaged = set()
@@ -57,15 +57,15 @@ class FlashLog:
     def append(self, kind, payload, durable=True):
         """Adds a record (kind 1..255, payload up to MAX_PAYLOAD bytes) and returns its sequence number.
 
-        A durable one is on flash when this returns, with all that waited before it; another one waits for flush().
-        Raises TypeError for a payload that is not bytes-like, ValueError, or OSError when the flash refuses; then the
-        record does not exist.
+        A durable record, and all that waited before it, is on flash when this returns; others wait for flush(). Raises
+        TypeError for a payload that is not bytes-like, ValueError, or OSError when it cannot be written; the record
+        then does not exist.
         """
         payload = checked(payload)
         if not isinstance(kind, int):
-            raise TypeError("a kind is an int")
+            raise TypeError("kind must be an int")
         if not 0 < kind < 256:
-            raise ValueError("a kind is 1 to 255")
+            raise ValueError("kind must be 1 to 255")
         seq = self.next_seq
         self.next_seq = seq + 1
         self._pending.append((seq, kind, payload))
@@ -75,14 +75,14 @@ class FlashLog:
                 self.flush()
             except OSError:
                 if not self._pending:
-                    return seq  # it reached the flash all the same
+                    return seq  # it was written all the same
                 self._pending.pop()
                 self._pending_bytes -= OVERHEAD + len(payload)
                 raise
         return seq
 
     def flush(self):
-        """Writes all waiting records with one commit. Raises OSError; what did not reach the flash then still waits."""
+        """Writes all waiting records with one commit. Raises OSError; records that were not written still wait."""
         if not self._pending:
             return
         if self._flushing:
@@ -101,7 +101,7 @@ class FlashLog:
             self._after_failure(base, fresh)
             if fresh or not isinstance(exc, OSError) or exc.errno == _ENOSPC:
                 raise
-            # A file that cannot be written to, as on a bad block, must not end the log: the next one may be.
+            # If this file cannot be written to, for example because of a bad block, the log goes on in a new one.
             self._tail = None
             return self.flush()
         if fresh:
@@ -121,9 +121,9 @@ class FlashLog:
     # -- reading
 
     def read(self, seq=0):
-        """Yields (seq, kind, payload) of every record from `seq` on, those included that wait for flush().
+        """Yields (seq, kind, payload) of every record from `seq` on, including those that wait for flush().
 
-        Records may be added, flushed and released meanwhile; no file stays open between two of them.
+        Records may be added, flushed and released meanwhile; no file stays open between two records.
         """
         while True:
             records = self._load(seq)
@@ -134,9 +134,9 @@ class FlashLog:
             seq = records[-1][0] + 1
 
     def header(self, seq):
-        """Returns (first sequence number, payload of the header) of the segment that `seq` falls into.
+        """Returns (first sequence number, payload of the header) of the segment that contains `seq`.
 
-        The payload is None when the header is damaged or there is no such segment.
+        The payload is None when the header is damaged or no segment contains `seq`.
         """
         base = self._base_of(seq)
         if base is None:
@@ -147,7 +147,7 @@ class FlashLog:
         return base, None
 
     def is_durable(self, seq):
-        """Tells whether the record `seq` (or the next one after it) is on flash."""
+        """Returns True when the record `seq` (or the next one after it) is on flash."""
         return not self._pending or seq < self._pending[0][0]
 
     @property
@@ -166,14 +166,14 @@ class FlashLog:
     # -- making room
 
     def release(self, seq):
-        """Removes the segments that hold only records before `seq`; the last one stays."""
+        """Removes the segments with only records before `seq`; the last segment stays."""
         while len(self._segments) > 1 and self._segments[1] <= seq:
             base = self._segments.pop(0)
             os.remove(self._file(base))
             self.damaged.discard(base)
 
     def rotate(self):
-        """Begins a segment, so that release() can remove all records there are. Raises OSError."""
+        """Begins a new segment, so that release() can remove all existing records. Raises OSError."""
         self.flush()
         base = self.next_seq
         if base in self._segments:
@@ -187,11 +187,11 @@ class FlashLog:
     def rewrite(self, base, keep):
         """Drops the records of a closed segment for which keep(seq, kind, payload) is false; all or nothing.
 
-        Returns the bytes won. Raises ValueError for the last segment, OSError when there is no room for the copy.
+        Returns the bytes freed. Raises ValueError for the last segment, OSError when there is no space for the copy.
         """
         limit = self._after(base)
         if limit is None:
-            raise ValueError("segment in use")
+            raise ValueError("the last segment cannot be rewritten")
         before, after = rewrite(self._file(base), limit, keep)
         if self._wrote:
             self._wrote(after, 0)
@@ -208,7 +208,7 @@ class FlashLog:
         return "%s/%08x%s" % (self._path, base, _SUFFIX)
 
     def _after_failure(self, base, fresh):
-        """Finds out how much of a failed flush() reached the flash, and leaves the files consistent."""
+        """Finds out how much of a failed flush() was written, and makes the files consistent."""
         try:
             last, size, garbage = scan(self._file(base), base)
         except OSError:
@@ -251,7 +251,7 @@ class FlashLog:
         return list(self._pending)
 
     def _load_from(self, base, seq):
-        """Returns the next few records from `seq` on in one segment; an empty list when it has none."""
+        """Returns the next few records from `seq` on in one segment, [] if it has none."""
         known, _, last, offset = self._chunk
         if known != base or last >= seq:
             offset = 0
@@ -264,7 +264,7 @@ class FlashLog:
             records, offset, skipped, end = chunk
             if skipped:
                 self.damaged.add(base)
-            # A number out of place can only be an old file's content: not a record of this log.
+            # A number outside the segment's range is left over from an old file: not a record of this log.
             records = [record for record in records if record[1] != HEADER and base <= record[0] < limit]
             if records and records[-1][0] >= seq:
                 self._chunk = (base, records, records[-1][0], offset)
@@ -272,7 +272,7 @@ class FlashLog:
         return []
 
     def _chunk_of(self, base, offset):
-        """Returns read_chunk() of a segment; None when it was released meanwhile, or cannot be read again and again."""
+        """Returns read_chunk() of a segment; None when it was released meanwhile, or cannot be read repeatedly."""
         for _ in range(_READ_TRIES):
             try:
                 return read_chunk(self._file(base), offset)
@@ -290,16 +290,16 @@ class FlashLog:
 
 
 def _opened(path):
-    """Makes the directory `path` or reads it; removes empty segments and what an interrupted rewrite() left.
+    """Creates or reads the directory `path`; removes empty segments and files of an interrupted rewrite().
 
-    Returns (first sequence numbers of all segments, first unused number, bytes in the last one, True when something
-    in that is no record).
+    Returns (first sequence numbers of all segments, first unused number, bytes in the last segment, True when that
+    contains invalid bytes).
     """
     segments = _list(path)
     next_seq, tail, damaged = 1, None, False
     while segments and not tail:
         last, tail, garbage = scan("%s/%08x%s" % (path, segments[-1], _SUFFIX), segments[-1])
-        # Whatever the garbage was, the numbers that it may have held are not given out again.
+        # The invalid bytes may have been records: their possible numbers are not used again.
         next_seq = max(next_seq, last + 1 + -(-garbage // OVERHEAD))
         damaged = garbage > 0
         if not tail:
@@ -321,6 +321,6 @@ def _list(path):
             try:
                 segments.append(int(name[:8], 16))
             except ValueError:
-                pass  # not ours
+                pass  # not a segment
     segments.sort()
     return segments

@@ -9,7 +9,7 @@
     8       n     payload
     8 + n   4     CRC-32 of everything before it
 
-Whatever is not a record is skipped byte by byte, so that damage costs the records that it hit and no later one.
+Invalid bytes are skipped one by one, so only damaged records are lost and no later ones.
 """
 
 import binascii
@@ -26,18 +26,18 @@ _CRC_BYTES = const(4)
 OVERHEAD = 12
 MAX_PAYLOAD = 512
 HEADER = 0  # kind of a segment's first record
-NEW = ".new"  # ends the name of a segment that is being rewritten
+NEW = ".new"  # suffix of a segment that is being rewritten
 
-# A chunk holds at least one whole record of any length. Half of it saves 0.5 KB of RAM and takes twice the time.
+# A chunk holds at least one whole record of any length. Half the size would save 0.5 KB of RAM and take twice the time.
 _CHUNK = const(1024)
 
 
 def checked(payload):
-    """Returns a payload as bytes. Raises TypeError for what is none, ValueError when it is too long."""
+    """Returns a payload as bytes. Raises TypeError if it is not bytes-like, ValueError if it is too long."""
     if not isinstance(payload, bytes):
-        # MicroPython would add a str to bytes, and count its characters instead of its bytes.
+        # MicroPython would append a str to bytes, counting characters instead of bytes.
         if not isinstance(payload, (bytearray, memoryview)):
-            raise TypeError("a payload is bytes, not " + type(payload).__name__)
+            raise TypeError("payload must be bytes, not " + type(payload).__name__)
         payload = bytes(payload)  # a copy: the caller's buffer may change before it is written
     if len(payload) > MAX_PAYLOAD:
         raise ValueError("record too long")
@@ -45,16 +45,16 @@ def checked(payload):
 
 
 def encode(seq, kind, payload):
-    """Returns the bytes of a record; for what it raises see checked()."""
+    """Returns the bytes of a record. Raises like checked()."""
     payload = checked(payload)
     body = struct.pack(_HEAD, _MAGIC, kind, len(payload), seq) + payload
     return body + struct.pack("<I", binascii.crc32(body))
 
 
 def read_chunk(path, offset):
-    """Reads the whole records that begin in the next kilobyte of a file.
+    """Reads the complete records that begin in the next kilobyte of a file.
 
-    Returns (records, offset to go on at, bytes skipped as garbage, True at the end of the file); a record is a tuple
+    Returns (records, next offset, invalid bytes skipped, True at the end of the file); a record is a tuple
     (seq, kind, payload). Raises OSError.
     """
     with open(path, "rb") as f:
@@ -67,7 +67,7 @@ def read_chunk(path, offset):
         size = _size(data, at)
         if size is not None and at + size > len(data):
             if not end:
-                break  # not all of it is in this chunk
+                break  # incomplete in this chunk
             size = None
         if size is not None and _intact(data, at, size):
             _, kind, _, seq = struct.unpack_from(_HEAD, data, at)
@@ -82,7 +82,7 @@ def read_chunk(path, offset):
 
 
 def scan(path, base):
-    """Returns (last sequence number or base - 1, file size, bytes of garbage) of a segment. Raises OSError."""
+    """Returns (last sequence number or base - 1, file size, invalid bytes) of a segment. Raises OSError."""
     last = base - 1
     offset = garbage = 0
     end = False
@@ -96,9 +96,9 @@ def scan(path, base):
 
 
 def rewrite(path, limit, keep):
-    """Drops the records of a segment from the number `limit` on, and those for which keep(seq, kind, payload) is false.
+    """Drops the records of a segment from number `limit` on, and those for which keep(seq, kind, payload) is false.
 
-    Returns (bytes before, bytes afterwards). All or nothing; raises OSError when there is no room for the copy.
+    Returns (bytes before, bytes afterwards). All or nothing; raises OSError when there is no space for the copy.
     """
     before = os.stat(path)[6]
     after = 0
@@ -115,14 +115,14 @@ def rewrite(path, limit, keep):
         try:
             os.remove(path + NEW)
         except OSError:
-            pass  # it was never made
+            pass  # it was not created
         raise
     os.rename(path + NEW, path)
     return before, after
 
 
 def _size(data, at):
-    """Returns the size in bytes that the record at `at` claims (or needs at least), None when there can be none."""
+    """Returns the size in bytes of the record at `at` (at least), None when no record can begin there."""
     if data[at] != _MAGIC:
         return None
     if at + _HEAD_BYTES > len(data):

@@ -5,9 +5,9 @@
         for entry in Reader(f).items("users", 0, "cards"):
             print(entry)
 
-A stream is anything whose read(n) returns at most n bytes, b"" at its end. The reader is strict, which MicroPython's
-json is not, and bounds whatever the text could use to fill the RAM or to hold the caller up: nesting, the length of a
-token, the size of a value that is built and of the whole text.
+A stream is an object whose read(n) returns at most n bytes, b"" at its end. The reader is strict, unlike MicroPython's
+json, and limits what a hostile text could use to fill the RAM or block the caller: nesting, length of a token, size of
+a value and of the whole text.
 """
 
 from jsonstream.reader import JsonError, Reader, TooLarge

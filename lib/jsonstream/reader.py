@@ -3,13 +3,13 @@
 
 from micropython import const
 
-_MAX_NUMBER = const(64)  # characters; more digits are no measured value but an attack on int()
+_MAX_NUMBER = const(64)  # characters; more digits would be an attack on int()
 
-# What may come next.
+# Expected next:
 _VALUE = const(0)
-_FIRST = const(1)  # the first key or item, or the end of what is empty
+_FIRST = const(1)  # first key or item, or the end of an empty object or array
 _KEY = const(2)
-_AFTER = const(3)  # a comma, or the end of what is open
+_AFTER = const(3)  # a comma, or the end of the object or array
 
 _BLANK = b" \t\n\r"
 _IN_NUMBER = b"+-.0123456789Ee"
@@ -34,15 +34,15 @@ class JsonError(ValueError):
 
 
 class TooLarge(JsonError):
-    """The text may be JSON, but it is beyond a limit of the reader."""
+    """The text exceeds a limit of the reader."""
 
 
 class Reader:
     """Reads one JSON document in UTF-8 from `stream`.
 
-    `max_depth` bounds the arrays and objects in each other, `max_token` the bytes of a string and of the white space
-    before a token, `max_size` (None: no limit) those of the whole text; `chunk` is how many are read at once. Every
-    method raises JsonError (a ValueError) for what breaks the grammar or a limit, and what the stream raises.
+    Limits: `max_depth` nested arrays and objects; `max_token` bytes of a string and of white space before a token;
+    `max_size` bytes of the whole text (None: no limit). `chunk` bytes are read at once. Every method raises JsonError
+    (a ValueError) for invalid JSON, TooLarge beyond a limit, and the exceptions of the stream.
     """
 
     def __init__(self, stream, max_depth=16, max_token=4096, max_size=None, chunk=512):
@@ -52,26 +52,26 @@ class Reader:
         self._max_size = max_size
         self._chunk = chunk
         self._data = b""
-        self._at = 0  # index of the first byte of _data that has not been used
-        self._before = 0  # bytes of the text that came before _data
-        self._open = []  # "[" or "{" for each array or object around the place of reading
+        self._at = 0  # index of the first unread byte in _data
+        self._before = 0  # bytes of the text before _data
+        self._open = []  # "[" or "{" for each open array or object
         self._next = _VALUE
         self.value = None
 
     @property
     def depth(self):
-        """Arrays and objects that are open."""
+        """Number of open arrays and objects."""
         return len(self._open)
 
     @property
     def position(self):
-        """Bytes of the text that have been used."""
+        """Number of bytes read."""
         return self._before + self._at
 
     def next(self):
-        """Returns the next token: "[" "]" "{" "}", "key" or "value", both of them in `value`, None at the end.
+        """Returns the next token: "[" "]" "{" "}", "key" or "value" (the key or value is in `value`), None at the end.
 
-        None comes only when nothing but white space follows the document.
+        None is only returned when only white space follows the document.
         """
         byte = self._peek()
         state = self._next
@@ -101,9 +101,9 @@ class Reader:
         return "key"
 
     def read(self, token, max_bytes=None):
-        """Returns the whole value that `token`, which next() has just returned, begins.
+        """Returns the whole value that begins with `token`, the last result of next().
 
-        `max_bytes` bounds its text: an object tree takes up to 20 times as much RAM. The last of equal keys counts.
+        `max_bytes` limits its text; the objects take up to 20 times as much RAM. The last of equal keys applies.
         """
         if token == "value":
             return self.value
@@ -112,7 +112,7 @@ class Reader:
         begin = self.position
         root = [] if token == "[" else {}
         containers = [root]
-        key = None  # a key is followed by its value at once, so one is enough for all levels
+        key = None  # its value follows at once, so one variable is enough for all levels
         while containers:
             token = self.next()
             if max_bytes is not None and self.position - begin > max_bytes:
@@ -127,22 +127,22 @@ class Reader:
                 if isinstance(container, list):
                     container.append(item)
                 else:
-                    container[key] = item  # type: ignore[index]  # inferred as a mere collection
+                    container[key] = item  # type: ignore[index]  # inferred as a collection
                 if token != "value":
                     containers.append(item)
         return root
 
     def skip(self, token):
-        """Reads past the value that `token`, which next() has just returned, begins."""
+        """Skips the value that begins with `token`, the last result of next()."""
         if token == "[" or token == "{":
             depth = len(self._open)
             while len(self._open) >= depth:
                 self.next()
 
     def find(self, *path):
-        """Goes to the value at `path` (indexes of arrays, keys of objects) and returns its token; None: not there.
+        """Goes to the value at `path` (indexes of arrays, keys of objects) and returns its token; None: not found.
 
-        Begins where the reader is, which has to be before a value. Of equal keys the first counts.
+        Starts at the present position, which must be before a value. The first of equal keys applies.
         """
         token = self.next()
         for step in path:
@@ -164,9 +164,9 @@ class Reader:
         return token
 
     def items(self, *path, max_bytes=None):
-        """Yields the items of the array at `path`, each of at most `max_bytes`. What follows the array is not read."""
+        """Yields the items of the array at `path`, each of at most `max_bytes`. Stops reading after the array."""
         if self.find(*path) != "[":
-            raise JsonError("no array there")
+            raise JsonError("no array at this path")
         while True:
             token = self.next()
             if token == "]":
@@ -174,14 +174,14 @@ class Reader:
             yield self.read(token, max_bytes)
 
     def finish(self):
-        """Reads the rest of the document, which only then is known to be JSON."""
+        """Reads the rest of the document, to check that all of it is JSON."""
         while self.next() is not None:
             pass
 
     # -- inside
 
     def _begin(self, byte):
-        """Reads the beginning of a value, or all of it when it is no array or object."""
+        """Reads the beginning of an array or object, or all of another value."""
         self._next = _AFTER
         if byte == 0x7B or byte == 0x5B:
             if len(self._open) >= self._max_depth:
@@ -225,7 +225,7 @@ class Reader:
         return True
 
     def _have(self, count):
-        """Tells whether there are `count` more bytes, and sees to it that they are in _data."""
+        """Reads until `count` more bytes are in _data; returns False if the text is shorter."""
         while len(self._data) - self._at < count:
             if not self._more():
                 return False
@@ -252,9 +252,9 @@ class Reader:
         return value
 
     def _string(self):
-        """Reads a string from its first quotation mark to behind its last one."""
+        """Reads a string including both quotation marks."""
         self._at += 1
-        text = None  # bytearray with what came before, when the string does not lie in one piece
+        text = None  # bytearray with the beginning, when the string is not in one piece
         while True:
             data, at = self._data, self._at
             end = data.find(b'"', at)
@@ -281,7 +281,7 @@ class Reader:
                 raise JsonError("text ends too early")
 
     def _escape(self):
-        r"""Returns what stands for an escape sequence, as UTF-8. A \u surrogate without its other half is U+FFFD."""
+        r"""Returns the character of an escape sequence, as UTF-8. A lone \u surrogate is U+FFFD."""
         if not self._have(2):
             raise JsonError("text ends too early")
         kind = self._data[self._at + 1]
@@ -304,7 +304,7 @@ class Reader:
         return chr(code).encode()
 
     def _code_unit(self):
-        r"""Returns the number of the \u that comes next, or None when none does."""
+        r"""Returns the number of the \u escape that comes next, or None."""
         if not self._have(6) or self._data[self._at : self._at + 2] != b"\\u":
             return None
         digits = self._data[self._at + 2 : self._at + 6]
@@ -328,12 +328,12 @@ class Reader:
 def _decode(data):
     try:
         return str(data, "utf-8")
-    except UnicodeError:  # of itself a ValueError on CPython only
+    except UnicodeError:  # a ValueError only on CPython
         raise JsonError("text is not UTF-8")
 
 
 def _number(text):
-    """Returns the int or float of a JSON number, which is less than int() and float() take."""
+    """Returns the int or float of a JSON number; int() and float() would accept more."""
     mantissa, e, exponent = text.lower().partition("e")
     whole, dot, fraction = mantissa.partition(".")
     if whole[:1] == "-":

@@ -8,7 +8,7 @@ EXCEPTION = const(0x80)  # set in the function code of a reply that carries an e
 _CRC_SIZE = const(2)
 _EXCEPTION_LENGTH = const(5)
 
-# CRC-16 of the sixteen nibbles, polynomial 0xA001: a sixteenth of the usual table's memory for two steps a byte.
+# CRC-16 of the 16 nibbles, polynomial 0xA001: a sixteenth of the usual table, with two steps per byte.
 _NIBBLES = (
     0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,
     0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400,
@@ -16,7 +16,7 @@ _NIBBLES = (
 
 
 def crc16(data):
-    """Returns the CRC-16 of `data`; over a whole frame with its CRC it is 0."""
+    """Returns the CRC-16 of `data`; 0 for a whole frame with its CRC."""
     crc = 0xFFFF
     for byte in data:
         crc ^= byte
@@ -26,7 +26,7 @@ def crc16(data):
 
 
 def seal(body):
-    """Returns the frame of `body`: unit and PDU followed by the CRC."""
+    """Returns the frame of `body` (unit and PDU) with its CRC."""
     crc = crc16(body)
     return bytes(body) + bytes((crc & 0xFF, crc >> 8))
 
@@ -34,8 +34,8 @@ def seal(body):
 class ReplyFinder:
     """Finds the reply to one request among noise, echoes and late frames of other servers.
 
-    `head` is what a good reply starts with (unit, function and whatever else is known of it), `length` its whole size
-    with CRC. An exception reply of the same unit and function is found as well. It keeps fewer than `length` bytes.
+    `head` is the beginning of a valid reply (unit, function and anything else that is known), `length` its size with
+    CRC. An exception reply of the same unit and function is found too. Buffers fewer than `length` bytes.
     """
 
     def __init__(self, head, length):
@@ -45,7 +45,7 @@ class ReplyFinder:
         self._window = b""
 
     def feed(self, data):
-        """Takes bytes from the line; returns the reply without CRC as soon as it is complete, else None."""
+        """Takes received bytes; returns the reply without CRC as soon as it is complete, else None."""
         window = self._window + data
         size = len(window)
         start = 0
@@ -63,7 +63,7 @@ class ReplyFinder:
         return reply
 
     def _length_at(self, window, start):
-        """Returns how long the reply would be that begins at `start`, 0 when none can."""
+        """Returns the length of the reply that would begin at `start`, 0 if none can."""
         seen = window[start : start + len(self._head)]
         if seen == self._head[: len(seen)]:
             return self._length

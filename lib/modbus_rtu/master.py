@@ -40,20 +40,20 @@ _MAX_UNIT = const(247)
 _MAX_READ = const(125)  # registers in one request (Modbus Application Protocol V1.1b3 §6.3)
 _MAX_WRITE = const(123)  # §6.12
 
-_BITS = const(11)  # of a character on the wire: start, 8 data, parity or second stop, stop
+_BITS = const(11)  # per character on the wire: start, 8 data, parity or second stop, stop
 _CHUNK = const(64)
-_MAX_NOISE = const(2048)  # bytes, some two seconds of 9600 baud
+_MAX_NOISE = const(2048)  # bytes, about two seconds at 9600 baud
 _FLUSH_MS = const(2)  # the end of a transmission that is awaited without yielding
 _LOOK_MS = const(5)  # between two looks for the reply: sleeping costs no memory, unlike an event with a time-out
 
-# The exception codes after which the same request may succeed; None is no (valid) answer at all.
+# Exception codes after which the request is sent again; None: no valid answer.
 _BUSY = const(6)
 _TRANSIENT = (None, _BUSY)
 
 
 class ModbusError(OSError):
-    """The server answered with the exception `code` (Modbus Application Protocol V1.1b3 §7; 1: no such function,
-    2: no such address, 3: no such value, 4: failure, 6: busy), or gave no valid answer in time (`code` None)."""
+    """The server answered with the exception `code` (Modbus Application Protocol V1.1b3 §7; 1: illegal function,
+    2: illegal address, 3: illegal value, 4: failure, 6: busy), or there was no valid answer in time (`code` None)."""
 
     def __init__(self, code, text):
         super().__init__(text)
@@ -61,14 +61,14 @@ class ModbusError(OSError):
 
 
 class RtuMaster:
-    """A master on one serial line; any number of tasks may use it, their requests queue up. All raise ModbusError.
+    """A master on one serial line; any number of tasks may use it, their requests are queued. All raise ModbusError.
 
     stream      asyncio stream of the UART: read(n), write(data), drain()
-    baudrate    of the line: gives the silence between frames and the time that a frame takes
-    timeout_ms  how long a server may think before its reply begins to arrive
-    retries     how often a request that got no valid answer, or "busy", is sent again
-    direction   for an RS-485 transceiver without automatic direction: direction(True) drives the line. `flush` is
-                then needed too: flush() returns when the last stop bit has left (machine.UART.flush)
+    baudrate    of the line, for the silence between frames and the duration of a frame
+    timeout_ms  time in which the reply must begin to arrive
+    retries     number of repetitions of a request without valid answer, or answered with "busy"
+    direction   for an RS-485 transceiver without automatic direction: direction(True) drives the line. Also needs
+                `flush`: flush() returns when the last stop bit was sent (machine.UART.flush)
     """
 
     def __init__(self, stream, baudrate=9600, timeout_ms=300, retries=1, direction=None, flush=None):
@@ -78,7 +78,7 @@ class RtuMaster:
         self._retries = retries
         self._direction = direction
         self._flush = flush
-        # V1.02 §2.5.1.1: 3.5 characters, and a fixed 1.75 ms above 19200 baud; rounded up, one more for the timer.
+        # V1.02 §2.5.1.1: 3.5 characters, 1.75 ms above 19200 baud; rounded up, plus one for the timer.
         self._silence_ms = 2 if baudrate > 19_200 else 3_500 * _BITS // baudrate + 2
         self._lock = asyncio.Lock()
         self._listener = None  # the task that takes what the line carries
@@ -101,24 +101,24 @@ class RtuMaster:
         await self.request(body, body, len(body) + 2)
 
     async def write_multiple(self, unit, address, data):
-        """Writes the holding registers from `address` on with `data`, two bytes a register."""
+        """Writes `data`, two bytes per register, to the holding registers from `address` on."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError("registers are written as bytes, not " + type(data).__name__)
+            raise TypeError("data must be bytes, not " + type(data).__name__)
         count = len(data) // 2
         if not 1 <= count <= _MAX_WRITE or len(data) % 2:
-            raise ValueError(f"{len(data)} bytes to write")
+            raise ValueError(f"cannot write {len(data)} bytes")
         head = begin(unit, _WRITE_MULTIPLE, address, count)
         await self.request(head + bytes((len(data),)) + data, head, len(head) + 2)
 
     async def _read(self, unit, function, address, count):
         if not 1 <= count <= _MAX_READ:
-            raise ValueError(f"{count} registers to read")
+            raise ValueError(f"cannot read {count} registers")
         head = bytes((unit, function, 2 * count))
         reply = await self.request(begin(unit, function, address, count), head, 2 * count + 5)
         return reply[3:]
 
     async def request(self, body, head, length):
-        """Sends `body`, returns the reply that starts with `head` and has `length` bytes with CRC, without the CRC."""
+        """Sends `body`; returns the reply (begins with `head`, `length` bytes with CRC) without the CRC."""
         frame = seal(body)
         await self._lock.acquire()
         try:
@@ -152,7 +152,7 @@ class RtuMaster:
         return reply
 
     async def _listen(self):
-        """Takes what the line carries until it fails. One task for good, as each read with a time-out would be one."""
+        """Receives until the line fails. One permanent task, since each read with a time-out would need a task."""
         try:
             while True:
                 data = await self._stream.read(_CHUNK)
@@ -165,7 +165,7 @@ class RtuMaster:
             self._error = exc
 
     async def _await_silence(self):
-        """Waits until the line has been silent between two frames; what came before, a late reply say, is discarded."""
+        """Waits until the line is idle; discards what was received before, such as a late reply."""
         self._heard = heard = 0
         while True:
             await sleep_ms(self._silence_ms)
@@ -183,11 +183,11 @@ class RtuMaster:
             self._check()
             left_ms = wait_ms - _since_ms(began)
         if self._reply is None:
-            # Where another task has held the scheduler the time is over before the listener has read what came in it.
+            # If another task has blocked the scheduler, the time may be over before the listener has read the reply.
             await sleep_ms(self._silence_ms)
 
     def _check(self):
-        """Raises what has ended the line, and ModbusError for one that carries only noise."""
+        """Raises the error that ended the line, or ModbusError when it carries only noise."""
         if self._error:
             raise self._error
         if self._heard >= _MAX_NOISE:
@@ -214,9 +214,9 @@ class RtuMaster:
 
 
 def begin(unit, function, address, word):
-    """Returns what every request begins with: unit, function, address, count or value. Raises ValueError."""
+    """Returns the beginning of a request: unit, function, address, count or value. Raises ValueError."""
     if not 1 <= unit <= _MAX_UNIT:
-        raise ValueError(f"unit {unit}")
+        raise ValueError(f"invalid unit {unit}")
     if not (0 <= address <= 0xFFFF and 0 <= word <= 0xFFFF):
-        raise ValueError(f"register {address}, value {word}")
+        raise ValueError(f"invalid register {address} or value {word}")
     return struct.pack(">BBHH", unit, function, address, word)

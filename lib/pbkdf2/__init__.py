@@ -29,7 +29,7 @@ def hmac_sha256(key, message):
 
 
 def equal(a, b):
-    """Compares two byte strings of the same length in a time that does not tell where they differ."""
+    """Compares two byte strings of the same length in constant time."""
     difference = len(a) ^ len(b)
     for x, y in zip(a, b):
         difference |= x ^ y
@@ -37,9 +37,9 @@ def equal(a, b):
 
 
 def deriving(password, salt, iterations, length):
-    """Generator of PBKDF2-HMAC-SHA256: yields after each iteration, so that others can run, and returns `length` bytes.
+    """PBKDF2-HMAC-SHA256 as a generator: yields after each iteration, so other tasks can run, returns `length` bytes.
 
-    `key = yield from deriving(...)`, or derive() in one go.
+    `key = yield from deriving(...)`, or derive() without pauses.
     """
     pads = _pads(password)
     key = b""

@@ -12,11 +12,11 @@ _SAM_CONFIGURATION = const(0x14)
 _RF_CONFIGURATION = const(0x32)
 _IN_LIST_PASSIVE_TARGET = const(0x4A)
 
-_MAX_RETRIES = const(5)  # item of RFConfiguration
+_MAX_RETRIES = const(5)  # configuration item of RFConfiguration
 _TYPE_A = const(0)  # 106 kbit/s ISO 14443 type A
 _UID_LENGTHS = (4, 7, 10)
 
-# UM0701-02 §7.2.11: any byte of a dominant 55 wakes the chip; the zeros give its oscillator time to start.
+# UM0701-02 §7.2.11: 55 wakes the chip; the zeros give its oscillator time to start.
 _WAKE_UP = b"\x55\x55" + bytes(14)
 
 _ACK_TIMEOUT_MS = const(100)
@@ -26,11 +26,11 @@ _MAX_NOISE = const(4096)
 
 
 class PN532Error(OSError):
-    """The chip does not answer, or answers something that makes no sense."""
+    """The chip does not answer, or sends an invalid answer."""
 
 
 class Target:
-    """A card in the field: `uid` (4, 7 or 10 bytes), `atqa` (SENS_RES) and `sak` (SEL_RES), which tell its kind
+    """A card in the field: `uid` (4, 7 or 10 bytes), `atqa` (SENS_RES) and `sak` (SEL_RES), which identify its type
     (NXP AN10833)."""
 
     def __init__(self, uid, atqa, sak):
@@ -40,11 +40,10 @@ class Target:
 
 
 class PN532:
-    """The chip on the other side of `stream` (read(n), write(data), drain()). One task at a time may use it.
+    """The chip connected to `stream` (read(n), write(data), drain()). One task at a time may use it.
 
-    A call that is cancelled, or that times out, aborts the command in the chip; the next call works as usual. All
-    calls raise PN532Error. `heard`: something has come since the last command, which tells a chip that answers wrongly
-    from one that is silent.
+    A call that is cancelled or times out aborts the command in the chip; the next call works normally. All calls raise
+    PN532Error. `heard`: bytes have arrived since the last command (invalid answer, not silence).
     """
 
     def __init__(self, stream):
@@ -53,12 +52,12 @@ class PN532:
         self.heard = False
 
     async def start(self, retries=2):
-        """Wakes the chip up and sets it to find a card at once or, after `retries` more looks (0..254), none.
+        """Wakes the chip and sets the number of `retries` (0..254) when no card is found.
 
         Returns the version (IC, version, revision, supported functions) as four bytes; IC is 0x32.
         """
         self._stream.write(_WAKE_UP)
-        # Normal mode: the virtual card and its time-out (20 x 50 ms) do not matter, the IRQ pin is in use.
+        # Normal mode: virtual card time-out (20 x 50 ms, unused), IRQ pin in use.
         await self.command(_SAM_CONFIGURATION, b"\x01\x14\x01")
         version = await self.command(_GET_FIRMWARE_VERSION)
         if len(version) != 4:
@@ -67,7 +66,7 @@ class PN532:
         return version
 
     async def find_target(self):
-        """Returns the Target in the field, or None. A card that stays is found each time; of several, one is."""
+        """Returns the Target in the field, or None. A card that stays is found each time; of several only one."""
         return parse_target(await self.command(_IN_LIST_PASSIVE_TARGET, bytes((1, _TYPE_A))))
 
     async def command(self, code, data=b"", timeout_ms=_ANSWER_TIMEOUT_MS):
@@ -85,10 +84,10 @@ class PN532:
             return answer
         finally:
             if not finished:
-                self._stream.write(ACK)  # §6.2.1.3: from the host, it aborts the command in process
+                self._stream.write(ACK)  # §6.2.1.3: an ACK from the host aborts the command
 
     async def _exchange(self, code):
-        """Waits for the ACK and for the response after it. What comes before the ACK belongs to an aborted command."""
+        """Waits for ACK and response. Frames before the ACK belong to an aborted command and are ignored."""
         acknowledged = False
         received = 0
         while received < _MAX_NOISE:
@@ -117,5 +116,5 @@ def parse_target(answer):
     length = answer[5] if len(answer) > 5 else 0
     uid = answer[6 : 6 + length]
     if length not in _UID_LENGTHS or len(uid) != length:
-        raise PN532Error("target without a valid id")
+        raise PN532Error("target without a valid UID")
     return Target(uid, answer[2:4], answer[4])

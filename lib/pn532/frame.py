@@ -18,26 +18,25 @@ _MAX_DATA = const(254)  # LEN is one byte and counts the TFI
 def encode(data):
     """Returns the frame that carries `data` (command code and parameters, 1..254 bytes) to the chip."""
     if not isinstance(data, (bytes, bytearray)):
-        raise TypeError("a command is bytes, not " + type(data).__name__)
+        raise TypeError("a command must be bytes, not " + type(data).__name__)
     if not 1 <= len(data) <= _MAX_DATA:
-        raise ValueError(f"{len(data)} bytes of data")
+        raise ValueError(f"cannot send {len(data)} bytes of data")
     length = len(data) + 1
     check = -(TO_CHIP + sum(data)) & 0xFF
     return b"\x00\x00\xff" + bytes((length, -length & 0xFF, TO_CHIP)) + data + bytes((check, 0))
 
 
 class Scanner:
-    """Finds frames in what a UART received; keeps less than one frame, 260 bytes at most.
+    """Finds frames in received bytes; buffers less than one frame, 260 bytes at most.
 
-    What is no frame, or one with a wrong checksum, is skipped byte by byte, so that a good frame that begins inside
-    of it is still found.
+    Invalid bytes and frames with a wrong checksum are skipped byte by byte, so a valid frame inside them is found.
     """
 
     def __init__(self):
         self._window = b""
 
     def feed(self, data):
-        """Takes received bytes and returns a list of the frames that they complete.
+        """Takes received bytes and returns a list of the frames they complete.
 
         A frame is ACK, NACK or the bytes from TFI to the last data byte (FROM_CHIP or ERROR comes first).
         """
@@ -60,12 +59,12 @@ class Scanner:
 
     @property
     def pending(self):
-        """How many bytes of an unfinished frame are kept."""
+        """Number of buffered bytes of an incomplete frame."""
         return len(self._window)
 
 
 def _frame_at(window):
-    """Looks at the start code that `window` begins with; returns (frame or None, bytes to consume, 0 = wait)."""
+    """Checks the frame at the start of `window`; returns (frame or None, bytes to consume, 0 = wait)."""
     if len(window) < _HEADER:
         return None, 0
     length, check = window[2], window[3]

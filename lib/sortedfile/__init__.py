@@ -5,14 +5,14 @@
     cards.replace(records, b"version 1")
     cards.get(b"12345678")
 
-`file` joins the parts; `pages` is the form of one file; `changing` replaces and updates the content with the help of
-`writing` and of `sorting`, which orders more records than fit into RAM. There are two files: PATH has nearly all,
-PATH.changes the changes since then, so that a small update writes a small file. Only when too many have come together
-is PATH written anew. Both are replaced by renaming, which flash file systems and POSIX do atomically; PATH has a random
-name in its footer that PATH.changes repeats, so that changes of an earlier PATH are known as such.
+Modules: `file` (the class), `pages` (format of a file), `changing` (replace and update), `writing`, and `sorting`,
+which sorts more records than fit into RAM. There are two files: PATH, and PATH.changes with the changes since PATH was
+written, so that a small update writes a small file. PATH is written again when there are too many changes. Both are
+replaced by renaming, which is atomic on flash file systems and POSIX. PATH.changes repeats a random name from the
+footer of PATH, so that changes to an earlier PATH are recognised.
 """
 
-# The code is loaded when it is first asked for: whoever has no such file does without 11 KB of heap. Name -> module.
+# Loaded when first used, which saves 11 KB of heap without such a file. Name -> module.
 _FEATURES = {"SortedFile": "file"}
 
 

@@ -12,7 +12,7 @@ from sortedfile.writing import stored, writing
 
 RUNS = ".runs"
 
-# The owner's data of PATH.changes comes behind the name of PATH and the number of records.
+# In PATH.changes the owner's data follows the name of PATH and the number of records.
 NAME_BYTES = const(4)
 COUNT = "<I"
 
@@ -20,7 +20,7 @@ _MAX_META = const(30)
 
 
 class Change:
-    """A replacement or an update of the SortedFile `file`: `meta` goes with it, `most` records may come of it."""
+    """A replacement or update of the SortedFile `file`, with owner's data `meta`; at most `most` records result."""
 
     def __init__(self, file, meta, most):
         check_bytes(meta)
@@ -59,9 +59,9 @@ class Change:
 
     def _begin(self):
         if len(self._meta) > _MAX_META:
-            raise ValueError("too much owner's data")
+            raise ValueError("owner's data too long")
         if self._file.busy:
-            raise ValueError("file is being changed")
+            raise ValueError("file is already being changed")
         self._file.busy = True
         return Sorter(self._file.path + RUNS, HASH_BYTES + self._file.record_bytes)
 
@@ -75,7 +75,7 @@ class Change:
         return self._meta
 
     def _rebase(self, ordered, meta):
-        """Writes PATH anew, by which the changes have become void."""
+        """Writes PATH again, including the changes."""
         name = os.urandom(NAME_BYTES)
         yield from writing(self._file.base, ordered, lambda: name + meta(), self._most)
         self._file.forget_changes()
@@ -117,13 +117,13 @@ class Change:
             if form is not None:
                 key = form[: self._key_end]
                 if key <= last:
-                    raise ValueError("key twice" if key == last else "records are not in order")
+                    raise ValueError("key occurs twice" if key == last else "records are not in order")
                 last = key
             yield form
 
 
 def current(file):
-    """Yields what is in both files of a SortedFile, in order, with a None where a caller may take a breath."""
+    """Yields the records of both files of a SortedFile in order, and None where the caller may pause."""
     base, changes = stored(file.base, file.key_bytes), stored(file.changes, file.key_bytes)
     return _without_removed(overlaid(base, changes, HASH_BYTES + file.key_bytes), file)
 
@@ -135,11 +135,11 @@ def _without_removed(ordered, file):
 
 
 def overlaid(below, above, key_end):
-    """Merges two generators of ordered records; where both have a key (up to `key_end`), that of `above` counts.
+    """Merges two generators of ordered records; if both have a key (up to `key_end`), the record of `above` is used.
 
-    None in either of them, a place to take a breath, is passed on.
+    None from either of them (a place to pause) is passed on.
     """
-    upper = None  # the next one of `above`; b"" when there are no more
+    upper = None  # next record of `above`, b"" at its end
     for lower in below:
         if lower is None:
             yield None

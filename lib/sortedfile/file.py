@@ -17,14 +17,13 @@ _MOST_CHANGES = const(1024)
 class SortedFile:
     """Records of `record_bytes` at `path` whose first `key_bytes` are their key.
 
-    `is_removal(record)` tells a record that removes its key, for update(). Up to `most_changes` are kept in the second
-    file. In RAM are 3 bytes for each page of ten records or so, and 3 for each change.
+    `is_removal(record)` returns True for a record that removes its key, for update(). Up to `most_changes` are kept in
+    the second file. RAM: 3 bytes per page of about ten records, and 3 per change.
 
-    `replacing()` and `updating()` do their work step by step as generators that yield nothing: whoever has something
-    else to do does it in between. A step takes no more than about one write of a page. Until the last one `busy` is
-    True, and the old content is there and can be read. They raise TypeError for what is not bytes-like, ValueError for
-    what cannot be taken, OSError when the flash refuses; the old content then stays, as it does when they are closed
-    early.
+    `replacing()` and `updating()` are generators that yield None after each step, so that other work can be done in
+    between. A step takes about as long as writing a page. Until the last one `busy` is True and the old content can be
+    read. They raise TypeError for records that are not bytes-like, ValueError for invalid ones, OSError when they
+    cannot be written; the old content then stays, also when the generator is closed early.
     """
 
     def __init__(self, path, key_bytes, record_bytes, is_removal=None, most_changes=_MOST_CHANGES):
@@ -37,11 +36,11 @@ class SortedFile:
         remove(path + RUNS)
         per_page = max(1, min(255, _PAGE_BYTES // record_bytes))
         self.base = PageFile(path, key_bytes, record_bytes, per_page)
-        # With one record in a page the table in RAM knows every key, and what was not changed costs no read.
+        # One record per page: the table in RAM has every key, so a key without a change costs no read.
         self.changes = PageFile(path + _CHANGES, key_bytes, record_bytes, 1)
         sound = self.changes.readable and (self.base.readable or not self.base.exists)
         if sound and self.changes.meta[:NAME_BYTES] != self.name():
-            self.forget_changes()  # the power went before this could be done
+            self.forget_changes()  # interrupted by a power loss
 
     # -- reading
 
@@ -54,23 +53,23 @@ class SortedFile:
 
     @property
     def meta(self):
-        """Up to 30 bytes that the owner gave with the content."""
+        """Up to 30 bytes that the owner stored with the content."""
         return self.changes.meta[2 * NAME_BYTES :] if self.changes.meta else self.base.meta[NAME_BYTES:]
 
     @property
     def damaged(self):
-        """True when something was read that is not what was written; records in other pages are still found."""
+        """True when a damaged page was read; records in other pages are still found."""
         return self.base.damaged or self.changes.damaged
 
     def get(self, key):
-        """Returns the record of `key` (bytes of the right length) or None. Raises OSError."""
+        """Returns the record of `key` (bytes, `key_bytes` long) or None. Raises OSError."""
         record = self.changes.get(key)
         if record is None:
             return self.base.get(key)
         return None if self.is_removal(record) else record
 
     def records(self):
-        """Yields all records in the order of the file. Raises ValueError when that is changed meanwhile."""
+        """Yields all records in the order of the file. Raises ValueError when the file is changed meanwhile."""
         for stored in current(self):
             if stored is not None:
                 yield stored[HASH_BYTES:]
@@ -78,25 +77,25 @@ class SortedFile:
     # -- writing
 
     def replace(self, records, meta=b"", most=None):
-        """Replaces the content by `records`, an iterable in any order, with not more than `most` in it."""
+        """Replaces the content by `records`, an iterable in any order, of at most `most` records."""
         for _ in self.replacing(records, meta, most):
             pass
 
     def update(self, changes, meta=b"", most=None):
-        """Adds and replaces records by those of `changes`, and removes keys, with not more than `most` in the end."""
+        """Adds, replaces and removes records by `changes`; at most `most` records may result."""
         for _ in self.updating(changes, meta, most):
             pass
 
     def replacing(self, records, meta=b"", most=None, ordered=False):
-        """replace() step by step; if they come `ordered` like records() gives them, in half the room."""
+        """replace() step by step; needs half the space if the records are `ordered` as in records()."""
         return self._change(meta, most).replacing(records, ordered)
 
     def updating(self, changes, meta=b"", most=None):
-        """update() step by step. A damaged file is not updated: what was in it is not known."""
+        """update() step by step. Raises ValueError for a damaged file, whose content is not known."""
         return self._change(meta, most).updating(changes)
 
     def adopt(self, path):
-        """Takes over the content of a closed SortedFile that was written by one replace(), which is gone then.
+        """Takes over the file of a closed SortedFile that was written by one replace(); that file is then gone.
 
         All or nothing. Raises OSError, and ValueError while the file is `busy`; the old content then stays.
         """
@@ -107,27 +106,27 @@ class SortedFile:
 
     def remove(self):
         """Removes the content. Raises OSError."""
-        # In this order: changes without their base are known as such at the next start, a base alone is not.
+        # In this order: changes without their base are recognised at the next start, a base alone would be valid.
         self.base.remove()
         self.changes.remove()
 
     def close(self):
-        """Closes the files; the object must not be used any more."""
+        """Closes the files; the object cannot be used any more."""
         self.base.close()
         self.changes.close()
 
-    # -- of a change
+    # -- for changes
 
     def name(self):
-        """Returns the name that changes of this content repeat."""
+        """Returns the name of this content, for PATH.changes."""
         return self.base.meta[:NAME_BYTES] or _NO_NAME
 
     def forget_changes(self):
-        """Removes the changes, which are void."""
+        """Removes the changes, which no longer apply."""
         try:
             self.changes.remove()
         except OSError:
-            pass  # they are void all the same
+            pass  # they do not apply in any case
 
     def _change(self, meta, most):
         return Change(self, meta, most)

@@ -5,11 +5,11 @@
     table     the first three bytes of the hash of each page's first record
     footer    63 bytes: magic, sizes, counts, CRC-32 of the table, the owner's data, CRC-32
 
-The table is all that is kept in RAM. Hashes are spread evenly, so that three bytes of one tell the page whatever the
-keys look like: records that share these bytes go into the same page, or fill pages of their own.
+Only the table is kept in RAM. Hashes are evenly distributed, so three bytes identify the page for any keys: records
+that share these bytes go into the same page, or fill pages of their own.
 
-Pages do not cross the borders of flash blocks. LittleFS begins each block of a file but the first with a few pointers
-to earlier ones, which look-ups go along: a page in two blocks would be twice the way. Elsewhere it does no harm.
+Pages do not cross the boundaries of flash blocks. LittleFS begins each block of a file except the first with pointers
+to earlier blocks, which are followed for each look-up: a page in two blocks would take twice as long.
 """
 
 import binascii
@@ -29,27 +29,26 @@ _FOOTER_BYTES = const(59)  # without its CRC
 _HEAD_BYTES = const(8)
 
 _BLOCK = const(4096)
-_BLOCK_POINTERS = const(64)  # room for those of files of up to 128 MiB
+_BLOCK_POINTERS = const(64)  # space for those of files up to 128 MiB
 
 
 def stored_form(record, key_bytes):
-    """Returns a record behind the hash of its key: bytes that sort as the file does."""
-    # Big-endian, so that the order of the bytes is the order of the numbers.
+    """Returns the hash of the key followed by the record: bytes that sort in the order of the file."""
+    # Big-endian: the order of the bytes is the order of the numbers.
     return struct.pack(">I", binascii.crc32(record[:key_bytes])) + record
 
 
 def check_bytes(data):
-    """Raises TypeError for what is not bytes-like: MicroPython adds a str to bytes, and counts its characters."""
+    """Raises TypeError unless bytes-like: MicroPython would append a str to bytes, counting characters."""
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError("bytes are wanted, not " + type(data).__name__)
+        raise TypeError("must be bytes, not " + type(data).__name__)
 
 
 class PageFile:
-    """The file at `path`, which need not exist, with `per_page` (1 to 255) records in a page. It stays open.
+    """The file at `path`, which need not exist, with `per_page` (1 to 255) records per page. It stays open.
 
-    `exists` tells whether there is one, `readable` whether its footer is what was written, `damaged` whether anything
-    that was read so far is not. `count`, `pages` and `meta` are those of a readable one, whose footer begins with
-    `head`. `handle` is the open file, another one after each change.
+    `exists`: there is a file; `readable`: its footer is intact and begins with `head`; `damaged`: a damaged part was
+    read. `count`, `pages` and `meta` are valid if readable. `handle` is the open file, a new one after each change.
     """
 
     def __init__(self, path, key_bytes, record_bytes, per_page):
@@ -77,7 +76,7 @@ class PageFile:
         return None
 
     def records(self, number):
-        """Yields the records of a page: none, and `damaged`, when its check fails. Raises OSError."""
+        """Yields the records of a page; none if its CRC is wrong, which sets `damaged`. Raises OSError."""
         size = self._record_bytes
         self.handle.seek(self.offset(number))
         page = self.handle.read(self.page_bytes)
@@ -88,16 +87,16 @@ class PageFile:
             yield page[at : at + size]
 
     def offset(self, number):
-        """Returns where in the file a page begins."""
+        """Returns the offset of a page in the file."""
         block, place = divmod(number, max(1, (_BLOCK - _BLOCK_POINTERS) // self.page_bytes))
         offset = block * _BLOCK + place * self.page_bytes
         if block:
-            # Block n of LittleFS has as many pointers of 4 bytes as n has zeros at its end, and one more.
+            # Block n of LittleFS has one pointer of 4 bytes more than n has trailing zero bits.
             offset -= 4 * (2 * (block - 1) - bin(block - 1).count("1"))
         return offset
 
     def adopt(self, path):
-        """Replaces the file by the one at `path`, which is gone then. Raises OSError; the old file then stays."""
+        """Replaces the file by the one at `path` (renames it). Raises OSError; the old file then stays."""
         self.close()
         try:
             os.rename(path, self.path)
@@ -106,7 +105,7 @@ class PageFile:
             self._open()
 
     def remove(self):
-        """Removes the file, if there is one. Raises OSError; it then may be there again at the next start."""
+        """Removes the file, if it exists. Raises OSError; it may then exist again at the next start."""
         existed = self.exists
         self.close()
         self._forget()
@@ -148,16 +147,16 @@ class PageFile:
         self.handle.seek(size - _FOOTER_BYTES - 4 - PREFIX * self.pages)
         self._table = self.handle.read(PREFIX * self.pages)
         if binascii.crc32(self._table) != check:
-            self._table = None  # every look-up reads the whole file
+            self._table = None  # every look-up then reads the whole file
             self.damaged = True
         return True
 
     def _pages_of(self, prefix):
-        """Returns the range of the pages that may hold records whose hashes begin with `prefix`."""
+        """Returns the range of pages that may contain records whose hash begins with `prefix`."""
         if self._table is None:
             return range(self.pages)
         low, last = 0, self.pages
-        while low < last:  # the pages that begin with `prefix` or less end at `last`
+        while low < last:  # search for the end of the pages that begin with `prefix` or less
             middle = (low + last) // 2
             if self._entry(middle) <= prefix:
                 low = middle + 1
@@ -167,7 +166,7 @@ class PageFile:
         while first > 0 and self._entry(first - 1) == prefix:
             first -= 1
         if first == last and first > 0 and self.per_page > 1:
-            first -= 1  # no page begins with them: they are within one
+            first -= 1  # no page begins with `prefix`: it is inside this one
         return range(first, last)
 
     def _entry(self, number):
@@ -179,8 +178,8 @@ def crc(data):
 
 
 def remove(path):
-    """Removes a file that need not be there."""
+    """Removes a file if it exists."""
     try:
         os.remove(path)
     except OSError:
-        pass  # it was not there
+        pass  # it did not exist

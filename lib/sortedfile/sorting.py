@@ -12,22 +12,22 @@ _BUFFER = const(8192)  # bytes for all runs together while they are merged
 
 
 class Sorter:
-    """Sorts records (bytes of `record_bytes`); what does not fit into RAM goes to a file of runs at `path`.
+    """Sorts records (bytes of `record_bytes`); sorted runs that do not fit into RAM are written to a file at `path`.
 
-    First everything of take() has to be done, then ordered() may be asked for; close() removes the file. About 20 KB
-    of RAM are needed for 10 000 records of 50 bytes. `count` is the number of records.
+    Run take() to its end, then ordered(); close() removes the file. Sorting 10 000 records of 50 bytes needs about 20
+    KB of RAM. `count` is the number of records.
     """
 
     def __init__(self, path, record_bytes):
         self._path = path
         self._record_bytes = record_bytes
         self._run = []
-        self._runs = 0  # runs on file
+        self._runs = 0  # number of runs in the file
         self._file = None
         self.count = 0
 
     def take(self, records):
-        """Takes records. A generator that yields nothing, for each record and each piece that is written."""
+        """Takes records. A generator that yields None for each record and each piece written."""
         for record in records:
             if len(self._run) == _RUN:
                 yield from self._write_run()
@@ -48,7 +48,7 @@ class Sorter:
         self._file = open(self._path, "rb")
         merge = _Merge(self._file, self._record_bytes, self.count)
         size = self._record_bytes
-        heads = []  # the next record of each run, with the number of the run behind it
+        heads = []  # next record of each run, followed by the number of the run
         for run in range(self._runs):
             heappush(heads, merge.next(run))
         while heads:
@@ -65,7 +65,7 @@ class Sorter:
             try:
                 os.remove(self._path)
             except OSError:
-                pass  # it will be replaced by the next one
+                pass  # the next one replaces it
 
     def _write_run(self):
         if not self._file:
@@ -79,20 +79,20 @@ class Sorter:
 
 
 class _Merge:
-    """Reads all runs of a file side by side, each through its share of one buffer."""
+    """Reads all runs of a file in parallel, each through its part of one buffer."""
 
     def __init__(self, file, record_bytes, count):
         self._file = file
         self._size = record_bytes
         runs = (count + _RUN - 1) // _RUN
-        self._ahead = max(1, min(_RUN, _BUFFER // (runs * record_bytes)))  # records of one run in the buffer
+        self._ahead = max(1, min(_RUN, _BUFFER // (runs * record_bytes)))  # buffered records per run
         self._buffer = memoryview(bytearray(runs * self._ahead * record_bytes))
-        self._next = [0] * runs  # next record of each run
+        self._next = [0] * runs  # index of the next record of each run
         self._left = [_RUN] * runs
         self._left[-1] = count - _RUN * (runs - 1)
 
     def next(self, run):
-        """Returns the next record of a run and two bytes with the number of the run; b"" at its end."""
+        """Returns the next record of a run, followed by the number of the run in two bytes; b"" at its end."""
         if not self._left[run]:
             return b""
         place = self._next[run] % self._ahead

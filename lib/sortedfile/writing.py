@@ -8,7 +8,7 @@ from sortedfile.pages import COUNTS, HASH_BYTES, NEW, PREFIX, crc, remove, store
 
 
 def stored(file, key_bytes):
-    """Yields all records of a PageFile in stored form, and None after each page. Raises ValueError once it changed."""
+    """Yields all records of a PageFile in stored form, and None after each page. ValueError if the file is replaced."""
     handle = file.handle
     for number in range(file.pages):
         if file.handle is not handle:
@@ -19,11 +19,11 @@ def stored(file, key_bytes):
 
 
 def writing(file, ordered, meta, most=None):
-    """Replaces a PageFile step by step by the records of `ordered`, which come in stored form and order.
+    """Replaces a PageFile step by step by the records of `ordered`, in stored form and order.
 
-    A generator that yields nothing: after each page, and for each None in `ordered`. `meta()` is called when all
-    records have been taken. Raises ValueError for more than `most` of them, and whatever `ordered`, `meta` and the
-    flash raise; the old file then stays.
+    A generator that yields None after each page and for each None in `ordered`. `meta()` is called when all records
+    have been read. Raises ValueError for more than `most` records, the exceptions of `ordered` and `meta`, and OSError;
+    the old file then stays.
     """
     path = file.path + NEW
     written = False
@@ -63,7 +63,7 @@ def _write(f, file, ordered, meta, most):
 
 
 def _together(page, following):
-    """Returns how many records of a full page stay in it: those that share their prefix with the next one do not,
+    """Returns how many records of a full page stay in it: those with the same prefix as the next one do not,
     unless they fill it."""
     prefix = following[:PREFIX]
     count = len(page)

@@ -7,9 +7,9 @@
         message = await ws.recv()  # str, bytes, or None once the connection is closed
         await ws.close()
 
-An open connection needs `frame`, the framing, which is free of I/O, `transport`, the byte stream of either
-interpreter, and `client`, which ties them together. `opening` opens one, with `url` for addresses, `tcp`, and
-`handshake` for the HTTP part. Extensions (compression) and the server's side are left out.
+Modules of an open connection: `frame` (framing without I/O), `transport` (byte stream on both interpreters), `client`.
+For opening: `opening`, `url`, `tcp`, `handshake` (HTTP upgrade). Extensions (compression) and servers are not
+supported.
 """
 
 from uwebsockets.client import WebSocket

@@ -9,15 +9,15 @@ from micropython import const
 from uwebsockets import frame, transport
 from uwebsockets.errors import ConnectionClosed, ProtocolError
 
-_CLOSE_S = const(3)  # the server has this long to answer a Close frame
-_LINGER_S = const(1)  # and this long to close the TCP connection, which is its part (RFC 6455 §7.1.1)
+_CLOSE_S = const(3)  # time for the server to answer a Close frame
+_LINGER_S = const(1)  # time for the server to close the TCP connection (RFC 6455 §7.1.1)
 
 
 class WebSocket:
     """An open connection. One task receives, any task may send; every method may be cancelled at any point.
 
-    Pings are answered by recv(), so somebody must be receiving. `close_code` and `close_reason` tell how the
-    connection ended: 1005 without a code, 1006 without a Close frame, None while it is open.
+    recv() answers pings, so a task must be receiving all the time. `close_code` and `close_reason` say how the
+    connection ended: 1005 = Close frame without code, 1006 = no Close frame, None = still open.
     """
 
     def __init__(self, link, subprotocol, data, decoder):
@@ -27,52 +27,52 @@ class WebSocket:
         self._link = link
         self._decoder = decoder
         self._decoder.feed(data)
-        self._turn = asyncio.Lock()  # one frame on its way at a time
-        self._begun = None  # when that was
+        self._turn = asyncio.Lock()  # one frame is sent at a time
+        self._begun = None  # start time of the frame being sent
         self._receiving = False
-        self._pong = None  # payload of the newest ping that has not been answered
+        self._pong = None  # payload of the last ping that has not been answered
         self._close_sent = False
         self._finished = asyncio.Event()
         self._last = transport.ticks_ms()
 
     @property
     def closed(self):
-        """True when no more messages can be sent or received."""
+        """True when no messages can be sent or received any more."""
         return self._finished.is_set()
 
     def silence_ms(self):
-        """Returns how long nothing at all has come from the server: with ping(), this finds a half-open connection."""
+        """Returns the time since the last byte from the server; with ping() this detects a dead connection."""
         return transport.ticks_diff(transport.ticks_ms(), self._last)
 
     def blocked_ms(self):
-        """Returns how long the frame on its way has waited for the server to read, 0 when there is none."""
+        """Returns how long the frame being sent has been waiting for the server to read, 0 without one."""
         return 0 if self._begun is None else transport.ticks_diff(transport.ticks_ms(), self._begun)
 
-    # Sending is to be awaited. Functions of their own, as a coroutine would hold the message until its frame has gone.
+    # These return awaitables: a coroutine would keep the message in RAM until its frame was sent.
 
     def send(self, message):
-        """Sends a str as text or bytes as binary message; ends when the socket has taken it. Raises OSError."""
+        """Sends a str as text or bytes as binary message; returns when the socket has taken it. Raises OSError."""
         opcode = frame.TEXT if isinstance(message, str) else frame.BINARY
         return self._write(opcode, frame.encode(opcode, message, os.urandom(4)))
 
     def send_pieces(self, size, pieces):
-        """Sends one text message of `size` bytes in UTF-8 that is made meanwhile by the iterable `pieces` (str).
+        """Sends a text message of `size` bytes in UTF-8, produced meanwhile by the iterable `pieces` (str).
 
-        After an empty piece other tasks have their turn. Raises OSError, for pieces of another length too: half a frame
-        has gone then, and the connection has to be closed.
+        After an empty piece other tasks run. Raises OSError, also for pieces of a different total length: an incomplete
+        frame was sent, and the connection must be closed.
         """
         return self._write(frame.TEXT, frame.encode_pieces(frame.TEXT, size, pieces, os.urandom(4)))
 
     def ping(self, data=b""):
-        """Sends a ping with up to 125 bytes, whose pong counts as a sign of life for silence_ms()."""
+        """Sends a ping with up to 125 bytes; its pong resets silence_ms()."""
         if len(data) > frame.MAX_CONTROL:
             raise ValueError("ping of more than 125 bytes")
         return self._write(frame.PING, frame.encode(frame.PING, data, os.urandom(4)))
 
     async def recv(self):
-        """Returns the next message as str or bytes, or as what it was spooled to; None once the connection is closed.
+        """Returns the next message: str, bytes, or the object it was spooled to; None once the connection is closed.
 
-        Raises ProtocolError when the server breaks the protocol (which ends the connection with its code) and
+        Raises ProtocolError when the server violates the protocol (closes the connection with that code), and
         ConnectionClosed or another OSError when the connection is lost.
         """
         if self._receiving:
@@ -97,7 +97,7 @@ class WebSocket:
         except OSError as exc:
             await self._fail(exc)
             if self._close_sent and not isinstance(exc, ProtocolError):
-                return None  # close() had given up waiting
+                return None  # close() has stopped waiting
             raise
         finally:
             self._receiving = False
@@ -116,7 +116,7 @@ class WebSocket:
         await self._end()
 
     async def close(self, code=frame.NORMAL, reason=""):
-        """Closes the connection and waits for the server's consent, but not for long. Does not raise OSError."""
+        """Closes the connection and waits a limited time for the server's Close frame. Does not raise OSError."""
         try:
             if not self.closed:
                 await asyncio.wait_for(self._close(code, reason), _CLOSE_S)
@@ -129,7 +129,7 @@ class WebSocket:
         if not self._close_sent:
             await self._send_close(frame.encode_close(code, reason))
         if self._receiving:
-            await self._finished.wait()  # the receiving task will see the answer
+            await self._finished.wait()  # the receiving task gets the answer
         else:
             while await self.recv() is not None:
                 pass
@@ -139,7 +139,7 @@ class WebSocket:
         await self._write(frame.CLOSE, frame.encode(frame.CLOSE, payload, os.urandom(4)))
 
     async def _write(self, opcode, pieces):
-        """Sends a frame, unless it is too late: nothing may follow a Close frame (RFC 6455 §5.5.1)."""
+        """Sends a frame, unless a Close frame was sent: nothing may follow it (RFC 6455 §5.5.1)."""
         async with self._turn:
             if self.closed or (self._close_sent and opcode != frame.CLOSE):
                 if opcode == frame.CLOSE or opcode == frame.PONG:
@@ -152,7 +152,7 @@ class WebSocket:
                 self._begun = None
 
     async def _fail(self, exc):
-        """Ends a connection that is of no use any more; a peer that caused it gets to know why (RFC 6455 §7.1.7)."""
+        """Ends the connection after an error; for a ProtocolError a Close frame says why (RFC 6455 §7.1.7)."""
         try:
             if isinstance(exc, ProtocolError):
                 self.close_code = exc.code
@@ -161,12 +161,12 @@ class WebSocket:
                     await self._send_close(frame.encode_close(exc.code, str(exc)))
                 await self._linger()
         except OSError:
-            pass  # it is lost already
+            pass  # already lost
         finally:
             await self._end()
 
     async def _linger(self):
-        """Lets the server close first, reading what it still sends: a reset could overtake our Close frame."""
+        """Waits for the server to close first, reading what it still sends: a reset could overtake our Close frame."""
         try:
             await asyncio.wait_for(self._discard(), _LINGER_S)
         except (OSError, asyncio.TimeoutError):

@@ -7,7 +7,7 @@ class WebSocketError(OSError):
 
 
 class HandshakeError(WebSocketError):
-    """The server did not accept the connection. `status` is its HTTP status, or None when there was no valid one."""
+    """The server did not accept the connection. `status`: its HTTP status, None without a valid one."""
 
     def __init__(self, text, status=None):
         super().__init__(text)
@@ -15,7 +15,7 @@ class HandshakeError(WebSocketError):
 
 
 class ProtocolError(WebSocketError):
-    """The server broke the protocol or a limit; `code` is the close code it is told (1002, 1007 or 1009)."""
+    """The server violated the protocol or a limit; `code` is the close code sent to it (1002, 1007 or 1009)."""
 
     def __init__(self, code, text):
         super().__init__(text)

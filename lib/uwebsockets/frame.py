@@ -20,21 +20,21 @@ MAX_CONTROL = const(125)  # bytes of payload, RFC 6455 §5.5
 NORMAL = const(1000)
 GOING_AWAY = const(1001)
 PROTOCOL_ERROR = const(1002)
-NO_STATUS = const(1005)  # never on the wire: the peer's Close frame was empty
-ABNORMAL = const(1006)  # never on the wire: there was no Close frame
+NO_STATUS = const(1005)  # not sent: the peer's Close frame was empty
+ABNORMAL = const(1006)  # not sent: there was no Close frame
 INVALID_DATA = const(1007)
 TOO_BIG = const(1009)
 
-# Masking XORs big integers, the fastest way that runs on every port: 11 us/KB on a PC, an eighth of a byte-wise loop.
-# Larger pieces are hardly faster and cost six times their size in garbage.
+# Masking XORs big integers, the fastest way on every port: 11 us/KB on a PC, an eighth of a loop over bytes. Larger
+# pieces are hardly faster and cost six times their size in garbage.
 _PIECE = const(256)
-_WRITTEN = const(1024)  # bytes of payload that encode() yields at once
+_WRITTEN = const(1024)  # bytes of payload per piece of encode()
 
 
 def encode(opcode, payload, key):
     """Returns one unfragmented frame, masked with the 4 bytes `key` (§5.3), as an iterable over its pieces.
 
-    `payload` is str or bytes of any length. Nobody has to hold a second copy of it, nor the first one if it is short.
+    `payload` is str or bytes of any length, which is not copied as a whole.
     """
     data = _bytes_of(payload)
     size = len(data)
@@ -43,9 +43,9 @@ def encode(opcode, payload, key):
 
 
 def encode_pieces(opcode, size, pieces, key):
-    """Yields one unfragmented frame with a payload that is made meanwhile: `pieces` (str or bytes) of `size` bytes.
+    """Yields one unfragmented frame from the iterable `pieces` (str or bytes), `size` bytes in all.
 
-    For an empty piece in between comes an empty one. Raises ValueError when they are not that long together.
+    An empty piece yields an empty one. Raises ValueError when the pieces have another total length.
     """
     if size < 126:
         head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
@@ -70,14 +70,14 @@ def encode_pieces(opcode, size, pieces, key):
         head = b""
         yield out
     if size:
-        raise ValueError("pieces of another length than announced")
+        raise ValueError("pieces have another length than announced")
 
 
 def _bytes_of(payload):
     if not isinstance(payload, str):
         return payload
     try:
-        return memoryview(payload)  # type: ignore[arg-type]  # MicroPython: its UTF-8 as it lies there
+        return memoryview(payload)  # type: ignore[arg-type]  # MicroPython: the UTF-8 of the str without a copy
     except TypeError:
         return payload.encode()
 
@@ -98,7 +98,7 @@ def mask(data, key, start):
 
 
 def encode_close(code, reason=""):
-    """Returns the payload of a Close frame; a reason that does not fit is cut between characters (§5.5.1)."""
+    """Returns the payload of a Close frame; a long reason is cut between characters (§5.5.1)."""
     text = reason.encode()
     while len(text) > MAX_CONTROL - 2:
         reason = reason[:-1]
@@ -119,14 +119,14 @@ def decode_close(payload):
 
 
 class Decoder:
-    """Turns received bytes into messages: feed() takes bytes as they come, next() gives what is complete.
+    """Turns received bytes into messages: feed() takes bytes, next() returns complete messages.
 
-    All state is in here, so a reader may be cancelled anywhere between two calls. A message of more than `max_size`
-    bytes is refused when its length is announced, before it is received. Text is checked as it arrives (§8.1).
+    All state is in this object, so a reader may be cancelled between two calls. A message of more than `max_size` bytes
+    is refused when its length is announced, before it is received. Text is checked as it arrives (§8.1).
 
-    A message of more than `spool_above` bytes does not have to fit into RAM: `spool(is_text, size)`, if given, returns
-    an object for it whose write(bytes) takes it piece by piece, and which then is its payload. `size` is what has been
-    announced so far. What either of them raises goes to the caller of next().
+    A message of more than `spool_above` bytes need not fit into RAM: `spool(is_text, size)`, if given, returns an
+    object whose write(bytes) is called for each piece and which becomes the payload. `size` is the announced size so
+    far. Their exceptions go to the caller of next().
     """
 
     def __init__(self, max_size, spool=None, spool_above=0):
@@ -134,15 +134,15 @@ class Decoder:
         self._spool = spool
         self._spool_above = spool_above if spool else max_size
         self._data = b""
-        self._at = 0  # index of the first byte of _data that has not been used
+        self._at = 0  # index of the first unread byte in _data
         self._in_payload = False
         self._fin = False
-        self._control = 0  # opcode when the frame on its way is a control frame
-        self._left = 0  # bytes of the payload on its way that are still to come
-        self._opcode = 0  # of the message on its way; 0 = none
-        self._size = 0  # announced bytes of the message on its way
-        self._parts = None  # bytearray with the beginning of the message on its way
-        self._sink = None  # or the object that has been spooled for it
+        self._control = 0  # opcode if the present frame is a control frame
+        self._left = 0  # missing bytes of the present payload
+        self._opcode = 0  # of the present message; 0 = none
+        self._size = 0  # announced bytes of the present message
+        self._parts = None  # bytearray with the beginning of the present message
+        self._sink = None  # or the object returned by spool()
         self._utf8 = None
 
     def feed(self, data):
@@ -153,8 +153,8 @@ class Decoder:
     def next(self):
         """Returns (opcode, payload) of the next message or control frame, or None when more bytes are needed.
 
-        The payload of TEXT is a str, of all others bytes, unless it was spooled. Raises ProtocolError, after which the
-        stream is of no use.
+        The payload of TEXT is a str, of all others bytes, unless it was spooled. After a ProtocolError the stream
+        cannot be used any more.
         """
         while self._in_payload or self._header():
             if self._control:
@@ -176,14 +176,14 @@ class Decoder:
         if end < len(data):
             self._at = end
         else:
-            self._data, self._at = b"", 0  # not held any longer than what is made of it
+            self._data, self._at = b"", 0  # free it before the message is built
         return data if size == len(data) else data[start:end]
 
     def _header(self):
         """Reads the header of the next frame; returns False when it is not complete yet (§5.2)."""
         data, at = self._data, self._at
         have = len(data) - at
-        # What two bytes can tell is checked before waiting for more: a broken peer might not send any.
+        # Check the first two bytes before waiting for more, which a faulty peer might never send.
         if have < 2:
             return False
         first, size = data[at], data[at + 1]
@@ -245,12 +245,12 @@ class Decoder:
                 self._parts = None
 
     def _payload(self):
-        """Takes what there is of a data frame's payload; returns the message when that completes it."""
+        """Takes the available part of a data frame's payload; returns the message if that completes it."""
         piece = self._take(min(self._left, len(self._data) - self._at))
         self._left -= len(piece)
         self._in_payload = self._left > 0
         last = self._fin and not self._in_payload
-        if last and self._parts is None and self._sink is None:  # it came in one piece, as nearly all do
+        if last and self._parts is None and self._sink is None:  # in one piece, as nearly always
             return decode(piece) if self._opcode == TEXT else bytes(piece)
         if self._utf8:
             self._utf8.feed(piece, last)

@@ -8,9 +8,9 @@ from micropython import const
 
 from uwebsockets.errors import HandshakeError
 
-MAX_HEADER = const(8192)  # bytes of the server's answer; proxies add cookies and policies of a kilobyte or two
+MAX_HEADER = const(8192)  # maximum bytes of the response; proxies add cookies and policies of a kilobyte or two
 
-_MAX_INTERIM = const(8)  # answers before the final one
+_MAX_INTERIM = const(8)  # maximum interim responses
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TCHAR = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -33,7 +33,7 @@ def request(url, key, subprotocols=None, headers=None):
     for name, value in headers.items() if hasattr(headers, "items") else headers or ():
         _check_token(name)
         for character in value:
-            # A line break here would let the value add headers of its own.
+            # A line break would let the value add headers.
             if character < " " or character == "\x7f":
                 raise ValueError("control character in header " + name)
         lines.append("%s: %s" % (name, value))
@@ -46,22 +46,22 @@ def _check_token(text):
 
 
 def accept_for(key):
-    """Returns the Sec-WebSocket-Accept that belongs to a Sec-WebSocket-Key (§4.2.2 item 5.4)."""
+    """Returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (§4.2.2 item 5.4)."""
     return b2a_base64(hashlib.sha1(key.encode() + _GUID).digest()).strip().decode()
 
 
 class ResponseReader:
-    """Finds the server's final answer in the bytes that come, and reads over interim ones (1xx, RFC 9110 §15.2)."""
+    """Finds the server's final response in received bytes; skips interim ones (1xx, RFC 9110 §15.2)."""
 
     def __init__(self):
         self._data = b""
-        self._room = MAX_HEADER  # bytes of all answers together
+        self._room = MAX_HEADER  # remaining bytes for all responses together
         self._interim = 0
 
     def feed(self, data):
-        """Takes the next bytes; returns None, or (answer up to its empty line, bytes behind that) when it is there.
+        """Takes received bytes; returns (response up to its empty line, bytes after it) when complete, else None.
 
-        Raises HandshakeError for too many interim answers, or too many bytes.
+        Raises HandshakeError for too many interim responses or bytes.
         """
         self._data += data
         while True:
@@ -76,7 +76,7 @@ class ResponseReader:
             self._room -= end
             self._interim += 1
             if self._interim > _MAX_INTERIM:
-                raise HandshakeError("server sends interim answers without end")
+                raise HandshakeError("server sends too many interim responses")
 
 
 def _is_interim(head):
@@ -86,11 +86,11 @@ def _is_interim(head):
 
 
 def check_response(head, key, subprotocols=None):
-    """Takes the server's answer up to, without, the empty line; returns the sub-protocol it chose, or None.
+    """Checks the response (without the empty line); returns the sub-protocol that the server chose, or None.
 
-    Raises HandshakeError. The reason phrase may be anything, redirects are not followed.
+    Raises HandshakeError. Any reason phrase is accepted; redirects are not followed.
     """
-    # A header may go on in the next line, which then begins with white space (RFC 9112 §5.2).
+    # A header may continue in the next line, which then begins with white space (RFC 9112 §5.2).
     lines = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n")
     status = _status(lines[0])
     headers = _headers(lines, status)
@@ -104,7 +104,7 @@ def check_response(head, key, subprotocols=None):
     if "upgrade" not in [token.strip() for token in headers.get("connection", "").lower().split(",")]:
         raise HandshakeError("server does not upgrade the connection", status)
     if headers.get("sec-websocket-accept") != accept_for(key):
-        raise HandshakeError("server has not computed Sec-WebSocket-Accept", status)
+        raise HandshakeError("server sent a wrong Sec-WebSocket-Accept", status)
     if headers.get("sec-websocket-extensions"):
         raise HandshakeError("server uses an extension that was not offered", status)
     subprotocol = headers.get("sec-websocket-protocol")
@@ -122,7 +122,7 @@ def _status(line):
 
 
 def _headers(lines, status):
-    """Returns the headers that matter, by lower-case name. One that comes twice is refused: which one would count?"""
+    """Returns the relevant headers by lower-case name. A header that occurs twice is refused as ambiguous."""
     headers = {}
     for i in range(1, len(lines)):
         name, colon, value = lines[i].partition(b":")

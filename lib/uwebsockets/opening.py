@@ -33,24 +33,25 @@ async def connect(
 ):
     """Opens a connection and returns it as a WebSocket.
 
-    `url` is ws:// or wss://, percent-encoded; wss needs an SSLContext as `ssl`, so that nobody goes unverified by
-    oversight. `subprotocols` are offered in this order; WebSocket.subprotocol tells which one the server took, if any.
-    `headers` (dict or pairs) are added to the request. `timeout_s` covers all of it, messages of more than `max_size`
-    bytes are refused. `resolve(host, port)` may replace the DNS look-up, which blocks MicroPython, by a coroutine
-    function that returns what socket.getaddrinfo() does, and `dial(target, ssl, resolve)` all that tcp.dial() does.
+    `url` is ws:// or wss://, percent-encoded; wss needs an SSLContext as `ssl`, so that certificates are not left
+    unchecked by oversight. `subprotocols` are offered in this order; WebSocket.subprotocol is the one the server chose,
+    or None. `headers` (dict or pairs) are added to the request. `timeout_s` limits the whole opening; messages of more
+    than `max_size` bytes are refused. `resolve(host, port)`, a coroutine function with the result of
+    socket.getaddrinfo(), may replace the DNS look-up, which blocks MicroPython; `dial(target, ssl, resolve)` may
+    replace tcp.dial().
 
-    Messages of more than `spool_above` bytes need not fit into RAM: `spool(is_text, size)`, when given, returns an
-    object whose write(bytes) takes one piece by piece as it arrives; recv() returns that object when it is complete.
-    An OSError that either of them raises ends the connection.
+    Messages of more than `spool_above` bytes need not fit into RAM: `spool(is_text, size)`, if given, returns an object
+    whose write(bytes) is called for each piece; recv() returns that object when the message is complete. An OSError
+    from them ends the connection.
 
-    Raises ValueError for arguments that cannot work, HandshakeError and other OSErrors for everything on the wire.
+    Raises ValueError for invalid arguments, HandshakeError and other OSErrors for errors on the wire.
     """
     target = parse(url)
     if target.secure == (ssl is None):
-        raise ValueError("wss needs an SSLContext, ws must not have one")
+        raise ValueError("a wss URL needs an SSLContext, a ws URL must not have one")
     key = b2a_base64(os.urandom(16)).strip().decode()
     asked = request(target, key, subprotocols, headers)
-    links = []  # what has been opened, so that it is closed even if a cancellation crosses with success
+    links = []  # opened connections, to close them if a cancellation coincides with success
     ws = None
     try:
         opening = _open(links, dial, target, ssl, resolve, asked, key, subprotocols)
@@ -66,7 +67,7 @@ async def connect(
 
 
 async def _open(links, dial, target, ssl, resolve, asked, key, subprotocols):
-    """Returns the chosen sub-protocol and what came behind the server's header; `links` gets the Transport."""
+    """Returns the chosen sub-protocol and the bytes after the response; the Transport is added to `links`."""
     link = await dial(target, ssl, resolve)
     links.append(link)
     await link.write((asked,))

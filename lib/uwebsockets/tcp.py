@@ -10,7 +10,7 @@ from micropython import const
 
 from uwebsockets.transport import Transport
 
-_TCP = const(6)  # IPPROTO_TCP and TCP_NODELAY, which not every port has names for
+_TCP = const(6)  # IPPROTO_TCP and TCP_NODELAY, which some ports do not name
 _NO_DELAY = const(1)
 
 
@@ -28,9 +28,9 @@ async def dial(url, ssl, resolve):
 
 
 async def _open(url, ssl, resolve):
-    """asyncio.open_connection() of MicroPython, but closing the socket when it is cancelled or fails.
+    """Like MicroPython's asyncio.open_connection(), but closes the socket when it is cancelled or fails.
 
-    It needs the address as getaddrinfo() gave it: the ports do not agree on what one looks like.
+    The address must be as returned by getaddrinfo(), since its form depends on the port.
     """
     if resolve:
         family, kind, protocol, _, address = (await resolve(url.host, url.port))[0]
@@ -40,7 +40,7 @@ async def _open(url, ssl, resolve):
     connected = False
     try:
         sock.setblocking(False)
-        # A frame is written in pieces: none is to wait until the one before it has been acknowledged.
+        # Frames are written in pieces, which must not wait until the previous one is acknowledged.
         sock.setsockopt(_TCP, _NO_DELAY, 1)
         try:
             sock.connect(address)
@@ -48,7 +48,7 @@ async def _open(url, ssl, resolve):
             if exc.errno != EINPROGRESS:
                 raise
         if ssl:
-            # The handshake happens with the first read and write, so that it does not hold the scheduler.
+            # The handshake happens with the first read and write, without blocking the scheduler.
             sock = ssl.wrap_socket(sock, server_hostname=url.host, do_handshake_on_connect=False)
             sock.setblocking(False)
         await _writable(sock)
@@ -63,5 +63,5 @@ async def _open(url, ssl, resolve):
 
 
 def _writable(sock):
-    """Waits until a connection that was begun is there (or has failed: the first write tells)."""
+    """Waits until a started connection is established, or has failed (then the first write raises)."""
     yield asyncio.core._io_queue.queue_write(sock)  # type: ignore[attr-defined]

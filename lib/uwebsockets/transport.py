@@ -21,12 +21,12 @@ except ImportError:  # CPython
 
 
 _MICROPYTHON = sys.implementation.name == "micropython"
-_READ = const(1024)  # most bytes taken from the socket at once
-_CLOSE_S = const(1)  # CPython only: most seconds for TLS to say goodbye
+_READ = const(1024)  # maximum bytes per read
+_CLOSE_S = const(1)  # CPython only: maximum time for the TLS shutdown
 
 
 class Transport:
-    """One task at a time may read, and one write. All errors are OSErrors, whatever the TLS library raises."""
+    """One task at a time may read, and one write. All errors are OSErrors, also those of the TLS library."""
 
     def __init__(self, reader, writer):
         self._reader = reader
@@ -43,15 +43,15 @@ class Transport:
             return b""
         try:
             return await self._reader.read(_READ)
-        except ValueError as exc:  # MicroPython: the certificate was refused
+        except ValueError as exc:  # MicroPython: the certificate is not valid
             raise OSError(str(exc).strip())
 
     async def write(self, pieces):
-        """Sends the bytes of all `pieces`, an iterable, and returns when the socket has taken them.
+        """Sends the bytes of the iterable `pieces`; returns when the socket has taken them.
 
-        They go whole, even if the caller is cancelled.
+        They are sent completely, even if the caller is cancelled.
         """
-        await self._flushed.wait()  # the caller before may have been cancelled halfway
+        await self._flushed.wait()  # an earlier caller may have been cancelled halfway
         if self._error:
             raise self._error
         pieces = iter(pieces)
@@ -64,14 +64,14 @@ class Transport:
             self._fail(exc)
         else:
             if following is not None or not _MICROPYTHON or self._writer.out_buf:
-                # MicroPython's drain() starts again from the first byte when it was cancelled in the middle, and a
-                # write() meanwhile gets lost. So a task that nobody cancels drains; the caller only waits for it.
+                # When MicroPython's drain() is cancelled, it starts again from the first byte, and a write() meanwhile
+                # is lost. So a separate task drains, which is never cancelled; the caller only waits for it.
                 self._flushed.clear()
                 self._flusher = asyncio.create_task(self._flush(following, pieces))
                 await self._flushed.wait()
         if self._error:
             raise self._error
-        await asyncio.sleep(0)  # one who only ever sends must not hold the scheduler
+        await asyncio.sleep(0)  # a task that only sends must not block the scheduler
 
     async def _flush(self, following, pieces):
         try:
@@ -87,11 +87,11 @@ class Transport:
         self._flushed.set()
 
     def _fail(self, exc):
-        """Keeps the error: what follows half a frame would be garbage. TLS raises ValueErrors, too."""
+        """Stores the error: after an incomplete frame nothing can be sent. TLS also raises ValueError."""
         self._error = exc if isinstance(exc, OSError) else OSError(str(exc).strip())
 
     async def close(self):
-        """Closes the socket at once; what read() and write() wait for ends. May be called again."""
+        """Closes the socket at once; ends waiting read() and write() calls. May be called again."""
         if self.closed:
             return
         self.closed = True

@@ -6,8 +6,8 @@ _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 
 
 class Url:
-    """The parts of an address. `host` has no brackets; `target` (path and query) is what the request line takes and
-    `authority` what the Host header takes: host[:port], the port only where it is not the default."""
+    """The parts of a URL. `host` is without brackets; `target` is path and query for the request line; `authority` is
+    host[:port] for the Host header, with the port only if it is not the default."""
 
     def __init__(self, secure, host, port, target, authority):
         self.secure = secure
@@ -69,7 +69,7 @@ def _host_and_port(authority):
 
 
 def quote(text):
-    """Returns `text` percent-encoded as one segment of a path (RFC 3986 §2.1): "RDAM 123" -> "RDAM%20123"."""
+    """Returns `text` percent-encoded as a path segment (RFC 3986 §2.1): "RDAM 123" -> "RDAM%20123"."""
     if all(character in _UNRESERVED for character in text):
         return text
     return "".join(chr(byte) if chr(byte) in _UNRESERVED else "%%%02X" % byte for byte in text.encode())

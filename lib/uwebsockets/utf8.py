@@ -3,7 +3,7 @@
 
 from uwebsockets.errors import ProtocolError
 
-# Lead byte -> range of the byte after it, where that is not 80..BF.
+# Lead byte -> range of the next byte, if that is not 80..BF.
 _SECOND = ((0xE0, 0xA0, 0xBF), (0xED, 0x80, 0x9F), (0xF0, 0x90, 0xBF), (0xF4, 0x80, 0x8F))
 _NEVER = (b"\xc0", b"\xc1", b"\xf5", b"\xf6", b"\xf7")
 
@@ -14,7 +14,7 @@ def decode(data):
         text = str(data, "utf-8")
     except UnicodeError:
         raise _invalid()
-    if len(text) != len(data):  # it is not ASCII alone
+    if len(text) != len(data):  # not only ASCII
         _check_leads(data)
     return text
 
@@ -24,9 +24,9 @@ def _invalid():
 
 
 def _check_leads(data):
-    """Raises ProtocolError if a lead byte, or the byte after it, does not exist in UTF-8. The rest has been checked.
+    """Raises ProtocolError for an invalid lead byte or next byte. The rest has been checked.
 
-    A lead byte may be the last one: then there is nothing after it to check yet.
+    If the lead byte is the last one, the next byte is checked later.
     """
     for byte in _NEVER:
         if byte in data:
@@ -42,13 +42,13 @@ def _check_leads(data):
 
 
 class Utf8:
-    """Checks text that comes in pieces, which may end inside a character. Finds the error in the piece that has it."""
+    """Checks text that arrives in pieces, which may end inside a character. Raises at the piece with the error."""
 
     def __init__(self):
-        self._tail = b""  # beginning of a character whose end has not come yet
+        self._tail = b""  # beginning of an incomplete character
 
     def feed(self, data, last):
-        """Takes the next piece; raises ProtocolError 1007. With `last` the text must end here."""
+        """Takes the next piece; raises ProtocolError 1007. With `last` the text must be complete."""
         if self._tail:
             data = self._tail + data
         end = len(data) if last else _complete(data)
@@ -59,7 +59,7 @@ class Utf8:
 
 
 def _complete(data):
-    """Returns the index at which an unfinished character at the end of `data` begins, or len(data)."""
+    """Returns the index of an incomplete character at the end of `data`, or len(data)."""
     size = len(data)
     for back in range(1, min(size, 3) + 1):
         byte = data[size - back]

@@ -446,7 +446,7 @@ async def test_a_back_end_that_does_not_read_is_left():
 
 async def test_half_an_answer_ends_the_link():
     async with Bench() as bench:
-        bench.sockets[0].send_error = OSError("pieces of another length than announced")
+        bench.sockets[0].send_error = OSError("pieces have another length than announced")
         bench.sockets[0].put('[2,"1","ClearCache",{}]')
         await bench.clock.run_for(2_000)
         assert ("down", "answer not sent") in bench.events and len(bench.sockets) == 2
