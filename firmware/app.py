@@ -8,6 +8,7 @@ from micropython import const
 from firmware import fitting, maintenance
 from firmware.evse.control import make_safe
 from firmware.kernel.log import level_of
+from firmware.maintenance.slots import NoSlots
 from firmware.version import VERSION
 
 _CAUSE_SHOWN_MS = const(60_000)  # how long the report of an unwanted restart stands once the back-end has it
@@ -31,15 +32,17 @@ class App:
     `board` is a boards.board.Board, `storage` the directory for everything durable. `factory` {setting: text} replaces
     declared defaults (what this board is), `provision` {setting: text} is stored while the storage is empty. `mistakes`
     are those of the factory file, one line each: logged, and kept as `factory_mistakes` for the commissioning page.
+    `slots` is a maintenance.slots.ApplicationSlots, None where no boot.py chooses between versions.
     """
 
-    def __init__(self, board, storage="/data", factory=None, provision=None, log_sink=None, mistakes=()):
+    def __init__(self, board, storage="/data", factory=None, provision=None, log_sink=None, mistakes=(), slots=None):
         from firmware import assembly
 
         self._ended = asyncio.Event()
         self._restart = None  # "soft" or "hard"
         self._backup = None  # a feature that is loaded when it is first asked for
         self.factory_mistakes = tuple(mistakes)
+        self.slots = slots or NoSlots()
         (
             self.clock,
             self.log,
@@ -55,7 +58,7 @@ class App:
             self.health,
             self.connection,
             self.link,
-        ) = assembly.build(self, board, storage, factory, provision, log_sink)
+        ) = assembly.build(self, board, storage, factory, provision, log_sink, self.slots)
         # The board is what the settings say by now.
         self.max_ma = board.max_ma
         self.connectors = board.connectors
@@ -96,6 +99,10 @@ class App:
         self.log.warning("app", "%s reset by %s", "hard" if hard else "soft", by)
         self._restart = "hard" if hard else "soft"
         self._ended.set()
+
+    def go_back(self):
+        """This version has not been confirmed: the one before runs next."""
+        self.station.request_reset(True, "trial of this version")
 
     # -- what the parts tell
 

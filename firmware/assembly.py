@@ -20,6 +20,7 @@ from firmware.kernel.log import Log, level_of
 from firmware.kernel.memory import Memory
 from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
+from firmware.maintenance.confirmation import Confirmation
 from firmware.maintenance.health import Health
 from firmware.ocpp.backend import outbox_state
 from firmware.ocpp.connection import Connection
@@ -42,19 +43,19 @@ _READER_HEARTBEAT_MS = const(10_000)
 _WIFI_HEARTBEAT_MS = const(30_000)
 
 
-def build(app, board, storage, factory, provision, log_sink):
+def build(app, board, storage, factory, provision, log_sink, slots):
     """Returns all parts of an app.App, in the order in which it takes them; for the arguments see there."""
     clock = Clock(time.ticks_ms, time.ticks_diff, rtc.wall, rtc.set_wall)
     log = Log(clock, sink=log_sink)
-    cause = reset_cause.fault(board.reset_register)
-    _introduce(log, board, cause)
+    cause = reset_cause.cause(board.reset_register)
+    _introduce(log, board, cause, slots)
     for mistake in app.factory_mistakes:
         log.error("factory", "%s", mistake)
     Signal.on_error = app.observer_failed
     supervisor = Supervisor(clock, log, board.watchdog, app.critical)
     for directory in ("", "/journal", "/history"):
         _make_directory(storage + directory)
-    settings = _settings(board, storage, factory, provision, log)
+    settings = _settings(board, storage, factory, provision, log, slots)
     log.level = level_of(settings.get("LogLevel"))
     journal, tags, cache, history = _stores(storage, settings, clock, log)
     evses = _evses(board, storage, settings, clock, log)
@@ -72,10 +73,11 @@ def build(app, board, storage, factory, provision, log_sink):
     )
     if len(evses) > 1:
         station.schedules.apply()  # the connectors share the supply
-    if cause:
-        station.raise_fault(cause)
+    fault = reset_cause.fault(cause)
+    if fault:
+        station.raise_fault(fault)
     memory = Memory(clock)
-    health = Health(storage, clock, log, supervisor, memory, (journal, history, cache, settings), cause)
+    health = Health(storage, clock, log, supervisor, memory, (journal, history, cache, settings), cause, slots)
     opener = Opener(settings, Spool(storage + "/large", Rules.streamed, clock))
     connection = Connection(settings, clock, log, (Rules(),), opener)
     link = build_backend(
@@ -126,6 +128,8 @@ def wire(app, board):
     board.buttons.changed.connect(station.button)
     wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, app.wifi_credentials)
     wifi.changed.connect(app.network_changed)
+    seconds = app.settings.get("FirmwareConfirmTime")
+    confirmation = Confirmation(app.slots, app.supervisor, app.clock, app.log, seconds, app.health.keep, app.go_back)
     add = app.supervisor.add
     # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
     control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS, app.after_turn)
@@ -135,13 +139,14 @@ def wire(app, board):
         add(name, run, heartbeat_ms)
     add("wifi", wifi.run, _WIFI_HEARTBEAT_MS)
     add("health", app.health.run)
+    add("start", confirmation.run)
     for i, reader in enumerate(app.readers):
         add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
     for name, run, heartbeat_ms in app.link.tasks():
         add(name, run, heartbeat_ms)
 
 
-def _introduce(log, board, cause):
+def _introduce(log, board, cause, slots):
     """Logs in one line what has started, whatever the level of the log is set to."""
     log.info(
         "app",
@@ -150,13 +155,19 @@ def _introduce(log, board, cause):
         board.name,
         len(board.connectors),
         ".".join([str(part) for part in sys.implementation.version[:3]]),
-        cause or "power-on or reset",
+        cause,
     )
+    if slots.text():
+        log.info("start", "%s", slots.text())
+    if slots.failures:
+        for crash in slots.crashes()[-1:]:
+            log.warning("start", "failed %d times before, the last time: %s", slots.failures, crash["why"])
 
 
-def _settings(board, storage, factory, provision, log):
+def _settings(board, storage, factory, provision, log, slots):
     facts = fitting.facts(board)
     facts["FirmwareVersion"] = VERSION
+    facts["FirmwareSlot"] = slots.text()
     facts.update(factory or {})
     settings = Settings(storage + "/settings", SETTINGS, facts, provision, log)
     fitting.fit(board, settings, log)

@@ -1,12 +1,19 @@
-"""Builds the station of this board and runs it: what main.py calls."""
+"""Builds the station of this board and runs it: what main.py calls, in whatever version lies in the slot."""
 
 import asyncio
+import json
 
+from micropython import const
+
+from firmware.drivers.watchdog import Watchdog
 from firmware.kernel.clock import iso8601
 from firmware.kernel.log import format_line
+from firmware.maintenance.slots import ApplicationSlots
 
 _FACTORY = "/factory.json"  # what this one station is, see firmware/factory.py
+_PINS = "/pins.json"  # for boot.py, see boards.board.safe_pins()
 _STORAGE = "/data"
+_WATCHDOG_MS = const(30_000)  # of main.py
 
 
 def run():
@@ -20,12 +27,35 @@ def run():
 
 def _build():
     from firmware.app import App
-    from firmware.boards.board import Board  # nothing that lives on may refer to it: App gives its code back
+    from firmware.boards.board import Board, safe_pins  # App gives their code back: nothing that lives on refers to it
     from firmware.factory import load
 
     factory = load(_FACTORY)
+    _keep_pins(safe_pins(factory.layout))
     board = Board(factory.layout, factory.hw)
-    return App(board, _STORAGE, factory.settings, log_sink=_to_console, mistakes=factory.mistakes)
+    if board.watchdog is None:
+        board.watchdog = Watchdog(_WATCHDOG_MS)  # main.py has armed it, whatever the board's file says
+    slots = ApplicationSlots(_slot())
+    return App(board, _STORAGE, factory.settings, None, _to_console, factory.mistakes, slots)
+
+
+def _slot():
+    """Returns the slot that this module was loaded from, None: frozen into the interpreter."""
+    top = __file__.split("/")[1] if __file__.startswith("/") else None
+    return top if top in ("a", "b") else None
+
+
+def _keep_pins(pins):
+    """Writes down for boot.py which levels are safe, unless it has them."""
+    text = json.dumps({str(pin): pins[pin] for pin in sorted(pins)})
+    try:
+        with open(_PINS) as file:
+            if file.read() == text:
+                return
+    except OSError:
+        pass  # the first start on this board
+    with open(_PINS, "w") as file:
+        file.write(text)
 
 
 def _to_console(line):

@@ -28,7 +28,7 @@ from firmware.version import MICROPYTHON, VERSION
 from tools import archive, third_party
 
 ROOT = Path(__file__).resolve().parent.parent
-PLAIN = ("boot.py", "main.py")
+PLAIN = ("boot.py", "main.py", "rescue.py")
 TREES = ("firmware", "lib")
 
 # -O2 drops asserts and keeps line numbers, so that a traceback from the field can be read.

@@ -101,9 +101,10 @@ class Supervisor:
         self._tasks.append(_Task(name, run, self._clock, heartbeat_ms, critical, period_ms, self.gaps))
 
     def tasks(self):
-        """Yields (name, alive, restarts) for every task."""
+        """Yields (name, alive, restarts, ms since the last heartbeat or None) for every task."""
+        now = self._clock.ms()
         for task in self._tasks:
-            yield task.name, _alive(task), task.restarts
+            yield task.name, _alive(task), task.restarts, now - task.beat_at if task.heartbeat_ms else None
 
     async def run(self):
         """Runs and supervises all tasks. When cancelled, ends every task first."""

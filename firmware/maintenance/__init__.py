@@ -1,6 +1,6 @@
 """Maintenance features, each loaded when it is first used: name -> module of this package."""
 
-_FEATURES = {"Backup": "backup"}
+_FEATURES = {"Backup": "backup", "Installation": "installation"}
 
 
 def __getattr__(name):

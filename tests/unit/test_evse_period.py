@@ -68,7 +68,7 @@ async def test_200_exceptions_elsewhere_cost_no_period():
         await task
     except asyncio.CancelledError:
         pass
-    deaths = sum(restarts for name, _, restarts in supervisor.tasks() if name != "control")
+    deaths = sum(restarts for name, _, restarts, _ in supervisor.tasks() if name != "control")
     assert deaths + len(seen) >= 150 and deaths + 40 + len(seen) >= 200, (deaths, len(seen))
     assert len(beats) >= _RUN_MS // PERIOD_MS * 8 // 10, len(beats)
     gaps = sorted(b - a for a, b in zip(beats, beats[1:]))

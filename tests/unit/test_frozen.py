@@ -57,6 +57,5 @@ def test_the_manifest_lists_every_module():
     freeze(folder)
     manifest = (folder / "manifest.py").read_text()
     listed = re.findall(r'^(?:module|package)\("([\w.]+)"', manifest, re.MULTILINE)
-    assert sorted(listed) == sorted(
-        ["boot.py", "main.py", "firmware", *(path.name for path in (ROOT / "lib").iterdir() if path.is_dir())]
-    )
+    packages = [path.name for path in (ROOT / "lib").iterdir() if path.is_dir()]
+    assert sorted(listed) == sorted(["boot.py", "main.py", "rescue.py", "firmware", *packages])

@@ -11,6 +11,7 @@ from firmware.kernel.log import Log
 from firmware.kernel.memory import Memory
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
+from firmware.maintenance.slots import NoSlots
 from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
@@ -26,7 +27,7 @@ async def test_figures_follow_what_happens():
 
         def new():
             writers = (journal, History(path + "/history"))
-            return Health(path, clock, log, Supervisor(clock, log), Memory(clock), writers, "watchdog")
+            return Health(path, clock, log, Supervisor(clock, log), Memory(clock), writers, "watchdog", NoSlots())
 
         health = new()
         before = health.snapshot()

@@ -7,7 +7,7 @@ from tools.sim.config import ConfigError, check, factory
 
 def test_everything_is_optional():
     config = check({})
-    assert config["hw"] == {"connectors": 1, "cable": "socket", "max_a": 32, "phases": 3}
+    assert config["hw"] == {"connectors": 1, "cable": "socket", "max_a": 32, "phases": 3, "psram": True}
     assert config["sim"]["flash_kib"] == 2048 and config["sim"]["time_rate"] == 1
     assert config["keys"] == {} and config["uart"] == {"meter": None, "rfid": None}
 

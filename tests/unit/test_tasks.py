@@ -48,7 +48,7 @@ async def test_a_task_that_dies_is_logged_and_started_again():
         await world.clock.run_for(350)  # back-off 100 ms, then 200 ms
     assert len(lives) == 3
     assert [line[2] for line in world.log.lines(ERROR)] == ["mortal", "mortal"]
-    assert [restarts for _, _, restarts in world.supervisor.tasks()] == [2]
+    assert [restarts for _, _, restarts, _ in world.supervisor.tasks()] == [2]
 
 
 async def test_the_death_of_a_critical_task_is_told_at_once():

@@ -7,6 +7,7 @@ Nothing of the checkout's firmware is used; a blank flash boots into the REPL. `
 reset out of the raw REPL does. Paths are absolute. `tools/sim/serial_board.py` puts a serial port in front of it.
 """
 
+import builtins
 import os
 import sys
 
@@ -20,6 +21,7 @@ def power_on(arguments):
     """Builds the hardware and makes the flash the root of the file system; returns the Charger."""
     import asyncio
 
+    import machine
     import vfs
 
     import tools.sim.config as configuration
@@ -40,6 +42,7 @@ def power_on(arguments):
         if name == "firmware" or name.startswith("firmware."):
             del sys.modules[name]
     sys.path[:] = ["", ".frozen", "/lib"]
+    machine.watch_from_outside(_HOST + arguments["state"] + "/watchdog")
     for task in charger.background():
         asyncio.create_task(task)
     if signals:
@@ -57,12 +60,20 @@ async def _interrupt(signals):
 
 
 def watch(charger):
-    """Shows the control socket the App that main.py is going to build, if there is one on the flash."""
-    try:
-        import firmware.app as module
-    except ImportError:
-        return
+    """Shows the control socket the App that the firmware on the flash is going to build, as soon as it is imported."""
+    load = builtins.__import__
 
+    def load_and_look(name, *args):
+        module = load(name, *args)
+        if "firmware.app" in sys.modules and hasattr(sys.modules["firmware.app"], "App"):
+            builtins.__import__ = load
+            _show_app(charger, sys.modules["firmware.app"])
+        return module
+
+    builtins.__import__ = load_and_look
+
+
+def _show_app(charger, module):
     class WatchedApp(module.App):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
@@ -71,7 +82,7 @@ def watch(charger):
     module.App = WatchedApp
 
 
-def run(name):
+def run(name, names):
     """Runs a file as the board does at power-on; what it raises is shown and ends the boot. Returns True if so."""
     try:
         with open(name) as file:
@@ -79,7 +90,7 @@ def run(name):
     except OSError:
         return True
     try:
-        exec(compile(code, name, "exec"), {"__name__": "__main__"})
+        exec(compile(code, name, "exec"), names)
     except (Exception, KeyboardInterrupt) as exc:
         sys.print_exception(exc)
         return False
@@ -90,9 +101,10 @@ def main(argv):
     raw = "--raw" in argv
     values = [value for value in argv if value != "--raw"]
     charger = power_on({values[i][2:]: values[i + 1] for i in range(0, len(values), 2)})
-    if run("boot.py") and not raw:
+    names = {"__name__": "__main__"}  # boot.py and main.py share them, with the REPL as well on a board
+    if run("boot.py", names) and not raw:
         watch(charger)
-        run("main.py")
+        run("main.py", names)
     os.putenv("MICROPYINSPECT", "1")  # the unix port enters the REPL when this script ends
 
 

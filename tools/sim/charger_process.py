@@ -12,6 +12,7 @@ import sys
 import time
 from asyncio import core
 
+import esp32
 import machine
 import network
 import vfs
@@ -76,7 +77,10 @@ class Charger:
         self.server = _listen(host, port, Commands(self).handle, self.clock.ms)
         self._tell_flash = self._tell_log = self._time_told = False
         self.flash = flash.mount(directory, config["sim"]["flash_kib"], vfs, mount_point, self.kill, self._flash_used)
+        self.flash.cut_after(self.kept.take_cut())
         machine.attach(self.world, self._reset_now, self.kept.take_cause(), config["sim"]["adc_noise_mv"] * 110)
+        if not hw["psram"]:
+            esp32.remove_psram()
         network.attach(self.world)
         self.pid = _own_pid()
         self._ending = asyncio.Event()

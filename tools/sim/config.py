@@ -26,6 +26,7 @@ _FIELDS = (
     ("hw", "cable", str, ("socket", "fixed"), None, "socket"),
     ("hw", "max_a", int, 6, 80, 32),
     ("hw", "phases", int, (1, 3), None, 3),
+    ("hw", "psram", bool, None, None, True),
     ("portal", "port", int, 0, 65535, None),
     ("sim", "control", str, None, 64, None),
     ("sim", "time_rate", _NUMBER, 0.01, 1000, 1),

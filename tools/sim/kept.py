@@ -123,3 +123,14 @@ class Kept:
         except OSError:
             return machine.PWRON_RESET
         return CAUSES.get(kind, machine.PWRON_RESET)
+
+    def take_cut(self):
+        """Returns after how many bytes written to the flash the power of this start goes, None: it does not."""
+        path = self._directory + "/cut_after"
+        try:
+            with open(path) as file:
+                count = int(file.read())
+            os.remove(path)
+        except OSError:
+            return None
+        return count

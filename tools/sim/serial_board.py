@@ -4,7 +4,8 @@
         subprocess.run(["mpremote", "connect", board.port, "fs", "ls"])
 
 The port is a pty. Between it and the process of the board (`board.py`) stands what a board's UART and bootloader do:
-Ctrl-C interrupts a running program, a soft reset starts the interpreter anew, machine.reset() boots anew.
+Ctrl-C interrupts a running program, a soft reset starts the interpreter anew, machine.reset() boots anew, a watchdog
+that nobody feeds does so at any time. The power comes back by itself after each cut.
 """
 
 import fcntl
@@ -32,9 +33,13 @@ _RESET_CODES = (64, 65, 66)
 
 
 class SerialBoard:
-    """`directory` keeps the flash (a temporary one by default), `config` is the configuration of the simulator."""
+    """`directory` keeps the flash (a temporary one by default), `config` is the configuration of the simulator, `heap`
+    what the interpreter has.
 
-    def __init__(self, directory=None, config=None):
+    starts   how often the board has been started until now: by power, reset, watchdog
+    """
+
+    def __init__(self, directory=None, config=None, heap=HEAP):
         self._temporary = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix="board-")).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -50,6 +55,9 @@ class SerialBoard:
         self._typed = b""  # what came for the REPL while a program ran
         self._seen = b""  # end of the child's output, to find the prompt in
         self._ended = False
+        self._heap = heap
+        self._bitten = False  # the watchdog has ended the process
+        self.starts = 0
         self._console = bytearray()
         self._written = threading.Condition()
         self._thread = threading.Thread(target=self._pass_on, daemon=True)
@@ -89,8 +97,24 @@ class SerialBoard:
             if not self._written.wait_for(lambda: text in self.console(), timeout):
                 raise TimeoutError(f"{text!r} not on the console:\n{self.console()[-2000:]}")
 
+    def interrupt(self):
+        """Somebody presses Ctrl-C at the console."""
+        self._interrupted = True
+        self._interrupt(self._child[0])
+
+    def cut(self):
+        """The power goes now, and comes back."""
+        self._kill()
+
+    def cut_after(self, count):
+        """In the next start the power goes when `count` bytes have been written to the flash, and comes back."""
+        (self.directory / "cut_after").write_text(str(count))
+
     def _power_on(self, raw=False):
-        command = [*interpreter(), *HEAP, str(ROOT / "tools/sim/board.py"), "--config", str(self._config)]
+        if not raw:  # a soft reset does not stop the watchdog
+            (self.directory / "watchdog").unlink(missing_ok=True)
+            self.starts += 1
+        command = [*interpreter(), *self._heap, str(ROOT / "tools/sim/board.py"), "--config", str(self._config)]
         command += ["--state", str(self.directory), "--control", f"127.0.0.1:{self.control_port}"]
         master, slave = pty.openpty()
         tty.setraw(slave)
@@ -117,6 +141,7 @@ class SerialBoard:
     def _pass_on(self):
         """Carries bytes both ways until the end; looks after the life of the child."""
         while not self._ended:
+            self._look_at_watchdog()
             pid, console = self._child
             ready = select.select([self._master, console], [], [], 0.2)[0]
             if console in ready and not self._from_board(console):
@@ -127,6 +152,16 @@ class SerialBoard:
                 continue
             if self._master in ready:
                 self._to_board(os.read(self._master, 4096), pid, console)
+
+    def _look_at_watchdog(self):
+        """Does what the hardware does when the time in the file of tools/sim/device/machine.py has come."""
+        try:
+            bites_at = int((self.directory / "watchdog").read_text())
+        except (OSError, ValueError):
+            return  # not armed, or just being written
+        if time.time() * 1000 > bites_at and not self._bitten:
+            self._bitten = True
+            self._kill()
 
     def _from_board(self, console):
         """Passes on what the board writes; returns False when its process has ended."""
@@ -166,7 +201,10 @@ class SerialBoard:
 
     def _restart(self, code):
         """The interpreter has ended: by machine.reset(), or by Ctrl-D in the raw REPL, a soft reset."""
-        if code in _RESET_CODES:
+        if code == -signal.SIGKILL and self._bitten:
+            (self.directory / "reset_cause").write_text("watchdog")
+        if code in _RESET_CODES or code == -signal.SIGKILL:
+            self._bitten = False
             self._power_on()
             return
         if code != 0:

@@ -9,6 +9,16 @@ def mcu_temperature():
     return 45
 
 
+_internal = (327_680, 120_000, 110_000, 90_000)
+_psram = (8_388_608, 6_000_000, 4_194_304, 5_000_000)
+_regions = [_internal, _psram]
+
+
+def remove_psram():
+    """The board has none from now on."""
+    _regions.remove(_psram)
+
+
 def idf_heap_info(capabilities):
-    """Returns one region as (total, free, largest free block, least free ever) in bytes."""
-    return [(8_388_608, 6_000_000, 4_194_304, 5_000_000)]
+    """Returns each region as (total, free, largest free block, least free ever) in bytes."""
+    return list(_regions)

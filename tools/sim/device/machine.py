@@ -11,7 +11,11 @@ HARD_RESET = const(2)
 WDT_RESET = const(3)
 DEEPSLEEP_RESET = const(4)
 SOFT_RESET = const(5)
-BROWN_OUT = const(15)  # what the chip's register says; reset_cause() calls it a power-on
+BROWN_OUT = const(6)  # reset_cause() calls it a power-on
+
+# What the chip keeps of it: power-on, watchdog, else a restart by software; ESP-IDF makes one of a brown-out, too.
+_REGISTER = {PWRON_RESET: 1, WDT_RESET: 7}
+_RESTARTED = const(3)
 
 _ADC_US = const(45)  # one conversion, as the driver of an ESP32-S3 takes it
 _CALL_US = const(3)  # a turn of a Python loop that looks at the clock
@@ -49,6 +53,7 @@ class _Board:
     adc_us = _ADC_US
     pwm_phase_us = 0
     hertz = 160_000_000
+    watchdog_file = None  # where the power supply of a SerialBoard looks, see WDT
 
 
 def attach(world, on_reset, cause=PWRON_RESET, noise_uv=1100, processor=None, adc_us=_ADC_US, pwm_phase_us=0):
@@ -222,8 +227,17 @@ class UART(io.IOBase):
         return -1
 
 
+def watch_from_outside(path):
+    """From now on the time at which the watchdog bites stands in a file, for another process to see to it."""
+    _Board.watchdog_file = path
+
+
 class WDT:
-    """The watchdog cannot interrupt Python here: it bites at the next feed, or when `check()` is called."""
+    """The watchdog cannot interrupt Python here: it bites at the next feed, or when `check()` is called.
+
+    Where another process supplies the board, that one bites at any time, also in the middle of an endless loop and in
+    the REPL: see watch_from_outside().
+    """
 
     active = None
 
@@ -235,6 +249,10 @@ class WDT:
     def _fed(self):
         self._virtual = time.board_clock.ms()
         self._real = time.utime.ticks_ms()
+        if _Board.watchdog_file:
+            left_ms = max(int(self._timeout / time.board_clock.rate), _WATCHDOG_LEAST_REAL_MS)
+            with open(_Board.watchdog_file, "w") as file:
+                file.write(str(time.utime.time_ns() // 1_000_000 + left_ms))
 
     def feed(self):
         self.check()
@@ -273,7 +291,7 @@ class _Memory:
     """The registers of the chip; of those only the one with the cause of the last reset is ever looked at."""
 
     def __getitem__(self, address):
-        return BROWN_OUT if _Board.reset_cause == BROWN_OUT else 1
+        return _REGISTER.get(_Board.reset_cause, _RESTARTED)
 
 
 mem32 = _Memory()

@@ -42,7 +42,8 @@ class Flash:
                 file.write(erased)
 
     def cut_after(self, count):
-        """Cuts the power when `count` further bytes are written, erased ones included: in the middle of a write."""
+        """Cuts the power when `count` further bytes are written, erased ones included: in the middle of a write. None:
+        it stays."""
         self._budget = count
 
     def readblocks(self, number, buffer, offset=0):
