@@ -121,16 +121,14 @@ class App:
     def token_checked(self, token, status, source):
         """Every light answers: the reader may serve all connectors."""
         for parts in self.connectors:
-            parts.indicator.flash("Accepted" if status == "Accepted" else "Rejected")
+            parts.indicator.flash("accepted" if status == "accepted" else "refused")
 
     def setting_changed(self, name):
         """A setting has another value."""
         if name == "MaxCurrent":
             # What the installation bears, within what the board was made for.
             for evse in self.evses:
-                evse.limits.set("supply", min(self.settings.get(name), self.max_ma))
-            if len(self.evses) > 1:
-                self.station.schedules.apply()
+                self.station.set_limit(evse.number, "supply", min(self.settings.get(name), self.max_ma))
         elif name == "LogLevel":
             self.log.level = level_of(self.settings.get(name))
         elif name in _FITTING.split():
@@ -164,23 +162,23 @@ class App:
     async def _forget_cause(self):
         await self.clock.sleep_ms(_CAUSE_SHOWN_MS)
         for name in ("watchdog_reset", "brown_out"):
-            self.station.clear_fault(name)
+            self.station.zero.clear_fault(name)
 
     def reader_health(self, ok, trouble):
         """A reader is lost or back."""
         if ok:
-            self.station.clear_fault("reader_lost")
+            self.station.zero.clear_fault("reader_lost")
         else:
             silent = trouble in ("TIMEOUT", "NOT_PRESENT")
             text = None if silent else "Card reader answers wrongly"
-            self.station.raise_fault("reader_lost", "AUTHENTICATOR " + trouble, text)
+            self.station.zero.raise_fault("reader_lost", "AUTHENTICATOR " + trouble, text)
 
     def room_changed(self, has_room):
         """The journal has room for transactions, or none."""
         if has_room:
-            self.station.clear_fault("flash_full")
+            self.station.zero.clear_fault("flash_full")
         else:
-            self.station.raise_fault("flash_full")
+            self.station.zero.raise_fault("flash_full")
 
     def critical(self, name):
         """A task on which safety hangs has died."""

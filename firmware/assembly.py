@@ -11,7 +11,7 @@ import network
 from micropython import const
 
 from firmware import fitting
-from firmware.charging.station import Station
+from firmware.charging.station import Station, Stores
 from firmware.drivers import reset_cause, rtc
 from firmware.drivers.uplink import Wifi
 from firmware.evse.control import Control, Evse
@@ -59,23 +59,13 @@ def build(app, board, storage, factory, provision, log_sink, slots):
     log.level = level_of(settings.get("LogLevel"))
     journal, tags, cache, history = _stores(storage, settings, clock, log)
     evses = _evses(board, storage, settings, clock, log)
-    station = Station(
-        clock,
-        log,
-        settings,
-        journal,
-        tags,
-        cache,
-        evses,
-        board.meters,
-        history,
-        storage,
-    )
+    stores = Stores(journal, tags, cache, history, storage)
+    station = Station(clock, log, settings, stores, evses, board.meters)
     if len(evses) > 1:
         station.schedules.apply()  # the connectors share the supply
     fault = reset_cause.fault(cause)
     if fault:
-        station.raise_fault(fault)
+        station.zero.raise_fault(fault)
     memory = Memory(clock)
     health = Health(storage, clock, log, supervisor, memory, (journal, history, cache, settings), cause, slots)
     opener = Opener(settings, Spool(storage + "/large", Rules.streamed, clock))
@@ -118,9 +108,9 @@ def wire(app, board):
     app.journal.room_changed.connect(app.room_changed)
     app.room_changed(app.journal.has_room)
     station = app.station
-    station.reset_requested.connect(app.reset_requested)
+    station.operation.reset_requested.connect(app.reset_requested)
     station.status_changed.connect(app.show)
-    station.token_checked.connect(app.token_checked)
+    station.authoriser.checked.connect(app.token_checked)
     app.link.registered.connect(app.registered)
     for reader in app.readers:
         reader.card.connect(app.card)

@@ -9,8 +9,10 @@ import asyncio
 
 from micropython import const
 
-from firmware.charging.authorisation import CONCURRENT_TX, is_made_up, same_token, valid_token
-from firmware.charging.transaction import Grant
+from firmware.charging.authorisation import is_made_up
+from firmware.charging.session import LOCAL
+from firmware.charging.usage import WAITING, Grant, is_faulted, is_startable, is_vacated, phase
+from firmware.store.tokens import CONCURRENT, same_token, valid_token
 
 # How long a card waits for the answer about the user whose vehicle is at the only connector. Then it is refused.
 _TURN_MS = const(4_500)
@@ -35,19 +37,54 @@ class Claim:
         self.floating = False
 
 
-class Access:
-    """Decides on behalf of Station; `may_start()` tells whether the station may give energy to anybody."""
+class Claims:
+    """The Claims of the tokens that are being checked, the oldest first."""
 
-    def __init__(self, connectors, authoriser, clock, log, settings, may_start):
+    def __init__(self, clock, settings):
+        self._clock = clock
+        self._settings = settings
+        self._claims = []
+
+    def deadline_ms(self):
+        """Until when a check that begins now may last: its call may have to wait for another one."""
+        return self._clock.ms() + 2_000 * self._settings.get("MessageTimeout") + _TURN_MS
+
+    def add(self, token, place, floating):
+        """Returns the new Claim."""
+        claim = Claim(token, place, floating, self.deadline_ms())
+        self._claims.append(claim)
+        return claim
+
+    def alive(self):
+        now = self._clock.ms()
+        return [claim for claim in self._claims if now < claim.until_ms]
+
+    def end(self, claim):
+        self._claims = [other for other in self.alive() if other is not claim]
+
+    def has(self, connector):
+        """Tells whether a token is being checked for a connector."""
+        return any(claim.place is connector for claim in self.alive())
+
+
+class Access:
+    """Decides for all `connectors`; `operation` is the Operation.
+
+    may_start, may_begin   those of Operation
+    claims                 Claims
+    """
+
+    def __init__(self, connectors, authoriser, services, operation):
         self._connectors = connectors
         self._authoriser = authoriser
-        self._clock = clock
-        self._log = log
-        self._settings = settings
-        self._may_start = may_start
+        self._clock = services.clock
+        self._log = services.log
+        self._settings = services.settings
+        self.may_start = operation.may_start
+        self.may_begin = operation.may_begin
         self.reservations = None  # Reservations, once there has been one
         self._checking = {}  # token in lower case -> until when it is being checked at most, ms
-        self._claims = []  # for whom a connector is kept meanwhile, the oldest first
+        self.claims = Claims(services.clock, services.settings)
         self._acted_ms = {}  # token in lower case -> when it last did something, ms
 
     async def swipe(self, token, numbers=None):
@@ -83,19 +120,21 @@ class Access:
         """What needs no authorisation because it is the token's own (OCPP 1.6 §4.1)."""
         for connector in served:
             transaction = connector.transaction
-            if transaction and same_token(token, transaction.token) and not connector.vacated:
+            if transaction and same_token(token, transaction.token) and not is_vacated(connector.usage):
                 return self._stop_own(connector, token)
         for connector in served:
-            if connector.owner and same_token(token, connector.owner[0]):
-                connector.release_owner()
+            owner = connector.usage.owner
+            if owner and same_token(token, owner[0]):
+                connector.change(owner=None)
                 return "released"
         for connector in served:
-            if connector.grant and same_token(token, connector.grant.token):
+            grant = connector.usage.grant
+            if grant and same_token(token, grant.token):
                 # With the vehicle there the transaction is about to begin; without, this is the second presentation.
                 if not connector.evse.connected:
                     connector.cancel()
                     return "cancelled"
-                if not connector.faulted:
+                if not is_faulted(connector.evse):
                     return "busy"
                 connector.cancel()  # nothing begins there; another connector may be free
         return None
@@ -105,17 +144,17 @@ class Access:
         running_ms = self._clock.ms() - transaction.begin_ms
         if transaction.stopping or running_ms < self._settings.get("ReswipeGuard") * 1000:
             return "busy"
-        connector.stop("Local", token)
+        connector.stop(LOCAL, token)
         return "stop"
 
     async def _other(self, token, served):
         """A token that has to be authorised first."""
         key = token.lower()
-        self._checking[key] = self._deadline_ms()
+        self._checking[key] = self.claims.deadline_ms()
         try:
-            in_use = [c for c in served if c.transaction or c.owner]
+            in_use = [c for c in served if c.transaction or c.usage.owner]
             place = self._place(served, True, token) if in_use else await self._turn(served, token)
-            if not (place and self._may_start()) and not in_use:
+            if not (place and self.may_start()) and not in_use:
                 self._authoriser.refuse(token)  # without it the user would wait for a light that never comes
                 return "refused"
             return await self._checked(token, served, in_use, place)
@@ -129,23 +168,25 @@ class Access:
         """
         until_ms = self._clock.ms() + _TURN_MS
         place = self._place(served, True, token)
-        while place is None and self._clock.ms() < until_ms and any(c.claimed and c.startable for c in served):
+        while place is None and self._clock.ms() < until_ms and any(map(self._is_contested, served)):
             await self._clock.sleep_ms(_TURN_STEP_MS)
             place = self._place(served, True, token)
         return place
+
+    def _is_contested(self, connector):
+        return is_startable(connector.usage) and self.claims.has(connector)
 
     async def _checked(self, token, served, in_use, place):
         """Has a token checked and does what follows for it; `place` is where he would start, or None."""
         claim = None
         if place:
-            claim = Claim(token, place, not place.evse.connected, self._deadline_ms())
-            self._claims.append(claim)
+            claim = self.claims.add(token, place, not place.evse.connected)
         try:
             info = await self._authoriser.check(token)
         finally:
-            self._end(claim)
-        # ConcurrentTx only speaks against another start (OCPP 1.6 §7.2).
-        if not info.accepted and info.status != CONCURRENT_TX:
+            self.claims.end(claim)
+        # CONCURRENT only speaks against another start (OCPP 1.6 §7.2).
+        if not info.accepted and info.status != CONCURRENT:
             return "refused"
         # The world may have moved on while the back-end was asked.
         place = self._place(served, True, token, info, claim and claim.place)
@@ -153,13 +194,14 @@ class Access:
             outcome = self._group(token, info.parent, in_use)
             if outcome:
                 return outcome
-        if place is None or not info.accepted or not self._may_start():
+        if place is None or not info.accepted or not self.may_start():
             return "refused"
         self._use(place, Grant(token, info.parent, floating=not place.evse.connected))
         for connector in served:
             # Who plugged in earlier and did not identify has to do it again: the next card is not for that plug.
-            if connector is not place and connector.startable and connector.evse.connected and not connector.claimed:
-                connector.cancel()
+            if connector is not place and connector.evse.connected and is_startable(connector.usage):
+                if not self.claims.has(connector):
+                    connector.cancel()
         return "start"
 
     def _group(self, token, parent, in_use):
@@ -167,10 +209,11 @@ class Access:
         for connector in in_use:
             transaction = connector.transaction
             if transaction and not transaction.stopping and same_token(parent, transaction.parent):
-                connector.stop("Local", token)
+                connector.stop(LOCAL, token)
                 return "stop"
-            if connector.owner and same_token(parent, connector.owner[1]):
-                connector.release_owner()
+            owner = connector.usage.owner
+            if owner and same_token(parent, owner[1]):
+                connector.change(owner=None)
                 return "released"
         return None
 
@@ -186,15 +229,15 @@ class Access:
         first may plug in. `mine` is where his own token was being checked until now.
         """
         parent = info.parent if info else None
-        startable = [c for c in served if c.startable and self._admits(c, token, parent, info is not None)]
-        taken = [c for c in startable if c.claimed and c is not mine]
+        startable = [c for c in served if is_startable(c.usage) and self._admits(c, token, parent, info is not None)]
+        taken = [c for c in startable if self.claims.has(c) and c is not mine]
         startable = [c for c in startable if c not in taken] + [c for c in taken if not c.evse.connected]
         for connector in startable:
-            if connector.reserved and self._reservation(connector, token, parent) is not None:
+            if connector.usage.reserved and self._reservation(connector, token, parent) is not None:
                 return connector
-        connected = [c for c in startable if c.evse.connected and not c.used_up]
+        connected = [c for c in startable if c.evse.connected and not c.usage.used_up]
         if connected:
-            return max(connected, key=lambda c: c.plugged_ms)
+            return max(connected, key=lambda c: c.usage.plugged_ms)
         if not local or len(self._connectors) == 1:
             for connector in startable:
                 if connector.evse.connected:
@@ -217,17 +260,16 @@ class Access:
 
     def remote_start(self, token, number, profile):
         """See Station.remote_start."""
-        if not valid_token(token) or not self._may_start():
+        if not valid_token(token) or not self.may_start():
             return False
-        served = [c for c in self._connectors if number in (None, c.number) and not c.claimed]
+        served = [c for c in self._connectors if number in (None, c.number) and not self.claims.has(c)]
         place = self._place(served, False, token)
         if place is None:
             return False
         # Whether the group of a reservation is his, nobody knows who has not asked (OCPP 1.6 §5.13).
         if self._settings.get("AuthorizeRemoteTxRequests") or not self._admits(place, token, None):
-            claim = Claim(token, place, False, self._deadline_ms())
+            claim = self.claims.add(token, place, False)
             asyncio.create_task(self._authorised_start(token, claim, profile))
-            self._claims.append(claim)
         else:
             self._use(place, Grant(token, profile=profile))
         return True
@@ -236,43 +278,39 @@ class Access:
         try:
             info = await self._authoriser.check(token)
         finally:
-            self._end(claim)
+            self.claims.end(claim)
         place = claim.place
-        if info.accepted and place.startable and self._admits(place, token, info.parent):
+        if info.accepted and is_startable(place.usage) and self._admits(place, token, info.parent):
             self._use(place, Grant(token, info.parent, profile=profile))
-
-    def claimed(self, connector):
-        """Tells whether a token is being checked for a connector."""
-        return any(claim.place is connector for claim in self._alive())
-
-    def _alive(self):
-        now = self._clock.ms()
-        return [claim for claim in self._claims if now < claim.until_ms]
-
-    def _end(self, claim):
-        self._claims = [other for other in self._alive() if other is not claim]
-
-    def _deadline_ms(self):
-        """Until when a check that begins now may last: its call may have to wait for another one."""
-        return self._clock.ms() + 2_000 * self._settings.get("MessageTimeout") + _TURN_MS
 
     def plugged(self, connector):
         """A vehicle came to `connector`: a card that was shown before any plug goes where the plug is.
 
         Of two such cards it is that of the user who has been accepted, else that which was shown first.
         """
-        claims = [claim for claim in self._alive() if claim.place is connector]
-        if connector.grant or not connector.startable or any(not claim.floating for claim in claims):
+        claims = [claim for claim in self.claims.alive() if claim.place is connector]
+        if not is_startable(connector.usage) or any(not claim.floating for claim in claims):
             return
         for other in self._connectors:
-            grant = other.grant
+            grant = other.usage.grant
             if grant and grant.floating and not other.evse.connected:
                 if self._admits(connector, grant.token, grant.parent):
-                    connector.grant, other.grant = grant, None  # at once: a card is good for one connector
+                    # At once: a card is good for one connector.
+                    connector.usage.grant, other.usage.grant = grant, None
                     other.cancel()
                     self._use(connector, grant)
                     return
-        for claim in self._alive():
+        for claim in self.claims.alive():
             if claim.floating and self._admits(connector, claim.token, None, False):
                 claim.plug(connector)
                 return
+
+    def step(self):
+        """Begins for vehicles that charge without a user (setting FreevendEnabled)."""
+        for connector in self._connectors:
+            usage = connector.usage
+            # Closing that fails again and again makes no row of empty transactions.
+            if not usage.evse.recovering and self.may_begin() and connector.is_free_of_charge:
+                if phase(usage) == WAITING and is_startable(usage) and not self.claims.has(connector):
+                    get = self._settings.get
+                    connector.use(Grant(get("FreevendIdTag") or get("ChargePointSerialNumber")))

@@ -7,26 +7,10 @@ that is listed as anything but valid is refused whatever else is allowed.
 from micropython import const
 
 from firmware.kernel.signal import Signal
+from firmware.store.tokens import ACCEPTED, CONCURRENT, EXPIRED, INVALID, TokenInfo
 
-ACCEPTED = "Accepted"
-BLOCKED = "Blocked"
-EXPIRED = "Expired"
-INVALID = "Invalid"
-CONCURRENT_TX = "ConcurrentTx"
-
-MAX_TOKEN = const(20)  # characters: CiString20Type
 _SINGLE_DIGITS = const(8)  # hex digits of a card's id of single size (ISO 14443-3), and of one of double size
 _DOUBLE_DIGITS = const(14)
-
-
-def valid_token(token):
-    """True when `token` can be an id token: text of 1 to 20 characters."""
-    return isinstance(token, str) and 0 < len(token) <= MAX_TOKEN
-
-
-def same_token(a, b):
-    """Id tokens are case-insensitive (OCPP 1.6 erratum 3.74). None equals nothing."""
-    return a is not None and b is not None and a.lower() == b.lower()
 
 
 def is_made_up(token, reverse=False, shorten=True):
@@ -42,32 +26,19 @@ def is_made_up(token, reverse=False, shorten=True):
     return (token[-2:] if reverse else token[:2]) == "08"
 
 
-class TokenInfo:
-    """A verdict on an id token: status, expiry (Unix seconds or None), parent (group token or None)."""
-
-    def __init__(self, status, expiry=None, parent=None):
-        self.status = status
-        self.expiry = expiry
-        self.parent = parent
-
-    @property
-    def accepted(self):
-        return self.status == ACCEPTED
-
-
 class Authoriser:
-    """Decides on tokens. `backend` is None or has `online` and `async authorize(token)`.
+    """Decides on tokens. `operation.backend` is None or has `online` and `async authorize(token)`.
 
     That returns a TokenInfo, or None for an answer without a verdict that can be read. OSError: out of reach.
     """
 
-    def __init__(self, clock, log, settings, tags, cache):
+    def __init__(self, clock, log, settings, tags, cache, operation):
         self._clock = clock
         self._log = log
         self._settings = settings
         self._tags = tags
         self._cache = cache
-        self.backend = None
+        self._operation = operation
         self.checked = Signal()  # (token, status, source "csms|list|cache|offline")
         self.conflict = Signal()  # (token): the back-end's verdict contradicts the local list, OCPP 1.6 §3.5.2
 
@@ -82,7 +53,8 @@ class Authoriser:
         self.checked.emit(token, INVALID, "offline")
 
     async def _decide(self, token):
-        if self.backend and self.backend.online:
+        backend = self._operation.backend
+        if backend and backend.online:
             # OCPP 1.6 §3.5: LocalPreAuthorize starts without waiting. Tokens known as not valid are asked about: the
             # back-end may have changed its mind (§3.5.1).
             if self._settings.get("LocalPreAuthorize"):
@@ -90,7 +62,7 @@ class Authoriser:
                 if info and info.accepted:
                     return info, source
             try:
-                info = await self.backend.authorize(token)
+                info = await backend.authorize(token)
                 if info is None:
                     # Refused, but not remembered: nobody has said that about this token.
                     self._log.warning("auth", "%s: verdict cannot be read, refused", token)
@@ -115,7 +87,7 @@ class Authoriser:
         entry = self._listed(token)
         if entry:
             # ConcurrentTx in the list stands for a valid token (§3.5.2).
-            status = ACCEPTED if entry.status == CONCURRENT_TX else entry.status
+            status = ACCEPTED if entry.status == CONCURRENT else entry.status
             return self._aged(status, entry), "list"
         if self._settings.get("AuthorizationCacheEnabled"):
             entry = self._cache.get(token)
@@ -141,8 +113,8 @@ class Authoriser:
         """Takes the back-end's verdict of any message into the cache (§3.5.1), unless the token is listed (§3.5.3)."""
         entry = self._listed(token)
         if entry:
-            listed = self._aged(ACCEPTED if entry.status == CONCURRENT_TX else entry.status, entry)
-            if listed.accepted != (info.status in (ACCEPTED, CONCURRENT_TX)):
+            listed = self._aged(ACCEPTED if entry.status == CONCURRENT else entry.status, entry)
+            if listed.accepted != (info.status in (ACCEPTED, CONCURRENT)):
                 self._log.warning("auth", "%s: listed as %s, back-end says %s", token, entry.status, info.status)
                 self.conflict.emit(token)
         elif self._settings.get("AuthorizationCacheEnabled"):

@@ -1,42 +1,43 @@
 """Connector 0, the station as a whole: in service or not, and what is wrong with it (OCPP 1.6 §4.9)."""
 
-from firmware.charging.status import AVAILABLE, FAULTED, UNAVAILABLE, Status
+from firmware.charging.status import FAULTED, FREE, OUT_OF_SERVICE, Status
 from firmware.evse.faults import Fault
+from firmware.kernel.signal import Signal
 
 
 class ConnectorZero:
-    """`status` is the newest Status; `changed` is Signal(0, Status). `transactions()` lists those that run."""
+    """`status` is the newest Status, `changed` is Signal(0, Status)."""
 
-    def __init__(self, availability, transactions, changed):
-        self._availability = availability
-        self._transactions = transactions
-        self._changed = changed
+    def __init__(self, operative):
+        self._operative = operative
         self._faults = ()
-        self._told = None  # the Status of which everybody has been told
-        self.status = Status(UNAVAILABLE, None, "")
-        self.update()
+        self.status = self._told = Status(FREE if operative else OUT_OF_SERVICE, None, "")  # emitted last
+        self.changed = Signal()
 
     def raise_fault(self, name, vendor_code=None, info=None):
-        """Adds a fault of the station as a whole, by its name in evse.faults, to the status of connector 0."""
-        self.clear_fault(name, (Fault(name, vendor_code, info),))
+        """Adds a fault of the station as a whole, by its name in evse.faults."""
+        self._set(self._operative, self._without(name) + (Fault(name, vendor_code, info),))
 
-    def clear_fault(self, name, instead=()):
-        """Takes a fault from connector 0; one that is not there is ignored."""
-        self._faults = tuple([fault for fault in self._faults if fault.name != name]) + instead
-        self.update()
+    def clear_fault(self, name):
+        """Takes a fault away; one that is not there is ignored."""
+        self._set(self._operative, self._without(name))
 
-    def update(self):
-        """To be called after anything has changed that the status depends on."""
-        state = AVAILABLE
-        if not self._availability.operative(0):
-            # What is scheduled happens when the last transaction has ended (OCPP 1.6 §5.2).
-            if self.status.state == UNAVAILABLE or not self._transactions():
-                state = UNAVAILABLE
-        for fault in self._faults:
+    def set_operative(self, wanted, in_use):
+        """`wanted` by the operator. What is scheduled happens when the last transaction has ended (OCPP 1.6 §5.2)."""
+        self._set(wanted or (in_use and self._operative), self._faults)
+
+    def _without(self, name):
+        return tuple([fault for fault in self._faults if fault.name != name])
+
+    def _set(self, operative, faults):
+        self._operative = operative
+        self._faults = faults
+        state = FREE if operative else OUT_OF_SERVICE
+        for fault in faults:
             if fault.blocks:
                 state = FAULTED
-        status = Status(state, self._faults[0] if self._faults else None, "")
+        status = Status(state, faults[0] if faults else None, "")
         if status != self._told:
             self.status = status
-            self._changed.emit(0, status)
+            self.changed.emit(0, status)
             self._told = status

@@ -114,6 +114,10 @@ class Register:
         if self.wh is None:
             self.wh = wh
 
+    def most_wh(self, ms):
+        """Returns the most that the supply can give in so many milliseconds, Wh."""
+        return self.supply_w * ms // _WMS_PER_WH
+
     def close(self):
         """Counting is over: from here on `wh` is what the meter shows, None if it never answered."""
         self.wh = self._raw

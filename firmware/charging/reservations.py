@@ -3,29 +3,32 @@
 import json
 from collections import namedtuple
 
-from firmware.charging.authorisation import same_token
-from firmware.charging.status import FAULTED, IDLE, UNAVAILABLE, WAITING
+from firmware.charging.status import FAULTED, OUT_OF_SERVICE
+from firmware.charging.usage import IDLE, WAITING, in_service, is_faulted, phase
+from firmware.store.tokens import same_token
 
 # connector 0: any one of them. `parent` is the group that may use it as well, or None; expiry in Unix seconds.
 Reservation = namedtuple("Reservation", ("number", "connector", "token", "parent", "expiry"))
 
-_BROKEN = (FAULTED, UNAVAILABLE)
+_BROKEN = (FAULTED, OUT_OF_SERVICE)
 
 
 class Reservations:
     """One reservation for each connector, and one that leaves the connector open.
 
-    `store` keeps a text (store.slots.Slots) or is None; `station_state()` returns the status word of connector 0.
-    A connector's `reserved` is True while it is kept: by a reservation of its own, or as the last free one.
+    `store` keeps a text (store.slots.Slots) or is None; `zero` is the ConnectorZero, `claims` the Claims of tokens that
+    are being checked. A connector's `usage.reserved` is True while it is kept: by a reservation of its own, or as the
+    last free one.
     """
 
-    def __init__(self, connectors, clock, log, settings, store, station_state, transaction_changed):
+    def __init__(self, connectors, services, store, zero, claims, transaction_changed):
         self._connectors = connectors
-        self._clock = clock
-        self._log = log
-        self._settings = settings
+        self._clock = services.clock
+        self._log = services.log
+        self._settings = services.settings
         self._store = store
-        self._station_state = station_state
+        self._zero = zero
+        self._claims = claims
         self._all = self._load()
         transaction_changed.connect(self._transaction_changed)
         self.step()
@@ -64,7 +67,7 @@ class Reservations:
             return _matches(own, token, parent) or (own.parent is not None and not asked)
         if any_one is None or _matches(any_one, token, parent) or (any_one.parent is not None and not asked):
             return True
-        return any(self._is_free(c) and not c.claimed for c in self._connectors if c is not connector)
+        return any(self._is_free(c) and not self._claims.has(c) for c in self._connectors if c is not connector)
 
     def number_for(self, connector, token, parent=None):
         """Returns the number of the reservation that a user's transaction on a connector ends, or None (§4.8)."""
@@ -95,13 +98,14 @@ class Reservations:
             concerned = [c for c in self._connectors if c.number == n]
             if not concerned:
                 return "rejected"
-        words = [self._station_state()]
+        words = [self._zero.status.state]
         if words[0] not in _BROKEN:
             words = [c.status.state for c in concerned]
         if all(word in _BROKEN for word in words):
             return "faulted" if FAULTED in words else "unavailable"
         taken = [r.connector for r in others]
-        free = [c.number for c in self._connectors if _is_usable(c) and not c.claimed and c.number not in taken]
+        usable = [c.number for c in self._connectors if _is_usable(c.usage) and not self._claims.has(c)]
+        free = [number for number in usable if number not in taken]
         if n in taken or (n and n not in free):
             return "occupied"
         # One has to remain for the user who may take any.
@@ -114,10 +118,10 @@ class Reservations:
         return None
 
     def _is_free(self, connector):
-        return _is_usable(connector) and self._for(connector.number) is None
+        return _is_usable(connector.usage) and self._for(connector.number) is None
 
     def _is_broken(self, n):
-        if self._station_state() in _BROKEN:
+        if self._zero.status.state in _BROKEN:
             return True
         return all(c.status.state in _BROKEN for c in self._connectors if n in (0, c.number))
 
@@ -142,12 +146,14 @@ class Reservations:
         """Tells the connectors whether they are kept, and users who have not begun what has become of theirs."""
         numbers = [r.number for r in self._all]
         for connector in self._connectors:
-            if connector.grant and connector.grant.reservation not in numbers:
-                connector.grant.reservation = None
+            usage = connector.usage
+            if usage.grant and usage.grant.reservation not in numbers:
+                usage.grant.reservation = None
             reserved = self._for(connector.number) is not None
-            if not reserved and self._for(0) and connector.session in (IDLE, WAITING):
+            if not reserved and self._for(0) and phase(usage) in (IDLE, WAITING):
                 reserved = not any(self._is_free(c) for c in self._connectors if c is not connector)
-            connector.set_reserved(reserved)
+            if reserved != usage.reserved:
+                connector.change(reserved=reserved)
 
     def _load(self):
         text = self._store.load() if self._store else None
@@ -170,9 +176,9 @@ class Reservations:
         return True
 
 
-def _is_usable(connector):
-    """Whoever comes could use it; for whom it is kept is another question."""
-    return connector.session == IDLE and connector.operative and not connector.faulted
+def _is_usable(usage):
+    """Tells whether the next user could begin there, whoever it is kept for."""
+    return phase(usage) == IDLE and in_service(usage) and not is_faulted(usage.evse)
 
 
 def _matches(reservation, token, parent):

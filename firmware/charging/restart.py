@@ -2,59 +2,75 @@
 
 from micropython import const
 
-from firmware.charging.metering import SAVE_WH
-from firmware.charging.transaction import Grant, Transaction
+from firmware.charging.session import SAVE_WH, Transaction
+from firmware.charging.usage import Grant
 from firmware.kernel.reading import Reading
+
+# Ends that the flash refuses are tried again, then left to the next start.
+_TRIES = const(5)
+_PAUSE_MS = const(1_000)
 
 _METER_LOOKS = const(100)  # 5 s, and longer when the loop is held: the meter gets its turns by count, not by clock
 _WAIT_STEP_MS = const(50)
 
 # The register may be ahead of what is known by what was delivered since the last saving, and not by more: a meter that
 # shows something else was exchanged, or has counted while the station was off.
-_UNSAVED_MS = const(10_000)  # of what the supply gives, beside Metering's SAVE_WH
+_UNSAVED_MS = const(10_000)  # of what the supply gives, beside Session's SAVE_WH
 
 _PAUSE_AFTER = const(32)  # records
 
 
-async def close_transactions(begins, connectors, clock, log, journal, reason, closed):
-    """Ends the transactions of the begin records for `reason` ("PowerLoss", or that of the reset that was pending).
+async def close_transactions(connectors, services, reason, closed):
+    """Ends the transactions that the last power-on left open for `reason` of session.py.
 
     The end value is what the meter shows now, if that is plausible, else the last known value; it is never below what
     was sent or journalled (OCPP 1.6 erratum 3.77). The end time is the last one at which the transaction is known to
-    have run: the outage is no part of it. Calls closed(transaction). An end record that cannot be written is left open;
-    calling this again tries it again.
+    have run: the outage is no part of it. Calls closed("stop", transaction). An end record that the flash refuses is
+    tried again.
     """
-    running = journal.running.load()
-    known = {}
-    for begin in begins:
-        known[begin.tx] = await _last_known(journal, begin, running, clock)
-    concerned = [c for c in connectors if any(begin.connector == c.number for begin in begins)]
-    await _meters_read(concerned, clock)
-    for begin in begins:
-        transaction = Transaction(begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh)
-        wh, newest, sampled = known[begin.tx]
+    journal = services.journal
+    for _ in range(_TRIES):
+        begins = journal.open_transactions()
+        concerned = [c for c in connectors if any(begin.connector == c.number for begin in begins)]
         for connector in concerned:
-            if connector.number == begin.connector:
-                metering = connector.metering
-                if not metering.register_known:
-                    metering.assume(wh)
-                elif 0 <= metering.register_wh - wh <= SAVE_WH + metering.most_wh(_UNSAVED_MS):
-                    wh = metering.register_wh
-        transaction.wh = wh
-        transaction.reason = reason
-        journal.resume(begin, newest)
-        try:
-            if not sampled:
-                journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=transaction.end_wh))
-        except OSError as exc:
-            log.error("restart", "sample is not kept: %s", exc)  # the end record has the value, too
-        try:
-            transaction.close(journal)
-        except OSError as exc:
-            log.error("restart", "end of transaction %d is not kept: %s", begin.tx, exc)
-            continue
-        log.warning("restart", "transaction %d ended at %d Wh: %s", begin.tx, wh, reason)
-        closed(transaction)
+            connector.interrupted()
+        running = journal.running.load()
+        known = []
+        for begin in begins:
+            known.append(await _last_known(journal, begin, running, services.clock))
+        await _meters_read(concerned, services.clock)
+        for begin, last in zip(begins, known):
+            _close(begin, last, [c for c in concerned if c.number == begin.connector], services, reason, closed)
+        if not journal.open_transactions():
+            break
+        await services.clock.sleep_ms(_PAUSE_MS)
+
+
+def _close(begin, last, connectors, services, reason, closed):
+    journal, log = services.journal, services.log
+    wh, newest, sampled = last
+    for connector in connectors:
+        register = connector.metering.register
+        if register.wh is None:
+            register.assume(wh)
+        elif 0 <= register.wh - wh <= SAVE_WH + register.most_wh(_UNSAVED_MS):
+            wh = register.wh
+    transaction = Transaction(begin.tx, begin.connector, Grant(begin.token, begin.parent), begin.t, 0, begin.wh)
+    transaction.wh = wh
+    transaction.reason = reason
+    journal.resume(begin, newest)
+    try:
+        if not sampled:
+            journal.sample(begin.tx, begin.connector, "end", Reading(energy_wh=transaction.end_wh))
+    except OSError as exc:
+        log.error("restart", "sample is not kept: %s", exc)  # the end record has the value, too
+    try:
+        transaction.close(journal)
+    except OSError as exc:
+        log.error("restart", "end of transaction %d is not kept: %s", begin.tx, exc)
+        return
+    log.warning("restart", "transaction %d ended at %d Wh: %s", begin.tx, wh, reason)
+    closed("stop", transaction)
 
 
 async def _last_known(journal, begin, running, clock):

@@ -10,6 +10,7 @@ import json
 from firmware.charging.composite import (
     TRANSACTION,
     Profile,
+    composite,
     current_of,
     is_over,
     next_change,
@@ -29,11 +30,11 @@ class Schedules:
     begun      {connector: Unix seconds at which its transaction began, by the clock as it is now}
     """
 
-    def __init__(self, connectors, clock, log, settings, store, transaction_changed):
+    def __init__(self, connectors, services, store, transaction_changed):
         self._connectors = connectors
-        self._clock = clock
-        self._log = log
-        self._settings = settings
+        self._clock = clock = services.clock
+        self._log = services.log
+        self._settings = services.settings
         self._store = store
         self.begun = {}
         self._phases = {}  # connector -> phases that a profile has asked for
@@ -131,6 +132,16 @@ class Schedules:
         if self._store:
             rows = [list(profile) for profile in profiles]
             self._store.save(json.dumps(rows, separators=(",", ":")) if rows else "")
+
+    def composite(self, n, start, end, watts):
+        """Returns the composite() of connector n, or for 0 of all together (§5.7), for Unix seconds `start` to `end`.
+
+        Where nothing is installed the hardware's limit counts, so that there is always something.
+        """
+        ceilings = {c.number: c.evse.limits.get("supply") for c in self._connectors if n in (0, c.number)}
+        if n == 0:
+            ceilings[0] = self._settings.get("MaxCurrent")
+        return composite(self.profiles, ceilings, self.begun, start, end, watts, self._settings.get("Phases"))
 
     # -- what they say now
 

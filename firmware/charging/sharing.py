@@ -7,7 +7,7 @@ first. As soon as it draws most of that, it has its even share again.
 
 from micropython import const
 
-from firmware.charging.status import RUNNING
+from firmware.charging.usage import RUNNING, phase
 from firmware.evse.limits import MAX_PILOT_MA
 
 # A vehicle has 5 s to draw less once its pilot says so (IEC 61851-1 table A.6 seq. 7).
@@ -89,7 +89,7 @@ class _Place:
             return False
         if connector.evse.charging or connector.evse.offered_ma:
             return True
-        return connector.session == RUNNING and not connector.transaction.suspended
+        return phase(connector.usage) == RUNNING and not connector.transaction.suspended
 
     @property
     def taken(self):

@@ -15,20 +15,20 @@ _DARK = (0, 0, 0)
 
 # name: (colour, rhythm, period in ms)
 PATTERNS = {
-    "Starting": (_WHITE, _BREATHE, 2000),
-    "Available": (_GREEN, _STEADY, 0),
-    "Reserved": (_YELLOW, _STEADY, 0),
-    "Preparing": (_GREEN, _BLINK, 1000),
-    "SuspendedEV": (_BLUE, _BLINK, 2000),
-    "Charging": (_BLUE, _BREATHE, 4000),
-    "SuspendedEVSE": (_BLUE, _BLINK, 1000),
-    "Finishing": (_BLUE, _STEADY, 0),
-    "Unavailable": (_RED, _STEADY, 0),
-    "Faulted": (_RED, _BLINK, 400),
-    "Accepted": (_GREEN, _BLINK, 400),
-    "Rejected": (_RED, _BLINK, 400),
-    "Updating": (_WHITE, _BLINK, 500),
-    "Off": (_DARK, _STEADY, 0),
+    "starting": (_WHITE, _BREATHE, 2000),
+    "free": (_GREEN, _STEADY, 0),
+    "reserved": (_YELLOW, _STEADY, 0),
+    "waiting": (_GREEN, _BLINK, 1000),
+    "suspended by vehicle": (_BLUE, _BLINK, 2000),
+    "charging": (_BLUE, _BREATHE, 4000),
+    "suspended by station": (_BLUE, _BLINK, 1000),
+    "done": (_BLUE, _STEADY, 0),
+    "out of service": (_RED, _STEADY, 0),
+    "faulted": (_RED, _BLINK, 400),
+    "accepted": (_GREEN, _BLINK, 400),
+    "refused": (_RED, _BLINK, 400),
+    "updating": (_WHITE, _BLINK, 500),
+    "off": (_DARK, _STEADY, 0),
 }
 
 _FULL = const(255)  # maximum of a colour component and of a rhythm's level
@@ -42,7 +42,7 @@ class Indicator:
     def __init__(self, red, green, blue, brightness=100):
         self._outputs = (red, green, blue)
         self._duties = [None, None, None]
-        self._pattern = PATTERNS["Off"]
+        self._pattern = PATTERNS["off"]
         self._flash = None
         self._flash_since = None
         self.repeat = 3  # number of blinks in flash()
@@ -50,11 +50,11 @@ class Indicator:
 
     def show(self, name):
         """Shows a pattern from the next step on; an unknown name shows as Faulted."""
-        self._pattern = PATTERNS.get(name, PATTERNS["Faulted"])
+        self._pattern = PATTERNS.get(name, PATTERNS["faulted"])
 
     def flash(self, name):
         """Shows a pattern `repeat` times, for example when a card was read, then again that of show()."""
-        self._flash = PATTERNS.get(name, PATTERNS["Faulted"])
+        self._flash = PATTERNS.get(name, PATTERNS["faulted"])
         self._flash_since = None
 
     def step(self, now_ms):

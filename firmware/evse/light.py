@@ -28,13 +28,13 @@ class Light:
 
 def _pattern(machine):
     if machine.faults.blocking:
-        return "Faulted"
+        return "faulted"
     if not machine.available:
-        return "Unavailable"
+        return "out of service"
     if machine.outputs.close:
-        return "Charging"
+        return "charging"
     if not machine.pilot.connected:
-        return "Available"
+        return "free"
     if not machine.permitted:
-        return "Preparing"
-    return "SuspendedEV" if machine.offered_ma else "SuspendedEVSE"
+        return "waiting"
+    return "suspended by vehicle" if machine.offered_ma else "suspended by station"

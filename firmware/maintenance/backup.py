@@ -20,7 +20,8 @@ from pbkdf2 import deriving, equal, hmac_sha256
 
 from firmware.store.room import ENOSPC, free_bytes
 from firmware.store.settings import InvalidValue
-from firmware.store.tags import TagEntry, TagList
+from firmware.store.tags import TagList
+from firmware.store.tokens import TokenInfo
 
 _FORMAT = const(1)
 _CBC = const(2)
@@ -209,7 +210,7 @@ async def _count(reader):
 
 
 def _entries(path):
-    """Yields (token, TagEntry) of the document in the file `path`. Raises ValueError."""
+    """Yields (token, TokenInfo) of the document in the file `path`. Raises ValueError."""
     with open(path, "rb") as file:
         for item in Reader(file, max_token=_MOST_VALUE_BYTES).items("local_list", "tags"):
             try:
@@ -219,7 +220,7 @@ def _entries(path):
                 good = False
             if not good:
                 raise ValueError("an entry is not [token, status, expiry, parent]")
-            yield token, TagEntry(status, expiry, parent)
+            yield token, TokenInfo(status, expiry, parent)
 
 
 def _check_texts(texts):

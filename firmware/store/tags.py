@@ -7,10 +7,8 @@ import struct
 import sortedfile
 from micropython import const
 
-from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, STATUSES, TagEntry, decode, encode, is_removal, key_of
+from firmware.store.tokens import KEY_BYTES, RECORD_BYTES, STATUSES, decode, encode, is_removal, key_of
 from firmware.store.wear import Wear
-
-__all__ = ("AuthCache", "TagEntry", "TagList")
 
 _NEW = ".new"
 _STAGED = "restored."  # prefix of the file of a restored list before settle()
@@ -47,7 +45,7 @@ class TagList:
         return self._file is not None and self._file.damaged
 
     def get(self, token):
-        """Returns the TagEntry of a token, in any case, or None. Raises OSError."""
+        """Returns the TokenInfo of a token, in any case, or None. Raises OSError."""
         if not self._file:
             return None
         try:
@@ -57,19 +55,19 @@ class TagList:
         return decode(record)[1] if record else None
 
     def entries(self):
-        """Yields (token in lower case, TagEntry) of the list. Raises ValueError when it is changed meanwhile."""
+        """Yields (token in lower case, TokenInfo) of the list. Raises ValueError when it is changed meanwhile."""
         for record in self._open().records():
             yield decode(record)
 
     def replacing(self, version, entries, ordered=False):
-        """Replaces the list by `entries`, an iterable of (token, TagEntry) in any order, or in that of entries().
+        """Replaces the list by `entries`, an iterable of (token, TokenInfo) in any order, or in that of entries().
 
         Raises ValueError for an invalid or repeated token or too many, or OSError; the list is then unchanged.
         """
         return self._open().replacing(_encoded(entries), struct.pack("<i", version), self.most, ordered)
 
     def updating(self, version, entries):
-        """Adds, changes and (TagEntry None) removes the tokens of `entries`; see replacing().
+        """Adds, changes and (TokenInfo None) removes the tokens of `entries`; see replacing().
 
         Also raises ValueError for a damaged list, which needs replacing().
         """
@@ -159,7 +157,7 @@ class AuthCache:
         return sum(1 for _ in self._records())
 
     def get(self, token):
-        """Returns the TagEntry of a token, in any case, or None."""
+        """Returns the TokenInfo of a token, in any case, or None."""
         try:
             key = _padded(key_of(token))
         except ValueError:
@@ -214,7 +212,7 @@ class AuthCache:
 
     def _is_valid(self, record):
         entry = decode(record)[1]
-        return entry.status == "Accepted" and (entry.expiry is None or entry.expiry > self._clock.now())
+        return entry.accepted and (entry.expiry is None or entry.expiry > self._clock.now())
 
     def _records(self):
         """Yields the intact records, oldest first."""

@@ -23,7 +23,8 @@ from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
 from firmware.store.slots import Slots
 from firmware.store.statefile import StateFile
-from firmware.store.tags import AuthCache, TagEntry, TagList
+from firmware.store.tags import AuthCache, TagList
+from firmware.store.tokens import TokenInfo
 
 # How a file is damaged: where (as a share of its length), what is written there, and whether it ends there.
 DAMAGE = st.tuples(st.floats(0, 1), st.binary(max_size=40), st.booleans())
@@ -56,19 +57,19 @@ def fill(folder, transactions=12, tokens=30):
             journal.sample(tx, 1, "periodic", Reading(i * 100 + k, 11_000, (16_000, 16_000, 16_000)), 16_000)
         journal.running.save(1, tx, i * 100 + 4, 1_800_000_000)
         if i < transactions - 1:
-            journal.end(tx, 1, None, i * 100 + 50, "Local")
+            journal.end(tx, 1, None, i * 100 + 50, "local")
         history.repair(Journal(str(folder / "journal"), clock, Log(clock), values))
         journal = Journal(str(folder / "journal"), clock, Log(clock), values)
     for name in SMALL:
         StateFile(str(folder / name)).save([7, 0])
         StateFile(str(folder / name)).save([8, 0])
     tags = TagList(str(folder / "tags"))
-    tags.replace(2, [("TAG%d" % i, TagEntry("Accepted", i, "P%d" % i)) for i in range(tokens)])
-    tags.update(3, [("TAG%d" % i, TagEntry("Accepted", i, "P%d" % i)) for i in range(tokens - 3, tokens + 3)])
+    tags.replace(2, [("TAG%d" % i, TokenInfo("accepted", i, "P%d" % i)) for i in range(tokens)])
+    tags.update(3, [("TAG%d" % i, TokenInfo("accepted", i, "P%d" % i)) for i in range(tokens - 3, tokens + 3)])
     tags.close()
     cache = AuthCache(str(folder / "cache"), clock)
     for i in range(tokens // 2):
-        cache.put("TAG%d" % i, TagEntry("Blocked", i, "P%d" % i))
+        cache.put("TAG%d" % i, TokenInfo("blocked", i, "P%d" % i))
 
 
 def look_at_journal(folder):
@@ -85,7 +86,7 @@ def look_at_journal(folder):
         if record.reading:
             assert record.reading.power_w == 11_000 and record.context == "periodic" and record.offered_ma == 16_000
         if record.reason:
-            assert record.reason == "Local" and record.wh % 100 == 50
+            assert record.reason == "local" and record.wh % 100 == 50
     for begin in journal.open_transactions():
         assert begin.wh % 100 == 0
         assert all(record.tx == begin.tx for record in journal.transaction(begin.tx))
@@ -117,18 +118,18 @@ def look_at_tokens(folder):
     assert tags.version in (0, 2, 3)
     cache = AuthCache(str(folder / "cache"), clock)
     for i in range(40):
-        for known, status in ((tags, "Accepted"), (cache, "Blocked")):
+        for known, status in ((tags, "accepted"), (cache, "blocked")):
             entry = known.get("TAG%d" % i)
             assert entry is None or (entry.status, entry.expiry, entry.parent) == (status, i, "P%d" % i)
-    cache.put("NEW", TagEntry("Accepted"))
-    assert cache.get("NEW").status == "Accepted"
-    new = [("NEW", TagEntry("Accepted"))]
+    cache.put("NEW", TokenInfo("accepted"))
+    assert cache.get("NEW").status == "accepted"
+    new = [("NEW", TokenInfo("accepted"))]
     try:
         tags.update(4, new)
     except ValueError:
         assert tags.damaged
         tags.replace(4, new)
-    assert tags.version == 4 and tags.get("new").status == "Accepted"
+    assert tags.version == 4 and tags.get("new").status == "accepted"
     tags.close()
 
 

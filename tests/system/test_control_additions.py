@@ -1,6 +1,5 @@
 """Control interface 1.1 through the real process: one charger for many commands, and what its state directory keeps."""
 
-
 import subprocess
 import time
 
@@ -185,5 +184,3 @@ def test_one_charger_for_one_state_directory(shared, tmp_path):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "another charger runs on" in done.stderr
     assert shared.state()["connectors"][0]["cp"] == "A"
-
-

@@ -5,8 +5,7 @@ import asyncio
 from folder import fresh_folder
 from harness import FakeClock
 
-from firmware.charging.authorisation import TokenInfo
-from firmware.charging.station import Station
+from firmware.charging.station import Station, Stores
 from firmware.evse.faults import Fault
 from firmware.evse.limits import Limits
 from firmware.kernel.log import Log
@@ -16,6 +15,8 @@ from firmware.store.journal import Journal
 from firmware.store.records import BEGIN, END, SAMPLE
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
+from firmware.store.slots import Slots
+from firmware.store.tokens import TokenInfo
 
 _TICK_MS = 20
 
@@ -170,7 +171,7 @@ class ScriptedBackend:
         self.online = True
         self.may_start = True
         self.reachable = True
-        self.tokens = {"CARD": TokenInfo("Accepted"), "OTHER": TokenInfo("Accepted")}
+        self.tokens = {"CARD": TokenInfo("accepted"), "OTHER": TokenInfo("accepted")}
         self.asked = []
 
     async def authorize(self, token):
@@ -178,7 +179,7 @@ class ScriptedBackend:
         await asyncio.sleep(0)
         if not self.reachable:
             raise OSError("time-out")
-        return self.tokens.get(token, TokenInfo("Invalid"))
+        return self.tokens.get(token, TokenInfo("invalid"))
 
 
 class TokenTable:
@@ -197,11 +198,33 @@ class TokenTable:
         self.entries = {}
 
 
+class full_flash:
+    """While this lasts, nothing can be stored in two slots: `with full_flash():`"""
+
+    def __enter__(self):
+        self._save = Slots.save
+        Slots.save = self._refuse
+
+    def _refuse(self, *_):
+        raise OSError(28)
+
+    def __exit__(self, *_):
+        Slots.save = self._save
+
+
 class Bench:
     """One power-on. `restart()` returns the next one over the same storage."""
 
     def __init__(
-        self, connectors=1, socket=True, folder=None, clock=None, meters=None, make_evse=ScriptedEvse, **settings
+        self,
+        connectors=1,
+        socket=True,
+        folder=None,
+        clock=None,
+        meters=None,
+        make_evse=ScriptedEvse,
+        cache=None,
+        **settings,
     ):
         self.folder = folder or fresh_folder()
         self.clock = clock or FakeClock()
@@ -214,21 +237,17 @@ class Bench:
         self.evses = [make_evse(self.clock, socket) for _ in range(connectors)]
         self.meters = meters or [ScriptedMeter() for _ in range(connectors)]
         self.tags = TokenTable()
-        self.cache = TokenTable()
+        self.cache = cache or TokenTable()
         self.backend = ScriptedBackend()
         self.station = Station(
             self.clock,
             self.log,
             self.settings,
-            self.journal,
-            self.tags,
-            self.cache,
+            Stores(self.journal, self.tags, self.cache, self, self.folder),
             self.evses,
             self.meters,
-            self,
-            self.folder,
         )
-        self.station.backend = self.backend
+        self.station.operation.backend = self.backend
         self.statuses = []  # (connector, word), in order
         self.events = []  # ("start" | "stop", transaction)
         self.checks = []
@@ -236,7 +255,7 @@ class Bench:
         self.history_works = True
         self.station.status_changed.connect(lambda n, status: self.statuses.append((n, status.state)))
         self.station.transaction_changed.connect(lambda event, tx: self.events.append((event, tx)))
-        self.station.token_checked.connect(lambda *args: self.checks.append(args))
+        self.station.authoriser.checked.connect(lambda *args: self.checks.append(args))
         self._tasks = []
 
     @property
@@ -304,7 +323,7 @@ class Bench:
         await self.run(800)
         self.evse.set_state("C")
         await self.run(200)
-        assert self.word == "Charging"
+        assert self.word == "charging"
         return self.transaction
 
     async def flow(self, wh, n=1):
@@ -326,6 +345,11 @@ class Bench:
 
     def ends(self):
         return [(record.tx, record.reason, record.wh) for record in self.records(END)]
+
+    def samples_outside(self):
+        """Returns (connector, context, time, Wh) of the samples that belong to no transaction."""
+        samples = [s for s in self.records(SAMPLE) if not s.tx]
+        return [(s.connector, s.context, s.t, s.reading.energy_wh) for s in samples]
 
     def contexts(self):
         return [record.context for record in self.records(SAMPLE)]

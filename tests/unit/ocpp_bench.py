@@ -102,6 +102,6 @@ class Bench:
         self.clock.advance(60_000)
         self.journal.sample(tx, connector, context, reading(wh), 16000)
 
-    def end(self, tx, wh=2000, reason="Local", connector=1, token=TOKEN):
+    def end(self, tx, wh=2000, reason="local", connector=1, token=TOKEN):
         self.sample(tx, wh, "end", connector)
         self.journal.end(tx, connector, token, wh, reason)

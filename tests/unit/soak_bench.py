@@ -14,7 +14,7 @@ from flash import format_flash, mounted
 from harness import FakeClock, settle
 from link_bench import ScriptedConnection
 
-from firmware.charging.station import Station
+from firmware.charging.station import Station, Stores
 from firmware.kernel.clock import iso8601, parse_iso8601
 from firmware.kernel.log import ERROR, Log
 from firmware.kernel.reading import Reading
@@ -208,10 +208,8 @@ class Soak:
         tags = TagList(path + "/tags")
         cache = AuthCache(path + "/cache", clock)
         self.evse = ScriptedEvse(clock)
-        self.station = Station(
-            clock, log, settings, journal, tags, cache, [self.evse], [self.meter], history,
-            path,
-        )  # fmt: skip
+        stores = Stores(journal, tags, cache, history, path)
+        self.station = Station(clock, log, settings, stores, [self.evse], [self.meter])
         clock.changed.connect(lambda delta, source: journal.clock_changed(delta))
         self.connection = ScriptedConnection(self.central)
         self.link = build(

@@ -11,7 +11,8 @@ from pbkdf2 import derive, hmac_sha256
 from firmware.maintenance.backup import Backup, BackupError
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import SettingError, Settings
-from firmware.store.tags import TagEntry, TagList
+from firmware.store.tags import TagList
+from firmware.store.tokens import TokenInfo
 
 PASSPHRASE = "correct horse"
 
@@ -38,7 +39,7 @@ class Station:
 
 def set_up():
     station = Station(HeartbeatInterval="77", WifiSsid="home", WifiPassword="top secret", FirmwareVersion="9")
-    station.tags.replace(5, [("A", TagEntry("Accepted", None, None)), ("B", TagEntry("Blocked", 2_000_000_000, "G"))])
+    station.tags.replace(5, [("A", TokenInfo("accepted", None, None)), ("B", TokenInfo("blocked", 2_000_000_000, "G"))])
     return station
 
 
@@ -60,7 +61,7 @@ async def test_everything_comes_back_with_the_passphrase():
     await other.restore(text, PASSPHRASE)
     assert other.settings.get("WifiPassword") == "top secret"
     tag = other.tags.get("b")
-    assert other.tags.version == 5 and (tag.status, tag.expiry, tag.parent) == ("Blocked", 2_000_000_000, "G")
+    assert other.tags.version == 5 and (tag.status, tag.expiry, tag.parent) == ("blocked", 2_000_000_000, "G")
 
 
 async def test_what_is_wrong_changes_nothing():
@@ -93,11 +94,11 @@ async def test_what_is_wrong_changes_nothing():
     await refused(SettingError, lambda d: d["settings"].update(HeartbeatInterval=5))
     await refused(BackupError, lambda d: d["local_list"].pop("tags"))
     await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C"]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C" * 21, "Accepted", None, None]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["A", "Accepted", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C" * 21, "accepted", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["A", "accepted", None, None]))
     await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "Sleepy", None, None]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append([1, "Accepted", None, None]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "Accepted", "soon", None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([1, "accepted", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "accepted", "soon", None]))
     await refused(BackupError, lambda d: d["local_list"].update(version=-1))
     await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "x" * 300, None, None]))
     await refused(BackupError, lambda d: d.update(local_list=[]))
@@ -110,16 +111,16 @@ async def test_what_is_wrong_changes_nothing():
 
 async def test_a_list_in_any_order_is_restored():
     other = Station()
-    entries = [["TAG%d" % i, "Accepted", None, None] for i in range(50)]
+    entries = [["TAG%d" % i, "accepted", None, None] for i in range(50)]
     text = json.dumps({"backup": 1, "local_list": {"version": 3, "tags": entries}})
     assert await other.restore(text) == ""
-    assert other.tags.version == 3 and len(other.tags) == 50 and other.tags.get("tag49").status == "Accepted"
+    assert other.tags.version == 3 and len(other.tags) == 50 and other.tags.get("tag49").status == "accepted"
 
 
 async def test_one_restore_at_a_time_and_none_into_a_list_that_is_being_changed():
     text = await set_up().save(local_list=True)
     other = Station()
-    steps = other.tags.replacing(1, [("A", TagEntry("Accepted"))])
+    steps = other.tags.replacing(1, [("A", TokenInfo("accepted"))])
     next(steps)
     with raises(BackupError):
         await other.restore(text)
@@ -135,11 +136,11 @@ async def test_one_restore_at_a_time_and_none_into_a_list_that_is_being_changed(
 
 async def test_a_list_that_changes_while_it_is_saved_makes_no_document():
     station = set_up()
-    station.tags.replace(5, [("A%d" % i, TagEntry("Accepted")) for i in range(50)])
+    station.tags.replace(5, [("A%d" % i, TokenInfo("accepted")) for i in range(50)])
     pieces = await station.backup.export(local_list=True)
-    while "Accepted" not in next(pieces):
+    while "accepted" not in next(pieces):
         pass
-    station.tags.replace(6, [("C", TagEntry("Accepted"))])
+    station.tags.replace(6, [("C", TokenInfo("accepted"))])
     with raises(ValueError):
         list(pieces)
 

@@ -10,7 +10,8 @@ from flash import files, format_flash, mounted, sweep
 from firmware.maintenance.backup import Backup
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
-from firmware.store.tags import TagEntry, TagList
+from firmware.store.tags import TagList
+from firmware.store.tokens import TokenInfo
 
 OLD = ["OLD%04d" % i for i in range(6)]
 NEW = ["NEW%04d" % i for i in range(30)]
@@ -24,7 +25,7 @@ def power_on(path):
 
 
 def write_document(path, tokens, **settings):
-    entries = [[token, "Accepted", None, None] for token in tokens]
+    entries = [[token, "accepted", None, None] for token in tokens]
     with open(path + "/document", "w") as file:
         json.dump({"backup": 1, "settings": settings, "local_list": {"version": 9, "tags": entries}}, file)
 
@@ -35,8 +36,8 @@ def test_settings_and_list_are_both_old_or_both_new_at_every_power_cut():
     def prepare(path):
         settings, tags = power_on(path)
         settings.update({"HeartbeatInterval": "100", "WifiSsid": "old"}, "system")
-        tags.replace(1, [(token, TagEntry("Accepted")) for token in OLD])
-        tags.update(2, [(OLD[0], None), ("CHANGED", TagEntry("Blocked"))])
+        tags.replace(1, [(token, TokenInfo("accepted")) for token in OLD])
+        tags.update(2, [(OLD[0], None), ("CHANGED", TokenInfo("blocked"))])
         tags.close()
         write_document(path, NEW, HeartbeatInterval="77", WifiSsid="new")
 
@@ -96,7 +97,7 @@ def test_ten_thousand_tokens_are_saved_and_restored_in_little_ram():
             for _ in range(52):
                 file.write(bytes(8192))
         settings, tags = power_on(path)
-        tags.replace(7, (("%014X" % i, TagEntry("Accepted")) for i in range(10_000)))
+        tags.replace(7, (("%014X" % i, TokenInfo("accepted")) for i in range(10_000)))
         backup = Backup(settings, tags, "1")
         heap = Heap()
         with open(path + "/document", "w") as file:
@@ -110,5 +111,5 @@ def test_ten_thousand_tokens_are_saved_and_restored_in_little_ram():
         assert heap.most < 24_000
         assert tags.version == 7 and len(tags) == 10_000
         for i in range(0, 10_000, 501):
-            assert tags.get("%014X" % i).status == "Accepted"
+            assert tags.get("%014X" % i).status == "accepted"
         tags.close()

@@ -52,7 +52,7 @@ def test_a_ventilated_room_serves_a_vehicle_in_d():
     bench.session()
     bench.outlets[0].set_vehicle("D")
     bench.run(10_000)
-    assert bench.word() == "Charging" and bench.closed() and bench.evses[0].faults == ()
+    assert bench.word() == "charging" and bench.closed() and bench.evses[0].faults == ()
 
 
 def test_derating_and_brightness_follow_the_settings():

@@ -2,13 +2,13 @@
 
 from charging_bench import Bench
 
-from firmware.charging.authorisation import TokenInfo, same_token, valid_token
+from firmware.store.tokens import TokenInfo, same_token, valid_token
 
 
 async def verdict(bench, token="CARD"):
     """Returns (status, source) of one check."""
     del bench.checks[:]
-    await bench.station._authoriser.check(token)
+    await bench.station.authoriser.check(token)
     ((checked, status, source),) = bench.checks
     assert checked == token
     return status, source
@@ -24,57 +24,57 @@ def test_tokens():
 async def test_online_the_back_end_decides():
     """§4.1: without LocalPreAuthorize every token is asked about."""
     bench = Bench()
-    bench.tags.put("CARD", TokenInfo("Accepted"))
-    assert await verdict(bench) == ("Accepted", "csms")
-    bench.backend.tokens["CARD"] = TokenInfo("Blocked")
-    assert await verdict(bench) == ("Blocked", "csms")
+    bench.tags.put("CARD", TokenInfo("accepted"))
+    assert await verdict(bench) == ("accepted", "csms")
+    bench.backend.tokens["CARD"] = TokenInfo("blocked")
+    assert await verdict(bench) == ("blocked", "csms")
 
 
 async def test_local_pre_authorize_takes_list_and_cache():
     bench = Bench(LocalPreAuthorize=True)
-    bench.cache.put("CARD", TokenInfo("Accepted"))
-    assert await verdict(bench) == ("Accepted", "cache")
-    bench.tags.put("CARD", TokenInfo("ConcurrentTx"))
-    assert await verdict(bench) == ("Accepted", "list")  # §3.5.2: ConcurrentTx stands for valid
+    bench.cache.put("CARD", TokenInfo("accepted"))
+    assert await verdict(bench) == ("accepted", "cache")
+    bench.tags.put("CARD", TokenInfo("concurrent"))
+    assert await verdict(bench) == ("accepted", "list")  # §3.5.2: ConcurrentTx stands for valid
     assert bench.backend.asked == []
 
 
 async def test_known_as_invalid_is_asked_again():
     """§3.5.1, matrix C20.2."""
     bench = Bench(LocalPreAuthorize=True)
-    bench.cache.put("CARD", TokenInfo("Blocked"))
-    assert await verdict(bench) == ("Accepted", "csms")
-    assert bench.cache.get("CARD").status == "Accepted"
+    bench.cache.put("CARD", TokenInfo("blocked"))
+    assert await verdict(bench) == ("accepted", "csms")
+    assert bench.cache.get("CARD").status == "accepted"
 
 
 async def test_expired_entries_are_not_valid():
     bench = Bench(LocalPreAuthorize=True, AllowOfflineTxForUnknownId=True)
-    bench.cache.put("CARD", TokenInfo("Accepted", bench.clock.now() + 10))
-    assert await verdict(bench) == ("Accepted", "cache")
+    bench.cache.put("CARD", TokenInfo("accepted", bench.clock.now() + 10))
+    assert await verdict(bench) == ("accepted", "cache")
     bench.clock.unix += 10
     bench.backend.online = False
-    assert await verdict(bench) == ("Expired", "cache")  # §3.5.4: also where unknown ones are allowed
+    assert await verdict(bench) == ("expired", "cache")  # §3.5.4: also where unknown ones are allowed
 
 
 async def test_offline_list_and_cache():
     bench = Bench()
     bench.backend.online = False
-    assert await verdict(bench) == ("Invalid", "offline")
-    bench.cache.put("CARD", TokenInfo("Accepted"))
-    assert await verdict(bench) == ("Accepted", "cache")
-    bench.tags.put("CARD", TokenInfo("Blocked"))
-    assert await verdict(bench) == ("Blocked", "list")  # §3.5.3: the list has priority
+    assert await verdict(bench) == ("invalid", "offline")
+    bench.cache.put("CARD", TokenInfo("accepted"))
+    assert await verdict(bench) == ("accepted", "cache")
+    bench.tags.put("CARD", TokenInfo("blocked"))
+    assert await verdict(bench) == ("blocked", "list")  # §3.5.3: the list has priority
     bench.settings.set("LocalAuthListEnabled", False, "system")
-    assert await verdict(bench) == ("Accepted", "cache")
+    assert await verdict(bench) == ("accepted", "cache")
     bench.settings.set("AuthorizationCacheEnabled", False, "system")
-    assert await verdict(bench) == ("Invalid", "offline")
+    assert await verdict(bench) == ("invalid", "offline")
 
 
 async def test_local_authorize_offline_switched_off():
     bench = Bench(LocalAuthorizeOffline=False)
     bench.backend.online = False
-    bench.tags.put("CARD", TokenInfo("Accepted"))
-    assert await verdict(bench) == ("Invalid", "offline")
+    bench.tags.put("CARD", TokenInfo("accepted"))
+    assert await verdict(bench) == ("invalid", "offline")
 
 
 async def test_unknown_tokens_offline():
@@ -82,8 +82,8 @@ async def test_unknown_tokens_offline():
     # trap 29
     bench = Bench(AllowOfflineTxForUnknownId=True, LocalAuthorizeOffline=False)
     bench.backend.online = False
-    assert await verdict(bench, "STRANGER") == ("Accepted", "offline")
-    for status in ("Blocked", "Expired", "Invalid"):
+    assert await verdict(bench, "STRANGER") == ("accepted", "offline")
+    for status in ("blocked", "expired", "invalid"):
         bench.tags.put("STRANGER", TokenInfo(status))
         assert await verdict(bench, "stranger") == (status, "list")
 
@@ -91,8 +91,8 @@ async def test_unknown_tokens_offline():
 async def test_back_end_that_does_not_answer_counts_as_offline():
     bench = Bench()
     bench.backend.reachable = False
-    bench.cache.put("CARD", TokenInfo("Accepted"))
-    assert await verdict(bench) == ("Accepted", "cache")
+    bench.cache.put("CARD", TokenInfo("accepted"))
+    assert await verdict(bench) == ("accepted", "cache")
     assert bench.backend.asked == ["CARD"]
 
 
@@ -101,8 +101,8 @@ async def test_verdicts_fill_the_cache_but_not_for_listed_tokens():
     # trap 28
     bench = Bench()
     await verdict(bench, "STRANGER")
-    assert bench.cache.get("stranger").status == "Invalid"
-    bench.tags.put("CARD", TokenInfo("Accepted"))
+    assert bench.cache.get("stranger").status == "invalid"
+    bench.tags.put("CARD", TokenInfo("accepted"))
     await verdict(bench)
     assert bench.cache.get("CARD") is None
     bench.settings.set("AuthorizationCacheEnabled", False, "system")
@@ -115,14 +115,14 @@ async def test_conflict_with_the_list_is_told():
     # trap 28
     bench = Bench()
     conflicts = []
-    bench.station.list_conflict.connect(conflicts.append)
-    bench.tags.put("CARD", TokenInfo("ConcurrentTx"))
+    bench.station.authoriser.conflict.connect(conflicts.append)
+    bench.tags.put("CARD", TokenInfo("concurrent"))
     await verdict(bench)
     assert conflicts == []
-    bench.backend.tokens["CARD"] = TokenInfo("Invalid")
+    bench.backend.tokens["CARD"] = TokenInfo("invalid")
     await verdict(bench)
     assert conflicts == ["CARD"]
-    bench.tags.put("CARD", TokenInfo("Accepted", bench.clock.now() - 1))  # expired, so both say no
+    bench.tags.put("CARD", TokenInfo("accepted", bench.clock.now() - 1))  # expired, so both say no
     await verdict(bench)
     assert conflicts == ["CARD"]
 
@@ -130,10 +130,10 @@ async def test_conflict_with_the_list_is_told():
 async def test_clear_cache():
     """§5.4; erratum 3.23: Rejected when there is none."""
     bench = Bench()
-    bench.cache.put("CARD", TokenInfo("Accepted"))
-    assert bench.station.clear_cache() and bench.cache.get("CARD") is None
+    bench.cache.put("CARD", TokenInfo("accepted"))
+    assert bench.station.authoriser.clear_cache() and bench.cache.get("CARD") is None
     bench.settings.set("AuthorizationCacheEnabled", False, "system")
-    assert not bench.station.clear_cache()
+    assert not bench.station.authoriser.clear_cache()
 
 
 async def test_concurrent_tx_from_the_back_end_starts_nothing():
@@ -141,7 +141,7 @@ async def test_concurrent_tx_from_the_back_end_starts_nothing():
     bench = Bench()
     await bench.run()
     bench.plug()
-    bench.backend.tokens["CARD"] = TokenInfo("ConcurrentTx")
+    bench.backend.tokens["CARD"] = TokenInfo("concurrent")
     assert await bench.station.swipe("CARD") == "refused"
 
 
@@ -152,6 +152,6 @@ async def test_list_that_cannot_be_read_is_no_list():
         raise OSError(5)
 
     bench.tags.get = fail
-    assert await verdict(bench) == ("Accepted", "csms")
+    assert await verdict(bench) == ("accepted", "csms")
     bench.backend.online = False
-    assert await verdict(bench) == ("Accepted", "cache")
+    assert await verdict(bench) == ("accepted", "cache")

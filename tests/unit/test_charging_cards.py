@@ -89,7 +89,7 @@ async def test_m8_a_made_up_id_is_refused_wherever_it_comes_from():
         assert await bench.station.swipe("08A1B2C3") == ("start" if accepted else "refused")
         await bench.run()
         assert bool(bench.transaction) is accepted and bool(bench.backend.asked) is accepted
-        assert [status for _, status, _ in bench.checks] == ["Accepted" if accepted else "Invalid"]
+        assert [status for _, status, _ in bench.checks] == ["accepted" if accepted else "invalid"]
 
 
 async def test_m8_the_back_ends_own_tokens_are_no_cards():
@@ -114,10 +114,10 @@ async def test_what_waits_for_a_plug_ends_at_a_reset():
     bench.plug(1)
     bench.station.remote_start("CARD", 2)
     await bench.run()
-    assert bench.station.connector(2).grant
-    bench.station.request_reset(False, "csms")
-    assert bench.station.connector(2).grant is None
-    assert [bench.station.status(n).state for n in (1, 2)] == ["Preparing", "Available"]
+    assert bench.station.connector(2).usage.grant
+    bench.station.operation.request_reset(False, "csms")
+    assert bench.station.connector(2).usage.grant is None
+    assert [bench.station.status(n).state for n in (1, 2)] == ["waiting", "free"]
 
 
 async def test_m2_a_meter_that_stands_still_keeps_no_plug():

@@ -13,9 +13,9 @@ async def test_power_cut_ends_the_transaction():
     bench.meter.wh = 1_234
     bench = bench.power_cut()
     await bench.run()
-    assert bench.ends() == [(transaction.number, "PowerLoss", 1_234)]
+    assert bench.ends() == [(transaction.number, "power lost", 1_234)]
     assert bench.contexts()[-1] == "end"
-    assert bench.events[0][0] == "stop" and bench.events[0][1].reason == "PowerLoss"
+    assert bench.events[0][0] == "stop" and bench.events[0][1].reason == "power lost"
     for _ in range(2):
         bench = bench.power_cut()
         await bench.run()
@@ -49,14 +49,14 @@ async def test_exchanged_meter_does_not_count():
 async def test_reset_that_was_cut_short_keeps_its_reason():
     bench = Bench()
     await bench.charging()
-    bench.station.request_reset(False, "csms")
+    bench.station.operation.request_reset(False, "csms")
     bench = bench.power_cut()
     await bench.run()
-    assert bench.ends()[0][1] == "SoftReset"
+    assert bench.ends()[0][1] == "soft reset"
     await bench.charging()
     bench = bench.power_cut()
     await bench.run()
-    assert bench.ends()[1][1] == "PowerLoss"
+    assert bench.ends()[1][1] == "power lost"
 
 
 async def test_nobody_begins_before_the_old_ends():
@@ -92,7 +92,7 @@ async def test_no_energy_by_itself_after_a_power_cut():
     bench.plug()
     bench.evse.set_state("C")
     await bench.run(5_000)
-    assert not bench.evse.permitted and bench.word == "Preparing"
+    assert not bench.evse.permitted and bench.word == "waiting"
 
 
 async def test_one_poll_without_an_answer_costs_nothing():
@@ -103,7 +103,7 @@ async def test_one_poll_without_an_answer_costs_nothing():
     bench = bench.power_cut()
     bench.meter.fail_next(2)
     await bench.run(10_000)
-    assert bench.ends() == [(transaction.number, "PowerLoss", 1_234)]
+    assert bench.ends() == [(transaction.number, "power lost", 1_234)]
 
 
 async def test_the_outage_is_no_part_of_the_session():
@@ -145,7 +145,7 @@ async def test_no_end_is_below_what_was_sent():
         await bench.flow(35 * 5)
         sent = [record.reading.energy_wh for record in bench.records(SAMPLE) if record.context == context]
         if context == "trigger":
-            sent = [bench.station.sample(1)[1].energy_wh]
+            sent = [bench.station.meters.sample(1)[1].energy_wh]
         bench = bench.power_cut()
         bench.meter.wh = 800
         await bench.run()
@@ -162,7 +162,7 @@ async def test_no_end_is_older_than_what_was_sent():
         await bench.run(70_000)
         newest = [record.t for record in bench.records(SAMPLE) if record.context == context][-1:]
         if context == "trigger":
-            newest = [bench.station.sample(1)[0]]
+            newest = [bench.station.meters.sample(1)[0]]
         bench = bench.power_cut()
         bench.clock.advance(15_000)
         await bench.run()

@@ -5,8 +5,8 @@ import asyncio
 from charging_bench import Bench
 from harness import settle
 
-from firmware.charging.authorisation import TokenInfo
 from firmware.store.records import BEGIN, END
+from firmware.store.tokens import TokenInfo
 
 
 async def test_remote_start_with_authorisation():
@@ -26,7 +26,7 @@ async def test_remote_start_of_a_refused_token():
     bench.plug()
     assert bench.station.remote_start("STRANGER", 1)
     await bench.run(2_000)
-    assert bench.transaction is None and bench.checks == [("STRANGER", "Invalid", "csms")]
+    assert bench.transaction is None and bench.checks == [("STRANGER", "invalid", "csms")]
     assert bench.station.remote_start("CARD", 1)
 
 
@@ -34,7 +34,7 @@ async def test_remote_start_without_authorisation():
     bench = Bench(AuthorizeRemoteTxRequests=False)
     await bench.run()
     assert bench.station.remote_start("ANYTHING")
-    assert bench.word == "Preparing" and bench.backend.asked == []
+    assert bench.word == "waiting" and bench.backend.asked == []
     bench.plug()
     await bench.run(800)
     assert bench.transaction.token == "ANYTHING"
@@ -45,9 +45,9 @@ async def test_remote_start_where_it_cannot_be():
     await bench.run()
     for token, connector in (("CARD", 0), ("CARD", 2), ("CARD", -1), ("CARD", "1"), ("", 1), ("x" * 21, 1), (None, 1)):
         assert not bench.station.remote_start(token, connector)
-    bench.station.change_availability(1, False)
+    bench.station.availability.change(1, False)
     assert not bench.station.remote_start("CARD", 1)
-    bench.station.change_availability(1, True)
+    bench.station.availability.change(1, True)
     await bench.charging()
     assert not bench.station.remote_start("OTHER", 1) and not bench.station.remote_start("OTHER")
 
@@ -69,32 +69,32 @@ async def test_remote_stop():
     assert not bench.station.remote_stop(transaction.number + 1)
     assert bench.station.remote_stop(transaction.number)
     await bench.run(1_000)
-    assert bench.ends()[0][1] == "Remote" and bench.records(END)[0].token is None
+    assert bench.ends()[0][1] == "remote" and bench.records(END)[0].token is None
     assert not bench.station.remote_stop(transaction.number)
-    assert not bench.evse.held and bench.word == "Finishing"
+    assert not bench.evse.held and bench.word == "done"
 
 
 async def test_refused_after_the_start_stops():
     """OCPP 1.6 §3.5.4, erratum 3.17: DeAuthorized, and the cable stays locked until the owner identifies."""
     bench = Bench()
     transaction = await bench.charging()
-    bench.station.start_confirmed(transaction.number, TokenInfo("Invalid"))
+    bench.station.confirmed(transaction.number, "CARD", TokenInfo("invalid"))
     await bench.run(1_000)
-    assert bench.ends()[0][1] == "DeAuthorized" and bench.word == "Finishing"
-    assert bench.evse.held and bench.cache.get("CARD").status == "Invalid"
+    assert bench.ends()[0][1] == "deauthorised" and bench.word == "done"
+    assert bench.evse.held and bench.cache.get("CARD").status == "invalid"
     assert await bench.station.swipe("OTHER") == "refused"
     assert bench.evse.held
     assert await bench.station.swipe("card") == "released"
-    assert not bench.evse.held and bench.word == "Finishing"
+    assert not bench.evse.held and bench.word == "done"
 
 
 async def test_cable_of_a_refused_user_is_released_at_the_vehicle_or_by_the_group():
     bench = Bench()
     for release in ("unplug", "group"):
-        bench.backend.tokens["CARD"] = TokenInfo("Accepted", parent="FAMILY")
-        bench.backend.tokens["OTHER"] = TokenInfo("Accepted", parent="FAMILY")
+        bench.backend.tokens["CARD"] = TokenInfo("accepted", parent="FAMILY")
+        bench.backend.tokens["OTHER"] = TokenInfo("accepted", parent="FAMILY")
         transaction = await bench.charging()
-        bench.station.start_confirmed(transaction.number, TokenInfo("Blocked", parent="FAMILY"))
+        bench.station.confirmed(transaction.number, "CARD", TokenInfo("blocked", parent="FAMILY"))
         await bench.run(1_000)
         assert bench.evse.held
         if release == "group":
@@ -104,15 +104,15 @@ async def test_cable_of_a_refused_user_is_released_at_the_vehicle_or_by_the_grou
         assert not bench.evse.held
         bench.unplug()
         await bench.run(200)
-        assert bench.word == "Available"
+        assert bench.word == "free"
 
 
 async def test_refused_after_the_start_only_suspends():
     """OCPP 1.6 §3.5.4: StopTransactionOnInvalidId false."""
     bench = Bench(StopTransactionOnInvalidId=False)
     transaction = await bench.charging()
-    bench.station.start_confirmed(transaction.number, TokenInfo("Expired"))
-    assert bench.word == "SuspendedEVSE" and transaction.suspended and not bench.evse.permitted
+    bench.station.confirmed(transaction.number, "CARD", TokenInfo("expired"))
+    assert bench.word == "suspended by station" and transaction.suspended and not bench.evse.permitted
     await bench.run(1_000)
     assert bench.ends() == []
     assert await bench.station.swipe("CARD") == "stop"
@@ -125,27 +125,27 @@ async def test_energy_for_an_invalid_token():
         transaction = await bench.charging()
         await bench.flow(10)
         await bench.run(1_200)
-        bench.station.start_confirmed(transaction.number, TokenInfo("Invalid"))
+        bench.station.confirmed(transaction.number, "CARD", TokenInfo("invalid"))
         await bench.flow(29)
         await bench.run(2_000)
-        assert bench.word == "Charging"
+        assert bench.word == "charging"
         await bench.flow(1)
         await bench.run(3_000)
-        assert bench.word == ("Finishing" if stop else "SuspendedEVSE")
-        assert [reason for _, reason, _ in bench.ends()] == (["DeAuthorized"] if stop else [])
+        assert bench.word == ("done" if stop else "suspended by station")
+        assert [reason for _, reason, _ in bench.ends()] == (["deauthorised"] if stop else [])
 
 
 async def test_verdict_brings_the_parent():
     """OCPP 1.6 §3.10; and late verdicts only go to the cache."""
     bench = Bench()
     transaction = await bench.charging()
-    bench.station.start_confirmed(transaction.number, TokenInfo("Accepted", parent="FAMILY"))
-    bench.backend.tokens["OTHER"] = TokenInfo("Accepted", parent="FAMILY")
+    bench.station.confirmed(transaction.number, "CARD", TokenInfo("accepted", parent="FAMILY"))
+    bench.backend.tokens["OTHER"] = TokenInfo("accepted", parent="FAMILY")
     assert await bench.station.swipe("OTHER") == "stop"
     await bench.run(1_000)
-    bench.station.start_confirmed(transaction.number, TokenInfo("Blocked"), "CARD")
-    bench.station.stop_confirmed(transaction.number, TokenInfo("Expired"), "OTHER")
-    assert bench.cache.get("CARD").status == "Blocked" and bench.cache.get("OTHER").status == "Expired"
+    bench.station.confirmed(transaction.number, "CARD", TokenInfo("blocked"))
+    bench.station.authoriser.learn("OTHER", TokenInfo("expired"))
+    assert bench.cache.get("CARD").status == "blocked" and bench.cache.get("OTHER").status == "expired"
 
 
 async def test_availability():
@@ -153,33 +153,33 @@ async def test_availability():
     bench = Bench(2)
     await bench.run()
     station = bench.station
-    assert station.change_availability(1, True) == "accepted"  # already so
-    assert station.change_availability(2, False) == "accepted"
-    assert [station.status(n).state for n in (0, 1, 2)] == ["Available", "Available", "Unavailable"]
+    assert station.availability.change(1, True) == "accepted"  # already so
+    assert station.availability.change(2, False) == "accepted"
+    assert [station.status(n).state for n in (0, 1, 2)] == ["free", "free", "out of service"]
     assert not bench.evses[1].available and bench.evses[0].available
-    assert station.change_availability(0, False) == "accepted"
-    assert [station.status(n).state for n in (0, 1, 2)] == ["Unavailable"] * 3
+    assert station.availability.change(0, False) == "accepted"
+    assert [station.status(n).state for n in (0, 1, 2)] == ["out of service"] * 3
     bench = bench.power_cut()
-    assert [bench.station.status(n).state for n in (0, 1, 2)] == ["Unavailable"] * 3
+    assert [bench.station.status(n).state for n in (0, 1, 2)] == ["out of service"] * 3
     assert not bench.evses[0].available
-    assert bench.station.change_availability(0, True) == "accepted"
-    assert [bench.station.status(n).state for n in (0, 1, 2)] == ["Available"] * 3
+    assert bench.station.availability.change(0, True) == "accepted"
+    assert [bench.station.status(n).state for n in (0, 1, 2)] == ["free"] * 3
     for n in (3, -1, None, "1"):
-        assert bench.station.change_availability(n, False) == "rejected"
+        assert bench.station.availability.change(n, False) == "rejected"
 
 
 async def test_availability_waits_for_the_transaction():
     bench = Bench()
     await bench.charging()
-    assert bench.station.change_availability(0, False) == "scheduled"
-    assert bench.word == "Charging" and bench.evse.available
-    assert bench.station.status(0).state == "Available"  # scheduled means the station, too
-    assert bench.station.change_availability(1, True) == "accepted"
-    assert bench.station.change_availability(1, False) == "scheduled"
+    assert bench.station.availability.change(0, False) == "scheduled"
+    assert bench.word == "charging" and bench.evse.available
+    assert bench.station.status(0).state == "free"  # scheduled means the station, too
+    assert bench.station.availability.change(1, True) == "accepted"
+    assert bench.station.availability.change(1, False) == "scheduled"
     await bench.station.swipe("CARD")
     await bench.run(1_000)
-    assert bench.words[-3:] == ["Finishing", "Unavailable", "Unavailable"] and not bench.evse.available
-    assert bench.station.status(0).state == "Unavailable"
+    assert bench.words[-3:] == ["done", "out of service", "out of service"] and not bench.evse.available
+    assert bench.station.status(0).state == "out of service"
     assert not bench.evse.held
 
 
@@ -188,11 +188,11 @@ async def test_availability_ends_a_usage_first():
     bench = Bench()
     await bench.run()
     bench.plug()
-    assert bench.station.change_availability(1, False) == "accepted"
-    assert bench.words == ["Preparing", "Finishing", "Unavailable"]
-    bench.station.change_availability(1, True)
+    assert bench.station.availability.change(1, False) == "accepted"
+    assert bench.words == ["waiting", "done", "out of service"]
+    bench.station.availability.change(1, True)
     await bench.run(200)
-    assert bench.word == "Preparing"  # H2: the vehicle is still there
+    assert bench.word == "waiting"  # H2: the vehicle is still there
     await bench.station.swipe("CARD")
     await bench.run(800)
     assert bench.transaction
@@ -205,7 +205,7 @@ async def test_unlock():
     unlock = asyncio.create_task(bench.station.unlock(1))
     await bench.run(2_000)
     assert await unlock == "unlocked"
-    assert bench.ends()[0][1] == "UnlockCommand"
+    assert bench.ends()[0][1] == "unlocked"
     bench.unplug()
     await bench.run()
     bench.plug()
@@ -247,7 +247,7 @@ async def test_plug_of_an_interrupted_transaction_is_free_when_the_power_is_back
         bench = bench.power_cut()
         bench.plug()
         await bench.run(10_000)
-        assert bench.ends()[0][1] == "PowerLoss" and bench.word == "Preparing"
+        assert bench.ends()[0][1] == "power lost" and bench.word == "waiting"
         assert bench.evse.locked is not policy
         assert await bench.station.swipe("CARD") == "start"
         assert bench.evse.held
@@ -262,9 +262,9 @@ async def test_unlock_where_there_is_no_lock():
 async def check_reset(hard, by, reason):
     bench = Bench()
     resets = []
-    bench.station.reset_requested.connect(lambda *args: resets.append(args + (bench.ends()[0][1],)))
+    bench.station.operation.reset_requested.connect(lambda *args: resets.append(args + (bench.ends()[0][1],)))
     await bench.charging()
-    assert bench.station.request_reset(hard, by) and bench.station.request_reset(True, "again")
+    assert bench.station.operation.request_reset(hard, by) and bench.station.operation.request_reset(True, "again")
     assert resets == [] and not bench.evse.permitted
     await bench.run(2_000)
     assert resets == [(hard, by, reason)]
@@ -276,20 +276,24 @@ async def check_reset(hard, by, reason):
 
 async def test_reset_stops_and_writes_first():
     """OCPP 1.6 §5.14."""
-    await check_reset(False, "csms", "SoftReset")
-    await check_reset(True, "csms", "HardReset")
-    await check_reset(False, "portal", "Reboot")
+    await check_reset(False, "csms", "soft reset")
+    await check_reset(True, "csms", "hard reset")
+    await check_reset(False, "portal", "reboot")
 
 
 async def test_reset_retries_wait_for_the_transaction_again():
     """ResetRetries, OCPP 1.6 §9.1.21: a transaction whose end cannot be written is what makes a reset fail."""
+
+    def refuse(*args):
+        raise OSError(28)
+
     for retries, waited_ms in ((0, 10_000), (2, 30_000)):
         bench = Bench(ResetRetries=retries)
         await bench.charging()
         resets = []
-        bench.station.reset_requested.connect(lambda hard, by, resets=resets: resets.append(by))
-        bench.station.transactions = lambda: [1]
-        bench.station.request_reset(False, "csms")
+        bench.station.operation.reset_requested.connect(lambda hard, by, resets=resets: resets.append(by))
+        bench.journal.end = refuse
+        bench.station.operation.request_reset(False, "csms")
         await bench.run(waited_ms - 1_000)
         assert resets == []
         await bench.run(2_000)
@@ -306,7 +310,7 @@ async def test_two_connectors_and_one_reader():
     await bench.station.swipe("CARD")
     await bench.run(800)
     assert bench.station.transaction(1) and not bench.station.transaction(2)
-    assert bench.station.status(2).state == "Finishing"
+    assert bench.station.status(2).state == "done"
     assert await bench.station.swipe("OTHER") == "refused"
     bench.unplug(2)
     await bench.run(500)
@@ -326,7 +330,7 @@ async def test_forgotten_cable_does_not_charge_on_a_strangers_card():
     await bench.run(21_000)
     assert await bench.station.swipe("CARD") == "start"
     await bench.run(800)
-    assert [bench.station.status(n).state for n in (1, 2)] == ["Finishing", "Preparing"]
+    assert [bench.station.status(n).state for n in (1, 2)] == ["done", "waiting"]
     bench.plug(2)
     await bench.run(800)
     assert bench.station.transaction(2)
@@ -338,9 +342,9 @@ async def test_a_twin_is_ready_for_ten_minutes():
     await bench.run()
     bench.plug(1)
     await bench.run(595_000)
-    assert bench.station.status(1).state == "Preparing"
+    assert bench.station.status(1).state == "waiting"
     await bench.run(10_000)
-    assert bench.station.status(1).state == "Finishing"
+    assert bench.station.status(1).state == "done"
     bench.settings.set("ConnectionTimeOut", 0, "system")
     assert await bench.station.swipe("CARD") == "refused"
     bench.unplug(1)
@@ -367,11 +371,11 @@ async def test_card_goes_where_the_plug_is():
     bench = Bench(2)
     await bench.run()
     await bench.station.swipe("CARD")
-    assert bench.station.status(1).state == "Preparing"
+    assert bench.station.status(1).state == "waiting"
     bench.plug(2)
     await bench.run(800)
     assert bench.station.transaction(2).token == "CARD"
-    assert bench.station.status(1).state == "Available"
+    assert bench.station.status(1).state == "free"
 
 
 async def test_reader_serves_its_connectors_only():
@@ -380,7 +384,7 @@ async def test_reader_serves_its_connectors_only():
     bench.plug(1)
     await bench.station.swipe("CARD", (2,))
     await bench.run(800)
-    assert not bench.station.transaction(1) and bench.station.status(2).state == "Preparing"
+    assert not bench.station.transaction(1) and bench.station.status(2).state == "waiting"
     assert await bench.station.swipe("CARD", ()) == "refused"
 
 
@@ -406,27 +410,27 @@ async def test_place_is_free_once_the_plug_is_gone():
             old = await bench.charging()
             bench.meter.fails = True
             bench.unplug()
-            assert bench.word == "Available" and old.stopping
+            assert bench.word == "free" and old.stopping
             if plug_first:
                 bench.plug()
-                assert bench.word == "Preparing"
+                assert bench.word == "waiting"
             assert await bench.station.swipe(card) == "start"
             if not plug_first:
                 bench.plug()
             await bench.run(15_000)
             assert bench.transaction is not old and bench.transaction.token == card
-            assert bench.words[2:4] == ["Available", "Preparing"] and "Finishing" not in bench.words
+            assert bench.words[2:4] == ["free", "waiting"] and "done" not in bench.words
             assert [tx for tx, _, _ in bench.ends()] == [old.number]
 
 
 async def test_no_card_starts_where_the_connector_is_about_to_be_unavailable():
     bench = Bench()
     await bench.charging()
-    assert bench.station.change_availability(1, False) == "scheduled"
+    assert bench.station.availability.change(1, False) == "scheduled"
     bench.unplug()
     assert await bench.station.swipe("CARD") == "refused"
     await bench.run(1_000)
-    assert bench.word == "Unavailable"
+    assert bench.word == "out of service"
 
 
 async def test_reswipe_guard():
@@ -445,20 +449,19 @@ async def test_nonsense_is_refused_quietly():
         assert await bench.station.swipe(token) == "refused"
     for n in (-1, 2, None, "1"):
         assert bench.station.connector(n) is None and bench.station.status(n) is None
-        assert bench.station.transaction(n) is None and bench.station.readings(n) is None
-        assert bench.station.sample(n) is None
+        assert bench.station.transaction(n) is None and bench.station.meters.current(n) is None
+        assert bench.station.meters.sample(n) is None
     assert not bench.station.remote_stop(None)
-    bench.station.start_confirmed(99, TokenInfo("Blocked"))
-    bench.station.stop_confirmed(99, TokenInfo("Blocked"))
-    assert bench.backend.asked == [] and bench.word == "Available"
+    bench.station.confirmed(99, "CARD", TokenInfo("blocked"))
+    assert bench.backend.asked == [] and bench.word == "free"
 
 
 async def test_faults_of_the_station_are_connector_zero():
     bench = Bench()
-    bench.station.raise_fault("reader_lost")
-    assert bench.station.status(0).state == "Available" and bench.station.status(0).fault.name == "reader_lost"
-    bench.station.raise_fault("other", "CODE", "text")
-    assert bench.station.status(0).state == "Faulted" and bench.word == "Available"
-    bench.station.clear_fault("other")
-    bench.station.clear_fault("reader_lost")
-    assert [word for n, word in bench.statuses if n == 0] == ["Available", "Faulted", "Available", "Available"]
+    bench.station.zero.raise_fault("reader_lost")
+    assert bench.station.status(0).state == "free" and bench.station.status(0).fault.name == "reader_lost"
+    bench.station.zero.raise_fault("other", "CODE", "text")
+    assert bench.station.status(0).state == "faulted" and bench.word == "free"
+    bench.station.zero.clear_fault("other")
+    bench.station.zero.clear_fault("reader_lost")
+    assert [word for n, word in bench.statuses if n == 0] == ["free", "faulted", "free", "free"]

@@ -1,48 +1,49 @@
-"""The nine status words of OCPP 1.6 §4.9, one row for each situation."""
+"""The states from which the nine words of OCPP 1.6 §4.9 follow, one row for each situation."""
 
-from firmware.charging.status import DONE, IDLE, RUNNING, WAITING, status_word
+from firmware.charging.status import state_of
+from firmware.charging.usage import DONE, IDLE, RUNNING, WAITING
 
 OFFER, ASKS, FLOWS, YOUNG = "offering", "requesting", "delivering", "settling"
 
 TABLE = (
     # session, word before, what else is the case, word
-    (IDLE, "Finishing", (), "Available"),
-    (IDLE, "Available", ("reserved",), "Reserved"),
-    (IDLE, "Available", ("inoperative",), "Unavailable"),
-    (IDLE, "Reserved", ("inoperative", "reserved"), "Unavailable"),
-    (IDLE, "Available", ("faulted",), "Faulted"),
-    (WAITING, "Available", (), "Preparing"),
-    (WAITING, "Reserved", ("reserved",), "Reserved"),
-    (WAITING, "Available", ("faulted",), "Faulted"),
-    (WAITING, "Unavailable", ("inoperative",), "Unavailable"),
-    (RUNNING, "Preparing", (OFFER, ASKS, FLOWS), "Charging"),
-    (RUNNING, "Preparing", (OFFER, YOUNG), "Preparing"),
-    (RUNNING, "Preparing", (OFFER, ASKS, YOUNG), "Preparing"),
-    (RUNNING, "Preparing", (OFFER,), "SuspendedEV"),
-    (RUNNING, "Preparing", (OFFER, ASKS), "SuspendedEVSE"),  # the station does not close: lock, self-test, waiting time
-    (RUNNING, "Preparing", (), "SuspendedEVSE"),
-    (RUNNING, "Charging", (OFFER,), "SuspendedEV"),
-    (RUNNING, "Charging", (OFFER, YOUNG), "SuspendedEV"),  # state B after C is the vehicle's wish, known at once
-    (RUNNING, "Charging", (YOUNG,), "SuspendedEVSE"),
-    (RUNNING, "Charging", (ASKS, FLOWS), "SuspendedEVSE"),  # PWM withdrawn, the vehicle has not yet answered
-    (RUNNING, "SuspendedEV", (), "SuspendedEVSE"),  # both: precedence
-    (RUNNING, "SuspendedEV", (OFFER, ASKS, YOUNG), "SuspendedEV"),
-    (RUNNING, "SuspendedEVSE", (OFFER, YOUNG), "SuspendedEVSE"),
-    (RUNNING, "SuspendedEVSE", (OFFER,), "SuspendedEV"),
-    (RUNNING, "SuspendedEVSE", (OFFER, ASKS, FLOWS), "Charging"),
-    (RUNNING, "Charging", ("faulted", OFFER, ASKS), "Faulted"),
-    (RUNNING, "Faulted", (OFFER, ASKS, FLOWS), "Charging"),
-    (RUNNING, "Faulted", (), "SuspendedEVSE"),
-    (DONE, "Charging", (), "Finishing"),
-    (DONE, "Charging", (ASKS, FLOWS), "Finishing"),
-    (DONE, "Finishing", ("inoperative",), "Unavailable"),
-    (DONE, "Finishing", ("faulted", "inoperative"), "Faulted"),
+    (IDLE, "done", (), "free"),
+    (IDLE, "free", ("reserved",), "reserved"),
+    (IDLE, "free", ("inoperative",), "out of service"),
+    (IDLE, "reserved", ("inoperative", "reserved"), "out of service"),
+    (IDLE, "free", ("faulted",), "faulted"),
+    (WAITING, "free", (), "waiting"),
+    (WAITING, "reserved", ("reserved",), "reserved"),
+    (WAITING, "free", ("faulted",), "faulted"),
+    (WAITING, "out of service", ("inoperative",), "out of service"),
+    (RUNNING, "waiting", (OFFER, ASKS, FLOWS), "charging"),
+    (RUNNING, "waiting", (OFFER, YOUNG), "waiting"),
+    (RUNNING, "waiting", (OFFER, ASKS, YOUNG), "waiting"),
+    (RUNNING, "waiting", (OFFER,), "suspended by vehicle"),
+    (RUNNING, "waiting", (OFFER, ASKS), "suspended by station"),  # lock, self-test, waiting time
+    (RUNNING, "waiting", (), "suspended by station"),
+    (RUNNING, "charging", (OFFER,), "suspended by vehicle"),
+    (RUNNING, "charging", (OFFER, YOUNG), "suspended by vehicle"),  # B after C is the vehicle's wish
+    (RUNNING, "charging", (YOUNG,), "suspended by station"),
+    (RUNNING, "charging", (ASKS, FLOWS), "suspended by station"),  # PWM withdrawn, the vehicle has not yet answered
+    (RUNNING, "suspended by vehicle", (), "suspended by station"),  # both: precedence
+    (RUNNING, "suspended by vehicle", (OFFER, ASKS, YOUNG), "suspended by vehicle"),
+    (RUNNING, "suspended by station", (OFFER, YOUNG), "suspended by station"),
+    (RUNNING, "suspended by station", (OFFER,), "suspended by vehicle"),
+    (RUNNING, "suspended by station", (OFFER, ASKS, FLOWS), "charging"),
+    (RUNNING, "charging", ("faulted", OFFER, ASKS), "faulted"),
+    (RUNNING, "faulted", (OFFER, ASKS, FLOWS), "charging"),
+    (RUNNING, "faulted", (), "suspended by station"),
+    (DONE, "charging", (), "done"),
+    (DONE, "charging", (ASKS, FLOWS), "done"),
+    (DONE, "done", ("inoperative",), "out of service"),
+    (DONE, "done", ("faulted", "inoperative"), "faulted"),
 )
 
 
 def test_every_situation_has_its_word():
     for session, before, facts, expected in TABLE:
-        word = status_word(
+        word = state_of(
             session,
             before,
             faulted="faulted" in facts,

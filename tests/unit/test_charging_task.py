@@ -4,7 +4,7 @@ from charging_bench import Bench
 from harness import FakeClock
 
 from firmware.charging.rows import Rows
-from firmware.charging.turns import Turn
+from firmware.charging.task import Turn
 from firmware.kernel.log import Log
 from firmware.store.records import BEGIN, END
 
@@ -39,13 +39,13 @@ async def test_one_connector_that_raises_leaves_the_other_ones_session_alone():
     bench = Bench(connectors=2)
     await bench.run(100)
     part = Part()
-    bench.station._turns[1]._step = part.step  # connector 1, behind the history
+    bench.station.connector(1).session.tell = part.step
     bench.plug(2)
     await bench.station.swipe("CARD")
     await bench.run(1_000)
     bench.evses[1].set_state("C")
     await bench.run(2_500)
-    assert bench.station.status(2).state == "Charging" and part.calls > 20
+    assert bench.station.status(2).state == "charging" and part.calls > 20
     assert [fault.name for fault in bench.evses[0].faults] == ["control_failed"] and not bench.evses[1].faults
 
 
@@ -53,13 +53,13 @@ async def test_a_begin_that_breaks_off_goes_on_with_the_same_transaction():
     bench = Bench()
     await bench.run(100)
     metering = bench.station.connector(1).metering
-    begin = metering.begin
+    count_from = metering.count_from
 
-    def interrupted(transaction):
-        metering.begin = begin
+    def interrupted(wh):
+        metering.count_from = count_from
         raise MemoryError("swept")
 
-    metering.begin = interrupted
+    metering.count_from = interrupted
     await bench.charging()
     await bench.station.swipe("CARD")
     await bench.run(2_000)
@@ -72,20 +72,20 @@ async def test_a_begin_that_breaks_off_goes_on_with_the_same_transaction():
 async def test_a_plug_whose_news_breaks_off_is_seen_with_the_next_step():
     bench = Bench()
     await bench.charging()
-    connector = bench.station.connector(1)
-    unplugged = connector._unplugged
+    session = bench.station.connector(1).session
+    stop = session.stop
 
-    def interrupted():
-        connector._unplugged = unplugged
+    def interrupted(*args):
+        session.stop = stop
         raise MemoryError("swept")
 
-    connector._unplugged = interrupted
+    session.stop = interrupted
     try:
         bench.unplug()
     except MemoryError:
         pass  # where no app takes what observers raise
     await bench.run(8_000)
-    assert bench.transaction is None and [reason for _, reason, _ in bench.ends()] == ["EVDisconnected"]
+    assert bench.transaction is None and [reason for _, reason, _ in bench.ends()] == ["unplugged"]
 
 
 def test_rows_that_could_not_be_written_are_written_later():

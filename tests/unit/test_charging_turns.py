@@ -4,7 +4,7 @@ import asyncio
 
 from charging_bench import Bench
 
-from firmware.charging.authorisation import TokenInfo
+from firmware.store.tokens import TokenInfo
 
 
 class SlowBackend:
@@ -18,7 +18,7 @@ class SlowBackend:
         self._told = {}
         self.asked = []
 
-    def answer(self, token, status="Accepted"):
+    def answer(self, token, status="accepted"):
         self._told[token] = TokenInfo(status)
 
     async def authorize(self, token):
@@ -30,7 +30,7 @@ class SlowBackend:
             return self._told[token]
         if self._delays.get(token, 100) is None:
             raise OSError("time-out")
-        return TokenInfo("Accepted")
+        return TokenInfo("accepted")
 
 
 class Scene:
@@ -38,10 +38,10 @@ class Scene:
 
     def __init__(self, connectors=1, **delays):
         self.bench = Bench(connectors)
-        self.backend = self.bench.station.backend = SlowBackend(self.bench.clock, **delays)
+        self.backend = self.bench.station.operation.backend = SlowBackend(self.bench.clock, **delays)
         self.outcomes = {}
         self.told = []  # (token, status): what the light shows
-        self.bench.station.token_checked.connect(lambda token, status, source: self.told.append((token, status)))
+        self.bench.station.authoriser.checked.connect(lambda token, status, source: self.told.append((token, status)))
 
     async def card(self, token, ms=500):
         asyncio.create_task(self._show(token))
@@ -98,7 +98,7 @@ async def test_o12_who_has_plugged_in_is_not_robbed():
             bench.plug()
         await scene.card("B", 5_000)
         assert scene.outcomes == {"B": "refused"} and scene.backend.asked == ["A"]
-        assert scene.told == [("B", "Invalid")]
+        assert scene.told == [("B", "invalid")]
         scene.backend.answer("A")
         await bench.run()
         assert scene.users() == ["A"]
@@ -111,7 +111,7 @@ async def test_o12_the_other_card_is_asked_for_when_the_first_one_is_refused():
     await scene.card("A")
     await scene.card("B", 2_000)
     assert scene.outcomes == {}
-    scene.backend.answer("A", "Invalid")
+    scene.backend.answer("A", "invalid")
     await scene.bench.run()
     assert scene.outcomes == {"A": "refused", "B": "start"} and scene.users() == ["B"]
 

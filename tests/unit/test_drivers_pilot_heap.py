@@ -16,7 +16,6 @@ class Adc:
         self.now_us += 45
         return self.levels[self.reads % 3]
 
-
     def ticks_us(self):
         self.now_us += 3
         return self.now_us

@@ -211,7 +211,7 @@ def colour(lamps):
 
 def test_a_steady_light_is_written_once():
     indicator, lamps = light()
-    indicator.show("Available")
+    indicator.show("free")
     for now in range(0, 1000, 20):
         indicator.step(now)
     assert [lamp.duties for lamp in lamps] == [[0], [65_535], [0]]
@@ -219,13 +219,13 @@ def test_a_steady_light_is_written_once():
 
 def test_brightness_dims():
     indicator, lamps = light(brightness=50)
-    indicator.show("Available")
+    indicator.show("free")
     indicator.step(0)
     assert 32_000 < colour(lamps)[1] < 33_000
 
 
 def test_blinking_and_breathing_go_from_dark_to_full():
-    for name, lamp in (("Faulted", 0), ("Charging", 2)):
+    for name, lamp in (("faulted", 0), ("charging", 2)):
         indicator, lamps = light()
         indicator.show(name)
         for now in range(0, 4000, 20):
@@ -235,8 +235,8 @@ def test_blinking_and_breathing_go_from_dark_to_full():
 
 def test_a_flash_ends_by_itself():
     indicator, lamps = light()
-    indicator.show("Unavailable")
-    indicator.flash("Accepted")
+    indicator.show("out of service")
+    indicator.flash("accepted")
     seen = set()
     for now in range(0, 3000, 20):
         indicator.step(now)

@@ -186,16 +186,16 @@ def test_a_failing_indicator_stops_nothing():
 
 def test_the_indicator_shows_the_state_until_somebody_chooses():
     site = _Site()
-    assert site.drivers.pattern == "Available"
+    assert site.drivers.pattern == "free"
     site.charge()
-    assert site.drivers.pattern == "Charging"
-    site.evse.show("Finishing")
+    assert site.drivers.pattern == "charging"
+    site.evse.show("done")
     site.run(20)
-    assert site.drivers.pattern == "Finishing"
+    assert site.drivers.pattern == "done"
     site.evse.show(None)
     site.evse.raise_fault("other")
     site.run(20)
-    assert site.drivers.pattern == "Faulted"
+    assert site.drivers.pattern == "faulted"
 
 
 def test_nobody_is_told_before_the_contactor_is_open():

@@ -171,7 +171,7 @@ def test_a_vehicle_that_is_woken_is_reported_as_the_one_that_does_not_draw():
     bench.run(500)
     bench.swipe()
     bench.run(10_000)
-    assert bench.word() == "SuspendedEV"
+    assert bench.word() == "suspended by vehicle"
     words = []
     bench.station.status_changed.connect(lambda n, status: words.append(status.state))
     duties = []

@@ -22,7 +22,7 @@ bench.outlets[0].plug(32)
 bench.run(1_500)
 bench.session()
 bench.run(10_000)
-assert bench.word() == "Charging" and bench.closed()
+assert bench.word() == "charging" and bench.closed()
 from firmware.ocpp.v16.rules import Rules
 Rules().schema.validate("Heartbeat", {})
 from firmware.drivers.meter_models import model

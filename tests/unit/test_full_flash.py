@@ -52,8 +52,9 @@ async def leave(bench):
 
 async def test_a_full_flash_ends_what_runs_and_begins_nothing():
     with mounted(format_flash(48)) as path:
-        bench = Bench(folder=path, MeterValueSampleInterval=10, JournalBatch=2)
-        bench.cache = bench.station._authoriser._cache = AuthCache(path + "/cache", bench.clock)
+        clock = FakeClock()
+        cache = AuthCache(path + "/cache", clock)
+        bench = Bench(folder=path, clock=clock, cache=cache, MeterValueSampleInterval=10, JournalBatch=2)
         await bench.charging()
         room = []
         bench.journal.room_changed.connect(room.append)
@@ -62,11 +63,11 @@ async def test_a_full_flash_ends_what_runs_and_begins_nothing():
         await bench.flow(20)
         await bench.run(2_000)
         await leave(bench)
-        assert [(reason, wh) for _, reason, wh in bench.ends()] == [("EVDisconnected", 1_020)]
+        assert [(reason, wh) for _, reason, wh in bench.ends()] == [("unplugged", 1_020)]
 
         fill_up(path)  # what room that made
         for tries in (1, 2):
-            assert await attempt(bench) is None and bench.word != "Charging"
+            assert await attempt(bench) is None and bench.word != "charging"
             assert len(errors(bench, "none begins")) == tries
             await leave(bench)
         assert len(bench.records(BEGIN)) == len(bench.records(END)) == 1
@@ -106,7 +107,7 @@ async def test_a_station_with_a_full_flash_starts_and_ends_what_the_power_cut_le
         await bench.run(60_000)
         bench = bench.power_cut()
         await bench.run(5_000)
-        assert [(tx, reason) for tx, reason, _ in bench.ends()] == [(transaction.number, "PowerLoss")]
+        assert [(tx, reason) for tx, reason, _ in bench.ends()] == [(transaction.number, "power lost")]
 
 
 def power_on(path):
@@ -175,7 +176,7 @@ def test_compaction_on_a_full_flash_survives_every_power_cut():
             except OSError as exc:
                 if exc.args[0] != 28:
                     raise
-        journal.end(2, 1, "TAG", 2000, "Local")
+        journal.end(2, 1, "TAG", 2000, "local")
         promise(END)
         compactions.append(len([line for line in log.lines() if "thinned" in line[3]]))
 
@@ -192,7 +193,7 @@ def test_compaction_on_a_full_flash_survives_every_power_cut():
         if END in promises:
             assert kinds.count(END) == 1
         elif journal.open_transactions():
-            journal.end(2, 1, None, 2000, "PowerLoss")  # there is always room for it
+            journal.end(2, 1, None, 2000, "power lost")  # there is always room for it
         assert [record.kind for record in journal.read()].count(END) == 1
         assert not [name for name in files(path + "/journal") if name.endswith(".new")]
 

@@ -26,7 +26,7 @@ class Charge:
     def end(self):
         self.end_t = 1_800_003_600
         self.wh = 8000
-        self.reason = "Local"
+        self.reason = "local"
         return self
 
 
@@ -54,7 +54,7 @@ def test_rows_survive_and_become_csv():
     history.began(Charge(9))
     lines = list(csv(new(history.path)))
     assert lines[0].startswith("transaction,connector,token,")
-    assert lines[1] == "7,1,TAG,2027-01-15T08:00:00Z,2027-01-15T09:00:00Z,1000,8000,7000,Local\r\n"
+    assert lines[1] == "7,1,TAG,2027-01-15T08:00:00Z,2027-01-15T09:00:00Z,1000,8000,7000,local\r\n"
     assert lines[2].split(",")[2] == '"\'=SUM(""A"")"'
     assert lines[3] == "9,1,TAG,2027-01-15T08:00:00Z,,1000,,,\r\n"  # it goes on
     assert [row.end_wh for row in history.rows()] == [8000, 8000, None]
@@ -71,7 +71,7 @@ def test_a_transaction_has_one_row_of_fixed_size_from_its_begin_on():
         history.ended(charge.end())
         assert bytes_in(history.path) == len(list(history.rows())) * ROW_BYTES == 3 * ROW_BYTES
     rows = list(new(history.path).rows())
-    assert [row.number for row in rows] == [25, 20, 3] and [row.reason for row in rows] == ["Local"] * 3
+    assert [row.number for row in rows] == [25, 20, 3] and [row.reason for row in rows] == ["local"] * 3
     assert [len(row.token) for row in rows] == [20, 20, 3]
 
 
@@ -105,10 +105,10 @@ def test_what_the_power_cut_took_comes_from_the_journal():
         rows = {row.number: row for row in new(path).rows()}
         assert sorted(rows) == [first, second] and len(list(new(path).rows())) == 2
         assert rows[first].end_t is None and rows[second].end_wh is not None
-    station.journal.end(first, 1, None, 2000, "PowerLoss")  # the older one ends later
+    station.journal.end(first, 1, None, 2000, "power lost")  # the older one ends later
     new(path).repair(station.start())
     row = {row.number: row for row in new(path).rows()}[first]
-    assert (row.token, row.begin_wh, row.end_wh, row.reason) == ("04A1B2C3", 1000, 2000, "PowerLoss")
+    assert (row.token, row.begin_wh, row.end_wh, row.reason) == ("04A1B2C3", 1000, 2000, "power lost")
 
 
 def test_a_row_that_the_journal_has_forgotten_stays_as_it_is():
@@ -161,5 +161,5 @@ def test_a_row_whose_end_nobody_told_is_ended_from_the_journal():
     history = new()
     history.began(Charge(tx, connector=1))
     history.settle(1, None, station.journal)
-    assert [(row.number, row.reason) for row in history.rows()] == [(tx, "Local")] and not history.going_on
+    assert [(row.number, row.reason) for row in history.rows()] == [(tx, "local")] and not history.going_on
     history.settle(1, None, station.journal)

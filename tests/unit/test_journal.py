@@ -41,7 +41,7 @@ class Station:
             self.clock.advance(60_000)
             self.journal.sample(tx, connector, "periodic", READING, 16_000)
         if end:
-            self.journal.end(tx, connector, "04A1B2C3", 2000, "Local")
+            self.journal.end(tx, connector, "04A1B2C3", 2000, "local")
         return tx
 
 
@@ -74,14 +74,14 @@ def test_a_session_comes_back_after_a_restart():
     station.journal.begin(tx, 2, "04A1B2C3", 1000, reservation=7, parent="FLEET")
     station.journal.sample(tx, 2, "interruption.begin", READING, 16_000)
     station.clock.advance(5000)
-    station.journal.end(tx, 2, None, 2500, "EVDisconnected")
+    station.journal.end(tx, 2, None, 2500, "unplugged")
     for journal in (station.journal, station.start()):
         begin, sample, end = facts(journal)
         assert (begin.kind, begin.tx, begin.connector, begin.token, begin.wh) == (BEGIN, tx, 2, "04A1B2C3", 1000)
         assert (begin.reservation, begin.parent, begin.t) == (7, "FLEET", began)
         assert (sample.kind, sample.context, sample.offered_ma) == (SAMPLE, "interruption.begin", 16_000)
         assert sample.reading.to_list() == READING.to_list() and sample.reading.temperature_dc is None
-        assert (end.kind, end.token, end.wh, end.reason, end.t) == (END, None, 2500, "EVDisconnected", began + 5)
+        assert (end.kind, end.token, end.wh, end.reason, end.t) == (END, None, 2500, "unplugged", began + 5)
         assert begin.seq < sample.seq < end.seq
 
 
@@ -94,7 +94,7 @@ def test_begin_and_end_are_durable_samples_with_their_batch():
         station.journal.sample(tx, 1, "periodic", READING)
     assert len(facts(station.start())) == 1 + station.settings.get("JournalBatch") - 1  # BOOT was in the batch
     station.journal.sample(tx, 1, "end", READING)
-    station.journal.end(tx, 1, None, 2000, "PowerLoss")
+    station.journal.end(tx, 1, None, 2000, "power lost")
     assert [r.kind for r in facts(station.start())][-2:] == [SAMPLE, END]
 
 
@@ -131,7 +131,7 @@ def test_open_transactions_are_known_after_a_restart():
         (one, 1, "04A1B2C3", 1000),
         (two, 2, "04A1B2C3", 1000),
     ]
-    station.journal.end(one, 1, None, 1500, "PowerLoss")
+    station.journal.end(one, 1, None, 1500, "power lost")
     assert [r.tx for r in station.start().open_transactions()] == [two]
 
 
@@ -152,7 +152,7 @@ def test_one_transaction_of_two_that_run_at_once():
     one = station.session(samples=1, connector=1, end=False)
     two = station.session(samples=2, connector=2)
     station.journal.sample(one, 1, "end", READING)
-    station.journal.end(one, 1, None, 1500, "Local")
+    station.journal.end(one, 1, None, 1500, "local")
     assert [r.kind for r in station.journal.transaction(one)] == [BEGIN, SAMPLE, SAMPLE, END]
     assert [r.kind for r in station.journal.transaction(two)] == [BEGIN, SAMPLE, SAMPLE, END]
     assert {r.tx for r in station.journal.transaction(two)} == {two}
@@ -166,7 +166,7 @@ def test_release_keeps_what_the_end_of_a_transaction_will_need():
     station.journal.release(seq)
     assert sum(1 for r in station.journal.transaction(tx)) == 2001
     assert [r.tx for r in station.start().open_transactions()] == [tx]
-    station.journal.end(tx, 1, None, 9, "Local")
+    station.journal.end(tx, 1, None, 9, "local")
     for _ in range(40):
         station.session(samples=50)
     segments = segments_of(station)
@@ -252,7 +252,7 @@ def test_samples_are_thinned_in_the_middle_when_the_journal_grows_too_large():
         station.journal.sample(tx, 1, "periodic", READING)
     station.journal.event("StartupOfTheDevice")
     station.journal.sample(tx, 1, "end", READING)
-    station.journal.end(tx, 1, "A", 10, "Local")
+    station.journal.end(tx, 1, "A", 10, "local")
     size = sum(
         [os.stat(station.folder + "/journal/" + n)[6] for n in os.listdir(station.folder + "/journal") if ".log" in n]
     )
@@ -295,7 +295,7 @@ def test_after_a_power_cut_no_time_runs_behind_samples_that_were_delivered():
     station.journal.sample(tx, 1, "periodic", READING)
     station.start(FakeClock(synchronised=False))
     assert sampled_at <= station.clock.now() <= sampled_at + 120
-    station.journal.end(tx, 1, None, 2000, "PowerLoss")
+    station.journal.end(tx, 1, None, 2000, "power lost")
     station.start(FakeClock(synchronised=False))  # what has ended needs no margin
     assert station.clock.now() <= sampled_at + 120
 
@@ -329,8 +329,8 @@ def test_a_begin_or_end_that_was_interrupted_is_written_once():
         journal.begin(tx, 1, "04A1B2C3", 1000)
         journal._append = _Once(append, after)
         with raises(MemoryError):
-            journal.end(tx, 1, None, 2000, "Local")
-        journal.end(tx, 1, None, 2000, "Local")
+            journal.end(tx, 1, None, 2000, "local")
+        journal.end(tx, 1, None, 2000, "local")
         assert [r.kind for r in station.start().read() if r.kind != BOOT] == [BEGIN, END], after
         assert station.journal.open_transactions() == []
 
@@ -340,6 +340,6 @@ def test_an_end_whose_running_state_was_not_forgotten_is_repeated():
     tx = station.session(end=False)
     station.journal.running.clear = _Once(station.journal.running.clear)
     with raises(MemoryError):
-        station.journal.end(tx, 1, None, 2000, "Local")
-    station.journal.end(tx, 1, None, 2000, "Local")
+        station.journal.end(tx, 1, None, 2000, "local")
+    station.journal.end(tx, 1, None, 2000, "local")
     assert [r.kind for r in station.start().read() if r.kind in (BEGIN, END)] == [BEGIN, END]

@@ -45,7 +45,7 @@ def test_a_transaction_survives_every_power_cut():
             if i % 20 == 15:
                 journal.running.save(1, tx, 100 + i, 1_800_000_000 + i)
                 promise(("running", 100 + i))
-        journal.end(tx, 1, None, 200, "Local")
+        journal.end(tx, 1, None, 200, "local")
         promise((END, tx))
         promise((SAMPLE, 45))
 
@@ -116,7 +116,7 @@ def test_one_hour_transaction_costs_at_most_8_erases_and_24_kb():
                 reached[0] = journal.sample(tx, 1, "periodic", READING, 16_000)
                 if minute % 2:
                     journal.running.save(1, tx, 123_456_789, 1_800_000_000)
-            reached[0] = journal.end(tx, 1, None, 200, "Local")
+            reached[0] = journal.end(tx, 1, None, 200, "local")
             history.ended(charge.end())
             cursor.save([reached[0] + 1, 0])
             journal.release(journal.next_seq)
@@ -151,11 +151,11 @@ def test_full_flash_costs_middle_samples_and_never_an_end():
                 journal.sample(tx, 1, "periodic", READING)
             except OSError as exc:
                 assert exc.args[0] == 28
-        journal.end(tx, 1, "TAG", 200, "Local")
+        journal.end(tx, 1, "TAG", 200, "local")
         for _ in range(10):
             other = journal.next_tx()
             journal.begin(other, 1, "TAG", 300)
-            journal.end(other, 1, "TAG", 400, "Local")
+            journal.end(other, 1, "TAG", 400, "local")
         journal = open_journal(path)
         kinds = [r.kind for r in journal.transaction(tx)]
         assert kinds[0] == BEGIN and kinds[-1] == END and len(kinds) > 1000

@@ -15,7 +15,8 @@ from firmware.ocpp.protocol import Protocol
 from firmware.ocpp.spool import Spool
 from firmware.ocpp.v16.local_list import LocalList
 from firmware.ocpp.v16.rules import Rules
-from firmware.store.tags import TagEntry, TagList
+from firmware.store.tags import TagList
+from firmware.store.tokens import TokenInfo
 
 SETTINGS = {
     "SupportedFeatureProfiles": ("Core", "LocalAuthListManagement"),
@@ -100,7 +101,7 @@ def test_nine_thousand_tags_within_32_kb_of_heap():
     flash = format_flash(512)
     with mounted(flash) as path:
         back = Back(path)
-        back.tags.replace(1, (("OLD%d" % i, TagEntry("Accepted")) for i in range(9_000)))
+        back.tags.replace(1, (("OLD%d" % i, TokenInfo("accepted")) for i in range(9_000)))
         run(back.push(2, True, range(100)))  # what is kept for ever is there from now on
         run(back.push(3, False, range(100, 200)))
         flash.clear_counters()

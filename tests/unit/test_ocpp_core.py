@@ -94,10 +94,10 @@ async def test_reset_answers_first_and_then_stops():
     # §5.14, errata 3.36
     bench = await charging(await LinkBench().accepted())
     asked = []
-    bench.station.reset_requested.connect(lambda hard, by: asked.append((hard, by)))
+    bench.station.operation.reset_requested.connect(lambda hard, by: asked.append((hard, by)))
     answer, after = bench.link.handle("Reset", {"type": "Soft"})
     await bench.run(500)
-    assert answer == {"status": "Accepted"} and bench.charging.word == "Charging"
+    assert answer == {"status": "Accepted"} and bench.charging.word == "charging"
     after()
     await bench.run(10_000)
     assert asked == [(False, "csms")]
@@ -518,9 +518,9 @@ async def test_triggered_meter_values_carry_the_running_transaction():
 async def test_a_conflict_with_the_list_is_reported_on_connector_zero():
     # trap 28, §3.5.2
     bench = await LinkBench().accepted()
-    bench.station.list_conflict.emit("CARD")
+    bench.station.authoriser.conflict.emit("CARD")
     await bench.run(100)
-    bench.station.list_conflict.emit("OTHER")
+    bench.station.authoriser.conflict.emit("OTHER")
     await bench.run(100)
     payloads = bench.peer.payloads("StatusNotification")
     assert [(p["connectorId"], p["errorCode"]) for p in payloads] == [(0, "LocalListConflict")] * 2

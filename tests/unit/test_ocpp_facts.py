@@ -16,7 +16,7 @@ def messages(bench, transaction_id=7):
     return [m for m in (run(bench.facts.message(r, transaction_id)) for r in bench.journal.read()) if m]
 
 
-def stop_of(bench, reason="Local", samples=0, context="periodic", token=TOKEN):
+def stop_of(bench, reason="local", samples=0, context="periodic", token=TOKEN):
     tx = bench.begin()
     for i in range(samples):
         bench.sample(tx, 1001 + i, context)
@@ -82,7 +82,7 @@ def test_outside_a_transaction_there_is_no_transaction_id():
 def test_the_reason_is_always_told():
     # trap 17, §4.10: Local might be left out, and then has to be guessed
     assert stop_of(Bench())["reason"] == "Local"
-    assert stop_of(Bench(), "EVDisconnected")["reason"] == "EVDisconnected"
+    assert stop_of(Bench(), "unplugged")["reason"] == "EVDisconnected"
 
 
 def test_the_id_tag_is_sent_when_somebody_presented_one():
@@ -147,7 +147,7 @@ def test_after_a_black_out_begin_and_end_come_from_their_records():
     bench = Bench()
     tx = bench.journal.next_tx()
     bench.journal.begin(tx, 1, TOKEN, 1000)
-    bench.journal.end(tx, 1, None, 1500, "PowerLoss")
+    bench.journal.end(tx, 1, None, 1500, "power lost")
     payload = messages(bench)[-1][1]
     assert payload["reason"] == "PowerLoss" and payload["meterStop"] == 1500
     assert [value["sampledValue"][0]["value"] for value in payload["transactionData"]] == ["1000", "1500"]

@@ -68,7 +68,7 @@ async def fitted(**arguments):
     bench = LinkBench(Maintenance(), **arguments)
     bench.maintenance.clock = bench.clock
     bench.resets = []
-    bench.station.reset_requested.connect(lambda hard, by: bench.resets.append((hard, by)))
+    bench.station.operation.reset_requested.connect(lambda hard, by: bench.resets.append((hard, by)))
     return await bench.accepted()
 
 
@@ -221,13 +221,13 @@ async def test_the_installation_waits_for_the_transaction_and_nobody_else_begins
     await update(bench)
     await bench.run(60_000)
     assert firmware_statuses(bench) == ["Downloading", "Downloaded"] and bench.maintenance.times("install") == 0
-    assert bench.station.status(1).state == "Charging" and bench.station.status(2).state == "Unavailable"
+    assert bench.station.status(1).state == "charging" and bench.station.status(2).state == "out of service"
     assert await bench.station.swipe("OTHER", (2,)) == "refused"
     await bench.station.swipe("CARD")
     await bench.run(15_000)
     assert bench.maintenance.times("install") == 1 and bench.resets == [(True, "update")]
     bench.power_cut()
-    assert bench.station.status(2).state == "Available"  # it is no ChangeAvailability
+    assert bench.station.status(2).state == "free"  # it is no ChangeAvailability
 
 
 async def test_a_download_that_fails_is_repeated_and_then_given_up():
@@ -236,7 +236,7 @@ async def test_a_download_that_fails_is_repeated_and_then_given_up():
     await update(bench, retries=1, retryInterval=5)
     await bench.run(60_000)
     assert firmware_statuses(bench) == ["Downloading", "DownloadFailed"]
-    assert bench.resets == [] and bench.station.status(1).state == "Available"
+    assert bench.resets == [] and bench.station.status(1).state == "free"
 
 
 async def test_an_installation_that_fails_gives_the_connectors_back():
@@ -245,7 +245,7 @@ async def test_an_installation_that_fails_gives_the_connectors_back():
     await update(bench)
     await bench.run(60_000)
     assert firmware_statuses(bench) == ["Downloading", "Downloaded", "Installing", "InstallationFailed"]
-    assert bench.resets == [] and bench.station.status(1).state == "Available"
+    assert bench.resets == [] and bench.station.status(1).state == "free"
     await trigger(bench, "FirmwareStatusNotification")
     assert firmware_statuses(bench)[-1] == "Idle"
 

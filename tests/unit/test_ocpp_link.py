@@ -230,7 +230,7 @@ async def test_authorize_maps_the_verdict_and_what_is_no_verdict():
         RpcTimeout(),
     ]
     info = await bench.link.authorize("04A1")
-    assert (info.status, info.expiry, info.parent) == ("Blocked", 1_800_000_000, "FLEET")
+    assert (info.status, info.expiry, info.parent) == ("blocked", 1_800_000_000, "FLEET")
     for _ in range(2):
         with raises(OSError):
             await bench.link.authorize("04A1")
@@ -357,7 +357,7 @@ async def test_drain_waits_for_the_acknowledgements_and_not_for_ever():
     await bench.run(500)
     assert await drained
     bench.peer.script["StopTransaction"] = [CallError("InternalError")]
-    bench.charging.journal.end(tx, 1, None, 0, "SoftReset")
+    bench.charging.journal.end(tx, 1, None, 0, "soft reset")
     drained = asyncio.create_task(bench.link.drain(5_000))
     await bench.run(6_000)
     assert not await drained

@@ -94,7 +94,7 @@ async def test_evcc_sets_a_current_and_reads_it_back():
         await bench.run(3_000)
         assert allowed(bench)[0] == limit * 1000
         assert await composite(bench, duration=60) == [(0, limit)]
-        assert bench.charging.word == ("Charging" if limit else "SuspendedEVSE")
+        assert bench.charging.word == ("charging" if limit else "suspended by station")
 
 
 async def test_absolute_without_a_start_is_relative():

@@ -5,8 +5,10 @@ from harness import FakeClock
 from firmware.evse.faults import names
 from firmware.kernel.signal import Signal
 from firmware.ocpp.v16.status import StatusReporter, between, error_code, may_follow
+from firmware.ocpp.v16.words import STATES
 
 WORDS = "Available Preparing Charging SuspendedEV SuspendedEVSE Finishing Reserved Unavailable Faulted".split()
+STATES_OF = {word: state for state, word in STATES.items()}
 
 
 class Fault:
@@ -17,8 +19,10 @@ class Fault:
 
 
 class Status:
-    def __init__(self, state, fault=None, info=""):
-        self.state = state
+    """A status of the station, by the word of OCPP for it."""
+
+    def __init__(self, word, fault=None, info=""):
+        self.state = STATES_OF[word]
         self.fault = fault
         self.info = info
 

@@ -24,7 +24,7 @@ def fill(journal, clock):
             clock.advance(60_000)
             _READING.energy_wh = number * 1000 + minute
             journal.sample(tx, 1, "periodic", _READING, 16_000)
-        journal.end(tx, 1, "04A1B2C3D4E5F6", number * 1000 + 500, "Local")
+        journal.end(tx, 1, "04A1B2C3D4E5F6", number * 1000 + 500, "local")
 
 
 class InOrder:

@@ -119,7 +119,7 @@ async def transaction(power, central, promises):
             journal.running.save(1, tx, 1001 + i, power.clock.now())
         await settle()
         promises["samples"] = i + 1 if journal.is_durable(seq) else promises.get("samples", 0)
-    journal.end(tx, 1, "TAG", 2000, "Local")
+    journal.end(tx, 1, "TAG", 2000, "local")
     promises["ended"] = True
     power.history.ended(charge.end())
     await settle(60)
@@ -131,7 +131,7 @@ async def aftermath(power, central):
     journal = power.journal
     power.history.repair(journal)
     for begin in journal.open_transactions():
-        journal.end(begin.tx, begin.connector, None, journal.running.load().get(1, (0, 1000))[1], "PowerLoss")
+        journal.end(begin.tx, begin.connector, None, journal.running.load().get(1, (0, 1000))[1], "power lost")
         power.history.ended(Charge(begin.tx).end())
     task = power.start()
     while power.outbox.length:
@@ -152,7 +152,7 @@ def check(central, promises, power, saving, before):
     if promises.get("begun"):
         assert central.count("StartTransaction") == 1
     if promises.get("ended"):
-        assert "PowerLoss" not in received[-1] and len(registers) == _SAMPLES
+        assert "power lost" not in received[-1] and len(registers) == _SAMPLES
     ends = [record.tx for record in power.journal.read() if record.kind == END]
     assert len(ends) == central.count("StopTransaction")
     assert len(ends) == len(set(ends))

@@ -99,11 +99,11 @@ def test_v10_a_lock_that_fails_begins_no_transaction():
         bench.outlets[0].set_fault("lock_fail", True)
         told = reports(bench)
         start(bench, how, 1)
-        assert bench.until(lambda bench=bench: bench.word() == "Faulted", 5_000) is not None, case
+        assert bench.until(lambda bench=bench: bench.word() == "faulted", 5_000) is not None, case
         bench.run(1_000)
-        words = [row[1:] for row in told if row[0] == 1 and row[1] != "Reserved"]
-        assert words[0] == ("Preparing", None) and words[-1] == ("Faulted", "lock_failed"), (case, words)
-        assert {word for word, _ in words} == {"Preparing", "Faulted"}, (case, words)
+        words = [row[1:] for row in told if row[0] == 1 and row[1] != "reserved"]
+        assert words[0] == ("waiting", None) and words[-1] == ("faulted", "lock_failed"), (case, words)
+        assert {word for word, _ in words} == {"waiting", "faulted"}, (case, words)
         assert bench.report()["errorCode"] == "ConnectorLockFailure"
         assert begins(bench) == 0 and not bench.outlets[0].lock.locked, case
 
@@ -120,10 +120,10 @@ def test_v10_the_next_attempt_works_and_nobody_inherits_the_last_one():
         outlet.unplug()
         outlet.set_fault("lock_fail", False)
         bench.run(3_500)
-        assert bench.word() in ("Available", "Reserved"), (how, stays_ms)
+        assert bench.word() in ("free", "reserved"), (how, stays_ms)
         plug(bench)
         bench.run(1_500)
-        assert begins(bench) == 0 and bench.word() in ("Preparing", "Reserved"), (how, stays_ms)
+        assert begins(bench) == 0 and bench.word() in ("waiting", "reserved"), (how, stays_ms)
         assert bench.swipe() == "start"
         bench.run(800)
         assert begins(bench) == 1 and bench.evses[0].offered_ma, (how, stays_ms)
@@ -148,11 +148,11 @@ def test_v10_unlocking_is_another_attempt():
     bench.outlets[0].set_fault("lock_fail", True)
     start(bench, "plug, card", 1)
     bench.run(5_000)
-    assert bench.word() == "Faulted"
+    assert bench.word() == "faulted"
     bench.outlets[0].set_fault("lock_fail", False)
     bench.station.connector(1).unlock()
     bench.run(3_000)
-    assert bench.word() == "Preparing" and begins(bench) == 0
+    assert bench.word() == "waiting" and begins(bench) == 0
     assert bench.swipe() == "start"
     assert bench.until(lambda: bench.evses[0].offered_ma, 1_000) is not None
     assert begins(bench) == 1
@@ -165,7 +165,7 @@ def test_v10_a_lock_that_works_at_the_second_try_begins_then():
     bench.run(1_500)
     bench.outlets[0].set_fault("lock_fail", False)
     assert bench.until(lambda: bench.evses[0].offered_ma, 3_000) is not None
-    assert begins(bench) == 1 and bench.word() == "Preparing"
+    assert begins(bench) == 1 and bench.word() == "waiting"
 
 
 def test_v10_the_card_of_a_plug_that_does_not_lock_is_good_for_the_other_connector():
@@ -206,12 +206,12 @@ def test_v11_a_cable_that_is_taken_out_here_ends_the_transaction():
                 bench.run(1_000)
             bench.run(4_000)
             ends = bench.books()[1]
-            assert [reason for _, reason in ends.values()] == ["EVDisconnected"], steps
-            assert bench.word() == "Available", steps
+            assert [reason for _, reason in ends.values()] == ["unplugged"], steps
+            assert bench.word() == "free", steps
             plug(bench)
             bench.outlets[0].set_vehicle("C")
             bench.run(3_000)
-            assert begins(bench) == 1 and not bench.closed() and bench.word() == "Preparing", steps
+            assert begins(bench) == 1 and not bench.closed() and bench.word() == "waiting", steps
 
 
 def test_v11_unplugging_at_the_vehicle_keeps_it():
@@ -222,7 +222,7 @@ def test_v11_unplugging_at_the_vehicle_keeps_it():
         bench.session()
         leave(bench, "vehicle")
         bench.run(5_000)
-        assert bench.books()[1] == {} and bench.word() == "SuspendedEV", socket
+        assert bench.books()[1] == {} and bench.word() == "suspended by vehicle", socket
         assert bench.station.status(1).info == "EV side disconnected"
         bench.outlets[0].set_vehicle("B")
         bench.run(1_000)
@@ -231,7 +231,7 @@ def test_v11_unplugging_at_the_vehicle_keeps_it():
 
 
 def out_of_service(bench, n, ms=3_000):
-    assert bench.station.change_availability(n, False) == "accepted"
+    assert bench.station.availability.change(n, False) == "accepted"
     bench.run(ms)
 
 
@@ -248,15 +248,15 @@ def test_v12_a_vehicle_that_left_while_out_of_service_is_not_reported():
                     bench.run(4_000)
                     bench.swipe()
                     bench.run(3_000)
-                    assert bench.word() == "Finishing"
+                    assert bench.word() == "done"
                 out_of_service(bench, n, 1_000)
                 leave(bench, "socket")
                 bench.run(1_000)
                 told = reports(bench)
-                assert bench.station.change_availability(n, True) == "accepted"
+                assert bench.station.availability.change(n, True) == "accepted"
                 bench.run(2_000)
                 words = [word for number, word, _ in told if number == 1]
-                assert words == ["Available"], (connectors, socket, n, used, words)
+                assert words == ["free"], (connectors, socket, n, used, words)
                 assert bench.outlets[0].lock is None or not bench.outlets[0].lock.locked
 
 
@@ -267,9 +267,9 @@ def test_v12_a_vehicle_that_is_still_there_is_reported_at_once():
         bench.run(500)
         out_of_service(bench, 1)
         told = reports(bench)
-        bench.station.change_availability(1, True)
-        assert bench.until(lambda bench=bench: bench.word() == "Preparing", 500) is not None
-        assert [word for number, word, _ in told if number == 1] == ["Preparing"]
+        bench.station.availability.change(1, True)
+        assert bench.until(lambda bench=bench: bench.word() == "waiting", 500) is not None
+        assert [word for number, word, _ in told if number == 1] == ["waiting"]
         assert bench.swipe() == "start"
         assert bench.until(lambda bench=bench: bench.evses[0].offered_ma, 1_000) is not None
 
@@ -285,14 +285,14 @@ def test_v12_nothing_of_the_time_before_is_left():
     plug(bench, 1)
     bench.run(5_000)
     bench.swipe()  # for the plug that is about to come to connector 2
-    bench.station.change_availability(1, True)
+    bench.station.availability.change(1, True)
     bench.run(10_000)
-    assert bench.word(1) == "Preparing" and begins(bench) == 0
+    assert bench.word(1) == "waiting" and begins(bench) == 0
     plug(bench, 2)
     bench.run(1_000)
     assert bench.station.transaction(2) and begins(bench) == 1
     bench.run(10_000)
-    assert bench.word(1) == "Finishing"
+    assert bench.word(1) == "done"
 
 
 def test_v12_free_charging_does_not_begin_for_a_vehicle_that_left():
@@ -303,6 +303,6 @@ def test_v12_free_charging_does_not_begin_for_a_vehicle_that_left():
     out_of_service(bench, 1)
     leave(bench, "socket")
     bench.settings.set("FreevendEnabled", True, "system")
-    bench.station.change_availability(1, True)
+    bench.station.availability.change(1, True)
     bench.run(2_000)
-    assert begins(bench) == 0 and bench.word() == "Available"
+    assert begins(bench) == 0 and bench.word() == "free"

@@ -4,8 +4,8 @@
 from charging_bench import Bench, ScriptedEvse
 from evse_site import LACKS, SiteEvse
 
-from firmware.charging.authorisation import TokenInfo
 from firmware.kernel.reading import Reading
+from firmware.store.tokens import TokenInfo
 
 
 class Place(Bench):
@@ -18,7 +18,7 @@ class Place(Bench):
         if meter:
             for evse, each in zip(self.evses, self.meters):
                 evse.contactor_changed.connect(lambda evse, closed, each=each: _draw(each, closed))
-        self.backend.tokens["NEXT"] = TokenInfo("Accepted")
+        self.backend.tokens["NEXT"] = TokenInfo("accepted")
 
     async def until(self, condition, limit_ms=15_000):
         for _ in range(limit_ms // 100):
@@ -37,7 +37,7 @@ class Place(Bench):
         assert await self.until(lambda: evse.offered_ma), evse.limit
         await self.run(1_000)
         evse.set_state("C")
-        assert await self.until(lambda: self.station.status(n).state == "Charging", 40_000), self.station.status(n)
+        assert await self.until(lambda: self.station.status(n).state == "charging", 40_000), self.station.status(n)
         await self.run(5_000)
         return self.station.transaction(n)
 
@@ -48,7 +48,7 @@ class Place(Bench):
     async def leaves(self, n=1):
         self.unplug(n)
         assert await self.until(lambda: self.station.transaction(n) is None)
-        assert await self.until(lambda: self.station.status(n).state == "Available"), self.station.status(n)
+        assert await self.until(lambda: self.station.status(n).state == "free"), self.station.status(n)
 
 
 def _draw(meter, closed):
@@ -70,12 +70,12 @@ async def test_a_session_and_the_next_vehicle():
         assert place.evse.locked is (True if place.socket else None)
         assert await place.station.swipe("CARD", (1,)) == "stop"
         await place.stops_drawing()
-        assert place.word == "Finishing" and not place.evse.locked
+        assert place.word == "done" and not place.evse.locked
         await place.leaves()
         await place.starts("NEXT")
         await place.leaves()
-        assert [reason for _, reason, _ in place.ends()] == ["Local", "EVDisconnected"]
-        assert not place.evse.faults and place.words.count("Charging") == 2
+        assert [reason for _, reason, _ in place.ends()] == ["local", "unplugged"]
+        assert not place.evse.faults and place.words.count("charging") == 2
 
 
 async def test_a_session_without_some_parts():
@@ -93,11 +93,11 @@ async def test_the_emergency_stop_ends_a_session():
         await place.starts()
         place.station.button(1, "emergency")
         await place.run(200)
-        assert not place.evse.charging and place.word == "Faulted"
+        assert not place.evse.charging and place.word == "faulted"
         place.station.button(1, "emergency", False)
         assert await place.until(lambda p=place: p.transaction is None)
         await place.leaves()
-        assert [reason for _, reason, _ in place.ends()] == ["EmergencyStop"]
+        assert [reason for _, reason, _ in place.ends()] == ["emergency stop"]
 
 
 async def test_the_stop_button_ends_a_session():
@@ -107,7 +107,7 @@ async def test_the_stop_button_ends_a_session():
         place.station.button(1, "stop")
         await place.stops_drawing()
         await place.leaves()
-        assert [reason for _, reason, _ in place.ends()] == ["Local"]
+        assert [reason for _, reason, _ in place.ends()] == ["local"]
 
 
 async def test_a_fault_interrupts_a_session():
@@ -116,9 +116,9 @@ async def test_a_fault_interrupts_a_session():
         transaction = await place.starts()
         place.evse.raise_fault("mcb_tripped")
         await place.run(200)
-        assert not place.evse.charging and place.word == "Faulted" and place.transaction is transaction
+        assert not place.evse.charging and place.word == "faulted" and place.transaction is transaction
         place.evse.clear_fault("mcb_tripped")
-        assert await place.until(lambda p=place: p.word == "Charging", 40_000)
+        assert await place.until(lambda p=place: p.word == "charging", 40_000)
         assert place.transaction is transaction
         await place.leaves()
 
@@ -142,7 +142,7 @@ async def test_unlocking_ends_a_session_where_there_is_a_lock():
         assert await place.until(lambda answers=answers: answers)
         assert answers == ["unlocked"] and not place.evse.locked
         await place.leaves()
-        assert [reason for _, reason, _ in place.ends()] == ["UnlockCommand"]
+        assert [reason for _, reason, _ in place.ends()] == ["unlocked"]
 
 
 async def test_one_connector_fails_and_the_other_charges_on():
@@ -155,14 +155,14 @@ async def test_one_connector_fails_and_the_other_charges_on():
         drivers.broken, drivers.error = ("sample",), AttributeError("no such part")
         await place.run(200)
         status = place.station.status(1)
-        assert status.state == "Faulted" and status.fault.name == "control_failed" and not place.evses[0].charging
+        assert status.state == "faulted" and status.fault.name == "control_failed" and not place.evses[0].charging
         assert place.station.transaction(1) is first
         await place.run(10_000)
-        assert place.station.status(2).state == "Charging" and place.station.transaction(2) is second
+        assert place.station.status(2).state == "charging" and place.station.transaction(2) is second
         drivers.broken = ()
-        assert await place.until(lambda p=place: p.word == "Charging", 60_000), place.evse.suspended_reason
+        assert await place.until(lambda p=place: p.word == "charging", 60_000), place.evse.suspended_reason
         assert place.transaction is first and place.station.status(1).fault is None
-        assert [word for n, word in place.statuses if n == 2 and word == "Charging"] == ["Charging"]
+        assert [word for n, word in place.statuses if n == 2 and word == "charging"] == ["charging"]
         await place.leaves(1)
         await place.leaves(2)
 
@@ -187,16 +187,16 @@ async def test_who_leaves_while_the_pilot_is_cut_has_left():
         assert place.transaction is transaction
         place.unplug()
         assert await place.until(lambda p=place: p.transaction is None, 5_000)
-        assert [reason for _, reason, _ in place.ends()] == ["EVDisconnected"]
+        assert [reason for _, reason, _ in place.ends()] == ["unplugged"]
         await place.run(15_000)
-        assert place.word == "Available"
+        assert place.word == "free"
         place.plug()
         await place.run(1_000)
         place.evse.set_state("C")
         await place.run(70_000)
         assert place.transaction is None and not place.evse.charging and place.evse.offered_ma == 0
         assert await place.station.swipe("NEXT", (1,)) == "start"
-        assert await place.until(lambda p=place: p.word == "Charging", 40_000)
+        assert await place.until(lambda p=place: p.word == "charging", 40_000)
         assert place.evse.phases == 1
         await place.leaves()
 
@@ -214,7 +214,7 @@ async def test_who_leaves_a_fixed_cable_while_the_pilot_is_cut_has_left_when_it_
         await place.run(1_000)
         place.evse.set_state("C")
         await place.run(20_000)
-        assert not place.evse.charging and place.word == "Preparing"
+        assert not place.evse.charging and place.word == "waiting"
         await place.leaves()
 
 
@@ -233,7 +233,7 @@ async def test_who_leaves_while_a_vehicle_is_woken_up_has_left():
         await place.run(1_000)
         place.evse.set_state("C")
         await place.run(20_000)
-        assert not place.evse.charging and place.word == "Preparing"
+        assert not place.evse.charging and place.word == "waiting"
         await place.leaves()
 
 
@@ -248,7 +248,7 @@ async def test_a_cable_that_stays_goes_on_after_the_change_of_phases():
         await place.run(1_500)  # a vehicle may take 2 s to answer: that is no suspension of its own
         place.evse.set_state("C")
         assert await place.until(lambda p=place: p.evse.charging, 40_000) and place.transaction is transaction
-        assert words[-2:] == ["SuspendedEVSE", "Charging"], words
+        assert words[-2:] == ["suspended by station", "charging"], words
         await place.leaves()
 
 
@@ -259,10 +259,10 @@ async def test_a_pilot_shorted_to_earth_is_no_vehicle():
         await place.run(1_500)
         place.evse.set_state("E")
         await place.run(2_000)
-        assert not place.evse.connected and place.word == "Faulted" and "Preparing" not in place.words
+        assert not place.evse.connected and place.word == "faulted" and "waiting" not in place.words
         assert await place.station.swipe("CARD", (1,)) == "refused"
         place.evse.set_state("A")
-        assert await place.until(lambda p=place: p.word == "Available")
+        assert await place.until(lambda p=place: p.word == "free")
         await place.starts()
         place.evse.set_state("E")
         await place.run(500)
@@ -279,5 +279,5 @@ async def test_no_reading_of_a_meter_is_no_end():
     place.evse.set_meter(Reading(energy_wh=5))
     place.evse.set_meter(None)
     await place.run(15_000)
-    assert place.word == "Charging"
+    assert place.word == "charging"
     await place.leaves()

@@ -3,10 +3,10 @@
 from charging_bench import Bench
 from charging_profiles import profile
 
-from firmware.charging.authorisation import TokenInfo
 from firmware.charging.composite import STATION
 from firmware.charging.sharing import split
 from firmware.kernel.reading import Reading
+from firmware.store.tokens import TokenInfo
 
 
 async def both_charge(total, *defaults):
@@ -96,7 +96,7 @@ async def test_the_second_vehicle_gets_its_pilot_as_soon_as_the_first_may_be_ask
     bench.evses[1].set_state("C")
     await bench.run(200)
     words = [word for n, word in bench.statuses if n == 2]
-    assert words == ["Preparing", "SuspendedEVSE", "Charging"], "no time-out, and the vehicle is not blamed"
+    assert words == ["waiting", "suspended by station", "charging"], "no time-out, and the vehicle is not blamed"
 
 
 async def test_the_last_one_gets_everything_back():
@@ -123,7 +123,7 @@ async def test_a_refused_user_keeps_nothing_from_the_others():
     # StopTransactionOnInvalidId off: the transaction goes on without energy
     bench = await both_charge(200)
     bench.settings.set("StopTransactionOnInvalidId", False)
-    bench.station.start_confirmed(bench.transaction.number, TokenInfo("Invalid"))
+    bench.station.confirmed(bench.transaction.number, "CARD", TokenInfo("invalid"))
     await bench.run(1_000)
     assert offers(bench) == [0, 20_000]
 
@@ -162,7 +162,7 @@ async def test_a_full_vehicle_gives_back_all_but_the_least():
     await bench.run(50_000)
     assert offers(bench) == [16_000, 16_000], "it may only have begun late"
     await bench.run(20_000)
-    assert offers(bench) == [6_000, 26_000] and bench.word == "SuspendedEV"
+    assert offers(bench) == [6_000, 26_000] and bench.word == "suspended by vehicle"
     bench.evses[0].set_state("C")
     draws(bench, 6, 26)
     await bench.run(10_000)
@@ -201,10 +201,10 @@ async def test_who_draws_comes_before_who_does_not():
     draws(bench, 0, 10)
     bench.evses[0].set_state("B")
     await bench.run(80_000)
-    assert offers(bench) == [0, 10_000] and bench.word == "SuspendedEVSE"
+    assert offers(bench) == [0, 10_000] and bench.word == "suspended by station"
     bench.station.schedules.install(profile(1, 0, STATION, start=0, periods=(0, 160, 0)))
     await bench.run(10_000)
-    assert offers(bench) == [6_000, 10_000] and bench.word == "SuspendedEV"
+    assert offers(bench) == [6_000, 10_000] and bench.word == "suspended by vehicle"
 
 
 async def test_without_currents_nobody_knows_what_is_left():
@@ -239,7 +239,7 @@ async def test_the_next_user_begins_with_an_even_share():
 async def test_increases_are_rolled_out_evenly():
     # the oldest one does not take all that is free already, while the rest has still to be given up by the third one
     bench = Bench(3)
-    bench.backend.tokens["THIRD"] = TokenInfo("Accepted")
+    bench.backend.tokens["THIRD"] = TokenInfo("accepted")
     await bench.run(100)
     bench.station.schedules.install(profile(1, 0, STATION, start=0, periods=(0, 300, 0)))
     draws(bench, 10, 10, 10)

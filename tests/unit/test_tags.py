@@ -5,7 +5,8 @@ import os
 from folder import fresh_folder
 from harness import FakeClock, raises
 
-from firmware.store.tags import AuthCache, TagEntry, TagList
+from firmware.store.tags import AuthCache, TagList
+from firmware.store.tokens import TokenInfo
 
 
 def new_list(**kwargs):
@@ -19,16 +20,16 @@ def told(entry):
 def test_list_survives_and_is_found_in_any_case():
     path = fresh_folder() + "/tags"
     entries = [
-        ("04A1B2C3", TagEntry("Accepted", 2_000_000_000, "Fleet")),
-        ("0123456789abcdefghij", TagEntry("Blocked")),
-        ("x", TagEntry("Expired", 0)),
+        ("04A1B2C3", TokenInfo("accepted", 2_000_000_000, "Fleet")),
+        ("0123456789abcdefghij", TokenInfo("blocked")),
+        ("x", TokenInfo("expired", 0)),
     ]
     TagList(path).replace(7, entries)
     tags = TagList(path)
     assert tags.version == 7 and len(tags) == 3
-    assert told(tags.get("04a1b2c3")) == ("Accepted", 2_000_000_000, "Fleet")
-    assert told(tags.get("0123456789ABCDEFGHIJ")) == ("Blocked", None, None)
-    assert told(tags.get("X")) == ("Expired", 0, None)
+    assert told(tags.get("04a1b2c3")) == ("accepted", 2_000_000_000, "Fleet")
+    assert told(tags.get("0123456789ABCDEFGHIJ")) == ("blocked", None, None)
+    assert told(tags.get("X")) == ("expired", 0, None)
     assert tags.get("unknown") is None and tags.get("") is None and tags.get("x" * 21) is None
     assert tags.get("\u00e4") is None
 
@@ -45,18 +46,18 @@ def test_what_a_power_cut_left_of_the_first_list_is_removed_at_start():
 
 def test_differential_update():
     tags = new_list()
-    tags.replace(1, [("b%d" % i, TagEntry("Accepted")) for i in range(5)])
+    tags.replace(1, [("b%d" % i, TokenInfo("accepted")) for i in range(5)])
     changes = [
-        ("B1", TagEntry("Blocked")),
+        ("B1", TokenInfo("blocked")),
         ("b3", None),
         ("nosuch", None),
-        ("a", TagEntry("Invalid")),
-        ("c", TagEntry("Expired")),
+        ("a", TokenInfo("invalid")),
+        ("c", TokenInfo("expired")),
     ]
     tags.update(2, changes)
     assert tags.version == 2 and len(tags) == 6
     statuses = [told(tags.get(t)) and told(tags.get(t))[0] for t in ("a", "b0", "b1", "b2", "b3", "b4", "c", "nosuch")]
-    assert statuses == ["Invalid", "Accepted", "Blocked", "Accepted", None, "Accepted", "Expired", None]
+    assert statuses == ["invalid", "accepted", "blocked", "accepted", None, "accepted", "expired", None]
 
 
 def test_version_of_an_empty_list_is_0():
@@ -65,7 +66,7 @@ def test_version_of_an_empty_list_is_0():
     assert tags.version == 0 and len(tags) == 0
     tags.replace(5, [])
     assert tags.version == 0
-    tags.update(6, [("a", TagEntry("Accepted"))])
+    tags.update(6, [("a", TokenInfo("accepted"))])
     assert tags.version == 6
     tags.clear()
     assert tags.version == 0 and tags.get("a") is None
@@ -73,30 +74,30 @@ def test_version_of_an_empty_list_is_0():
 
 def test_a_bad_update_changes_nothing():
     tags = new_list(most=3)
-    tags.replace(1, [("a", TagEntry("Accepted")), ("b", TagEntry("Accepted"))])
+    tags.replace(1, [("a", TokenInfo("accepted")), ("b", TokenInfo("accepted"))])
     for bad in (
-        [("c", TagEntry("Accepted")), ("C", TagEntry("Blocked"))],
-        [("x" * 21, TagEntry("Accepted"))],
-        [("", TagEntry("Accepted"))],
-        [("c", TagEntry("Fine"))],
-        [("c", TagEntry("Accepted")), ("d", TagEntry("Accepted"))],  # one too many
-        [("c", TagEntry("Accepted", None, "p" * 21))],
+        [("c", TokenInfo("accepted")), ("C", TokenInfo("blocked"))],
+        [("x" * 21, TokenInfo("accepted"))],
+        [("", TokenInfo("accepted"))],
+        [("c", TokenInfo("Fine"))],
+        [("c", TokenInfo("accepted")), ("d", TokenInfo("accepted"))],  # one too many
+        [("c", TokenInfo("accepted", None, "p" * 21))],
     ):
         with raises(ValueError):
             tags.update(2, bad)
         assert tags.version == 1 and len(tags) == 2 and tags.get("c") is None
     with raises(ValueError):
-        tags.replace(2, [("t%d" % i, TagEntry("Accepted")) for i in range(4)])
+        tags.replace(2, [("t%d" % i, TokenInfo("accepted")) for i in range(4)])
     assert tags.version == 1
 
 
 def test_ten_thousand_tags_in_any_order():
     tags = new_list()
     numbers = [(i * 7919) % 10_007 for i in range(10_000)]
-    tags.replace(1, (("TAG%06d" % n, TagEntry("Accepted", n)) for n in numbers))
+    tags.replace(1, (("TAG%06d" % n, TokenInfo("accepted", n)) for n in numbers))
     assert len(tags) == 10_000
     for n in numbers[::500]:
-        assert told(tags.get("tag%06d" % n)) == ("Accepted", n, None)
+        assert told(tags.get("tag%06d" % n)) == ("accepted", n, None)
     tags.update(2, [("TAG%06d" % n, None) for n in numbers[:700]])
     assert len(tags) == 9_300 and tags.get("TAG%06d" % numbers[0]) is None
 
@@ -109,11 +110,11 @@ def cache_of(most=5):
 
 def test_cache_survives_and_takes_the_latest_verdict():
     cache, clock = cache_of()
-    cache.put("A", TagEntry("Accepted", clock.now() + 100, "P"))
-    cache.put("b", TagEntry("Blocked"))
-    cache.put("a", TagEntry("Invalid"))
+    cache.put("A", TokenInfo("accepted", clock.now() + 100, "P"))
+    cache.put("b", TokenInfo("blocked"))
+    cache.put("a", TokenInfo("invalid"))
     cache = AuthCache(cache._path, clock)
-    assert told(cache.get("A")) == ("Invalid", None, None) and told(cache.get("B")) == ("Blocked", None, None)
+    assert told(cache.get("A")) == ("invalid", None, None) and told(cache.get("B")) == ("blocked", None, None)
     assert len(cache) == 2 and cache.get("c") is None
     cache.clear()
     assert len(cache) == 0 and cache.get("A") is None
@@ -121,39 +122,39 @@ def test_cache_survives_and_takes_the_latest_verdict():
 
 def test_an_unchanged_verdict_is_not_written_again():
     cache, _ = cache_of()
-    cache.put("A", TagEntry("Accepted"))
+    cache.put("A", TokenInfo("accepted"))
     os.rename(cache._path, cache._path + ".old")
     with open(cache._path + ".old", "rb") as f, open(cache._path, "wb") as copy:
         copy.write(f.read())
     before = os.stat(cache._path)[1]  # inode
-    cache.put("A", TagEntry("Accepted"))
+    cache.put("A", TokenInfo("accepted"))
     assert os.stat(cache._path)[1] == before
 
 
 def test_full_cache_drops_what_is_not_valid_then_the_oldest():
     # trap 28
     cache, clock = cache_of(most=5)
-    for token, status in (("v1", "Accepted"), ("i1", "Invalid"), ("v2", "Accepted"), ("b1", "Blocked")):
-        cache.put(token, TagEntry(status))
-    cache.put("x1", TagEntry("Accepted", clock.now() + 10))
+    for token, status in (("v1", "accepted"), ("i1", "invalid"), ("v2", "accepted"), ("b1", "blocked")):
+        cache.put(token, TokenInfo(status))
+    cache.put("x1", TokenInfo("accepted", clock.now() + 10))
     clock.advance(20_000)  # x1 expires
-    cache.put("v3", TagEntry("Accepted"))
+    cache.put("v3", TokenInfo("accepted"))
     assert [t for t in ("v1", "v2", "v3", "i1", "b1", "x1") if cache.get(t)] == ["v1", "v2", "v3"]
     for token in ("v4", "v5", "v6"):
-        cache.put(token, TagEntry("Accepted"))
+        cache.put(token, TokenInfo("accepted"))
     assert [t for t in ("v1", "v2", "v3", "v4", "v5", "v6") if cache.get(t)] == ["v2", "v3", "v4", "v5", "v6"]
-    cache.put("v2", TagEntry("Accepted", None, "P"))  # known: nothing has to go, and it is the newest now
-    cache.put("v7", TagEntry("Accepted"))
+    cache.put("v2", TokenInfo("accepted", None, "P"))  # known: nothing has to go, and it is the newest now
+    cache.put("v7", TokenInfo("accepted"))
     assert cache.get("v3") is None and cache.get("v2") and len(cache) == 5
 
 
 def test_cache_ignores_what_is_no_token_and_what_is_damaged():
     cache, clock = cache_of()
-    cache.put("x" * 21, TagEntry("Accepted"))
-    cache.put("\u00e4", TagEntry("Accepted"))
+    cache.put("x" * 21, TokenInfo("accepted"))
+    cache.put("\u00e4", TokenInfo("accepted"))
     assert len(cache) == 0
     for token in ("a", "b", "c"):
-        cache.put(token, TagEntry("Accepted"))
+        cache.put(token, TokenInfo("accepted"))
     with open(cache._path, "rb") as f:
         data = bytearray(f.read())
     data[60] ^= 1

@@ -6,22 +6,23 @@ from harness import FakeClock
 from test_history import Charge
 
 from firmware.store.history import History
-from firmware.store.tags import AuthCache, TagEntry, TagList
+from firmware.store.tags import AuthCache, TagList
+from firmware.store.tokens import TokenInfo
 
 OLD = ["OLD%04d" % i for i in range(200)]
 NEW = ["NEW%04d" % i for i in range(300)]
 
 
 def prepare(path):
-    TagList(path + "/tags").replace(1, [(token, TagEntry("Accepted")) for token in OLD])
+    TagList(path + "/tags").replace(1, [(token, TokenInfo("accepted")) for token in OLD])
 
 
 def test_list_updates_are_all_or_nothing_at_every_power_cut():
     def act(path, promise):
         tags = TagList(path + "/tags")
-        tags.replace(2, [(token, TagEntry("Blocked")) for token in NEW])
+        tags.replace(2, [(token, TokenInfo("blocked")) for token in NEW])
         promise(2)
-        tags.update(3, [(token, None) for token in NEW[:150]] + [("Z", TagEntry("Accepted"))])
+        tags.update(3, [(token, None) for token in NEW[:150]] + [("Z", TokenInfo("accepted"))])
         promise(3)
 
     def check(path, promises):
@@ -43,7 +44,7 @@ def test_cache_and_history_survive_every_power_cut():
         cache = AuthCache(path + "/cache", FakeClock(), most=6)
         history = History(path + "/history")
         for i in range(10):
-            cache.put("T%d" % i, TagEntry("Accepted"))
+            cache.put("T%d" % i, TokenInfo("accepted"))
             charge = Charge(i + 1)
             history.began(charge)
             promise(i + 1)
@@ -55,7 +56,7 @@ def test_cache_and_history_survive_every_power_cut():
         cache = AuthCache(path + "/cache", FakeClock(), most=6)
         tokens = [p for p in promises if isinstance(p, str)]
         for token in tokens[-5:]:
-            assert cache.get(token).status == "Accepted"
+            assert cache.get(token).status == "accepted"
         assert len(cache) <= 6
         rows = list(History(path + "/history").rows())
         began = [p for p in promises if not isinstance(p, str) and p > 0]
@@ -75,7 +76,7 @@ def test_a_look_up_among_ten_thousand_takes_at_most_20_block_reads():
             with open(path + "/" + name, "wb") as f:
                 f.write(b"x" * 100)
         tags = TagList(path + "/tags")
-        tags.replace(1, (("TAG%06d" % i, TagEntry("Accepted")) for i in range(10_000)))
+        tags.replace(1, (("TAG%06d" % i, TokenInfo("accepted")) for i in range(10_000)))
         reads = []
         for i in range(0, 20_000, 97):  # listed and unlisted ones
             flash.clear_counters()

@@ -15,7 +15,8 @@ from firmware.store.records import BEGIN, END, EVENT
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
 from firmware.store.slots import Slots
-from firmware.store.tags import TagEntry, TagList
+from firmware.store.tags import TagList
+from firmware.store.tokens import TokenInfo
 
 _OLD = {
     "meterValuesSampleInterval": "30",  # as it was once spelled
@@ -46,9 +47,9 @@ def prepare(path):
     journal._log.append(9, pack((clock.now(), "what only a later version knows")))
     tx = journal.open_transactions()[0].tx
     history.began(Charge(tx))
-    journal.end(tx, 1, None, 900, "Local")
+    journal.end(tx, 1, None, 900, "local")
     history.ended(Charge(tx).end())
-    TagList(path + "/tags").replace(7, [("A", TagEntry("Accepted")), ("B", TagEntry("Blocked"))])
+    TagList(path + "/tags").replace(7, [("A", TokenInfo("accepted")), ("B", TokenInfo("blocked"))])
 
 
 def act(path, promise):
@@ -56,7 +57,7 @@ def act(path, promise):
     promise("boot")
     history.repair(journal)
     for begin in journal.open_transactions():
-        journal.end(begin.tx, 1, None, 950, "Reboot")
+        journal.end(begin.tx, 1, None, 950, "reboot")
         history.ended(Charge(begin.tx).end())
         promise(END)
     journal.event("FirmwareUpdated", settings.get("FirmwareVersion"))
@@ -82,7 +83,7 @@ def check(path, promises):
     assert len(list(history.rows())) == 2
     assert len([row for row in history.rows() if row.end_t is not None]) == kinds.count(END)
     tags = TagList(path + "/tags")
-    assert tags.version == 7 and tags.get("b").status == "Blocked"
+    assert tags.version == 7 and tags.get("b").status == "blocked"
     tags.close()
 
 

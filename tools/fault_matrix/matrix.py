@@ -2,6 +2,7 @@
 
 from micropython import const
 
+from firmware.ocpp.v16.words import STATES as WORDS
 from tools.fault_matrix.cases import B1, B2, CASES, CHARGING, PAUSED, STATES, A
 from tools.sim.bench import Bench
 
@@ -46,7 +47,7 @@ class Cell:
 
     @property
     def word(self):
-        return self.bench.word(self.n)
+        return WORDS[self.bench.word(self.n)]
 
     @property
     def names(self):

@@ -29,7 +29,7 @@ from firmware.store.history_csv import csv  # noqa: E402
 from firmware.store.packing import unpack  # noqa: E402
 from firmware.store.registry import SETTINGS  # noqa: E402
 from firmware.store.slots import Slots  # noqa: E402
-from firmware.store.tagrecord import KEY_BYTES, RECORD_BYTES, decode, is_removal  # noqa: E402
+from firmware.store.tokens import KEY_BYTES, RECORD_BYTES, decode, is_removal  # noqa: E402
 from tools.sim.charger import interpreter  # noqa: E402
 
 # The end of a file of sorted records, see sortedfile.pages.

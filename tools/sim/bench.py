@@ -17,7 +17,7 @@ sys.modules["machine"] = machine  # before the board is imported, which makes it
 
 from firmware.boards import simulated  # noqa: E402
 from firmware.boards.board import Board  # noqa: E402
-from firmware.charging.station import Station  # noqa: E402
+from firmware.charging.station import Station, Stores  # noqa: E402
 from firmware.drivers import pilot  # noqa: E402
 from firmware.evse.control import Control, Evse  # noqa: E402
 from firmware.kernel.clock import Clock  # noqa: E402
@@ -100,12 +100,11 @@ class Bench:
             for i, parts in enumerate(self.board.connectors)
         ]
         self.control = Control(self.evses, self.clock)
-        self.station = Station(
-            self.clock, self.log, self.settings, self.journal, {}, _NoCache(), self.evses, self.meters
-        )
+        stores = Stores(self.journal, {}, _NoCache())
+        self.station = Station(self.clock, self.log, self.settings, stores, self.evses, self.meters)
         self.reporter = StatusReporter(self.station, self.settings, self.clock, lambda: None)
         self.board.buttons.changed.connect(self.station.button)
-        _complete(self.station.restart())
+        _complete(self.station.task.restart())
         self.run(3_000)  # the self-test of the residual current device
 
     def _told(self, name, fields):
@@ -126,7 +125,7 @@ class Bench:
                 _complete(connector.metering.poll())
         if self.ms >= self._next_station:
             self._next_station = self.ms + _STATION_MS
-            self.station.step()
+            self.station.task.step()
 
     def run(self, ms, tick_ms=TICK_MS):
         end = self.ms + ms
@@ -155,7 +154,7 @@ class Bench:
         assert self.until(lambda: self.evses[n - 1].offered_ma, 15_000) is not None, self.word(n)
         self.run(1_000)
         outlet.set_vehicle("C")
-        assert self.until(lambda: self.word(n) == "Charging", 10_000) is not None, self.evses[n - 1].suspended_reason
+        assert self.until(lambda: self.word(n) == "charging", 10_000) is not None, self.evses[n - 1].suspended_reason
         self.run(2_000)
 
     # Looks

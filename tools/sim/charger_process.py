@@ -293,12 +293,13 @@ class Charger:
         socket.set_network(up)
 
     def preload(self, token, status, expiry, parent):
-        from firmware.charging.authorisation import TokenInfo
         from firmware.kernel.clock import parse_iso8601
+        from firmware.ocpp.v16.words import verdict_of
+        from firmware.store.tokens import TokenInfo
 
         if isinstance(expiry, str):
             expiry = parse_iso8601(expiry)
-        self.app.cache.put(token, TokenInfo(status, expiry, parent))
+        self.app.cache.put(token, TokenInfo(verdict_of(status), expiry, parent))
 
     # What is told.
 

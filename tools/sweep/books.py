@@ -1,6 +1,7 @@
 """What must be true when all is over: messages, journal, history and settings against what the meters counted."""
 
 from firmware.kernel.log import Log
+from firmware.ocpp.v16.words import STATES
 from firmware.store import records
 from firmware.store.history import History
 from firmware.store.journal import Journal
@@ -69,7 +70,7 @@ def _check_statuses(site):
         if action == "StatusNotification":
             known[payload["connectorId"]] = payload["status"]
     for number in range(3):
-        status = site.app.station.status(number).state
+        status = STATES[site.app.station.status(number).state]
         if known.get(number) != status:
             site.fail("connector %d is %s, the central system was told %s" % (number, status, known.get(number)))
 

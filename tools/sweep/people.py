@@ -167,7 +167,7 @@ class Driver:
 
     def _free(self):
         app = self.site.app
-        return app and self.site.look(app.station.status, self.number).state == "Available"
+        return app and self.site.look(app.station.status, self.number).state == "free"
 
     async def _until(self, condition, wait_ms):
         end = self.site.loop.ms + wait_ms

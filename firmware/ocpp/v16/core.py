@@ -16,11 +16,11 @@ class Core:
         n = payload["connectorId"]
         if n != 0 and not self._is_connector(n):
             return _status(False)
-        return {"status": _AVAILABILITY[self._station.change_availability(n, payload["type"] == "Operative")]}
+        return {"status": _AVAILABILITY[self._station.availability.change(n, payload["type"] == "Operative")]}
 
     def clear_cache(self, payload):
         """§5.4; Rejected when the cache is off (errata 3.23)."""
-        return _status(self._station.clear_cache())
+        return _status(self._station.authoriser.clear_cache())
 
     def data_transfer(self, payload):
         """§5.6. Calls the handler in `vendors` for the vendorId (a CiString)."""
@@ -34,7 +34,7 @@ class Core:
     def reset(self, payload):
         """§5.14. After the answer the station ends its transactions and delivers what it can, then restarts."""
         hard = payload["type"] == "Hard"
-        return _status(True), lambda: self._station.request_reset(hard, "csms")
+        return _status(True), lambda: self._station.operation.request_reset(hard, "csms")
 
     async def unlock_connector(self, payload):
         """§5.18; NotSupported for a fixed cable and for an unknown connector (errata 3.87)."""

@@ -12,6 +12,7 @@ from firmware.kernel.clock import iso8601
 from firmware.kernel.reading import Reading
 from firmware.ocpp.errors import FORMATION_VIOLATION, NOT_IMPLEMENTED, NOT_SUPPORTED, CallError
 from firmware.ocpp.v16.measurands import INTERVAL, Look, sampled_values
+from firmware.ocpp.v16.words import REASONS
 from firmware.store.journal import BEGIN, END, SAMPLE
 
 # About 25 KB of JSON in transactionData; beyond that, samples in the middle are dropped (errata 3.14).
@@ -127,7 +128,7 @@ class Facts:
             "transactionId": transaction_id,
             "meterStop": _wh(record),
             "timestamp": iso8601(record.t),
-            "reason": record.reason,
+            "reason": REASONS.get(record.reason, "Other"),
         }
         if record.token:
             payload["idTag"] = record.token

@@ -99,7 +99,7 @@ class FirmwareManagement:
     async def _update(self, t, payload):
         message = "FirmwareStatusNotification"
         self._remember(json.dumps(payload))
-        self._station.withdraw(False)  # the earlier request may have been waiting for the end of a transaction
+        self._station.availability.withdraw(False)  # the earlier request may still wait for a transaction
         while self._clock.now() < t:
             await self._clock.sleep_ms(_WAIT_MS)
         self._tell(message, "Downloading")
@@ -109,8 +109,8 @@ class FirmwareManagement:
             return
         self._tell(message, "Downloaded")
         # Running transactions end normally, no new one begins (errata 3.49).
-        self._station.withdraw(True)
-        while self._station.transactions():
+        self._station.availability.withdraw(True)
+        while any(connector.transaction for connector in self._station.connectors):
             await self._clock.sleep_ms(_WAIT_MS)
         self._remember("")  # from here on `outcome` is kept instead
         self._tell(message, "Installing")
@@ -119,9 +119,9 @@ class FirmwareManagement:
         except (OSError, ValueError) as exc:
             self._log.error("update", "not installed: %s", exc)
             self._tell(message, "InstallationFailed")
-            self._station.withdraw(False)
+            self._station.availability.withdraw(False)
         else:
-            self._station.request_reset(True, "update")  # the new firmware sends "Installed"
+            self._station.operation.request_reset(True, "update")  # the new firmware sends "Installed"
 
     def _remember(self, text):
         try:

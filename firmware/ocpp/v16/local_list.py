@@ -7,8 +7,9 @@ from micropython import const
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.v16.dispatch import is_off
 from firmware.ocpp.v16.tokens import expiry_of, parent_of
+from firmware.ocpp.v16.words import verdict_of
 from firmware.store.room import ENOSPC, free_bytes
-from firmware.store.tags import TagEntry
+from firmware.store.tokens import TokenInfo
 
 # GetLocalListVersion.conf when the local list is disabled (errata 3.52)
 _UNSUPPORTED = const(-1)
@@ -79,11 +80,11 @@ async def _work(steps):
 
 
 def _entries(received, full):
-    """Yields (token, TagEntry or None to remove it), as TagList takes them. Raises ValueError."""
+    """Yields (token, TokenInfo or None to remove it), as TagList takes them. Raises ValueError."""
     for data in received:
         info = data.get("idTagInfo")
         if info:
-            yield data["idTag"], TagEntry(info["status"], expiry_of(info), parent_of(info))
+            yield data["idTag"], TokenInfo(verdict_of(info["status"]), expiry_of(info), parent_of(info))
         elif full:
             raise ValueError("idTagInfo is missing: %s" % data["idTag"])
         else:

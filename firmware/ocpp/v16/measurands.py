@@ -7,23 +7,14 @@ meter's last digit and never rounded: 16000 mA is "16.0", 15999 mA is "15.999".
 
 from micropython import const
 
+from firmware.ocpp.v16.words import CONTEXTS
+
 # Power.Offered is computed with the nominal voltage, as limits in watts are (OCPP 1.6 §3.13.1).
 _NOMINAL_V = const(230)
 
 _PHASES = ("L1", "L2", "L3")
 _TOTAL_AND_PHASES = (None, "L1", "L2", "L3")
 _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
-
-# Context of a sample in the journal -> ReadingContext (OCPP 1.6 §7.36)
-_CONTEXTS = {
-    "begin": "Transaction.Begin",
-    "end": "Transaction.End",
-    "periodic": "Sample.Periodic",
-    "clock": "Sample.Clock",
-    "trigger": "Trigger",
-    "interruption.begin": "Interruption.Begin",
-    "interruption.end": "Interruption.End",
-}
 
 # Measurand -> attribute of a Look or its Reading
 _MEASURANDS = {
@@ -141,7 +132,7 @@ def sampled_values(items, context, look):
             continue  # a value from the factory file, which is not checked
         unit, values = _values(name, phase, look)
         for where, text in values:
-            value = {"value": text, "context": _CONTEXTS[context], "measurand": name}
+            value = {"value": text, "context": CONTEXTS[context], "measurand": name}
             if unit:
                 value["unit"] = unit
             if where:

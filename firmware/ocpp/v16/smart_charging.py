@@ -4,7 +4,7 @@ import asyncio
 
 from micropython import const
 
-from firmware.charging.composite import DEFAULT, STATION, TRANSACTION, Profile, composite
+from firmware.charging.composite import DEFAULT, STATION, TRANSACTION, Profile
 from firmware.kernel.clock import iso8601, parse_iso8601
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, PROPERTY_VIOLATION, CallError
 
@@ -94,17 +94,10 @@ class SmartCharging:
 
     async def _periods(self, n, start, end, watts):
         """Returns (ChargingSchedulePeriod list, seconds that it covers)."""
-        schedules = self._station.schedules
-        ceilings = {c.number: c.evse.limits.get("supply") for c in self._station.connectors if n in (0, c.number)}
-        if n == 0:
-            ceilings[0] = self._settings.get("MaxCurrent")
-        steps = composite(
-            schedules.profiles, ceilings, schedules.begun, start, end, watts, self._settings.get("Phases")
-        )
         periods = []
         before = None
         moments = 0
-        for t, limit, phases in steps:
+        for t, limit, phases in self._station.schedules.composite(n, start, end, watts):
             if len(periods) == _MAX_PERIODS or moments == _MAX_MOMENTS:
                 return periods, t - start
             moments += 1

@@ -30,7 +30,7 @@ def _check_list(station, name, items):
 
 def _check_measurands(station, items):
     # §3.16.4: a list with a measurand that the station cannot measure is refused as a whole.
-    readings = [station.readings(n) for n in range(1, len(station.connectors) + 1)]
+    readings = [station.meters.current(n) for n in range(1, len(station.connectors) + 1)]
     readings = [reading for reading in readings if reading]
     for item in items:
         try:

@@ -2,8 +2,10 @@
 
 from micropython import const
 
+from firmware.charging.status import FAULTED
 from firmware.kernel.clock import iso8601
 from firmware.ocpp.errors import CallError
+from firmware.ocpp.v16.words import STATES
 
 # Status transitions for connectors > 0, from row to column (same order as the rows): table of §4.9, and Preparing ->
 # Finishing of errata 3.20.
@@ -70,9 +72,9 @@ def between(old, new):
 def error_code(status):
     """Returns the ChargePointErrorCode for a Status of the station."""
     if status.fault is None:
-        return "OtherError" if status.state == "Faulted" else "NoError"
+        return "OtherError" if status.state == FAULTED else "NoError"
     code = _code_of(status.fault.name)
-    if code == "EVCommunicationError" and status.state not in _EV_ERROR_STATES:
+    if code == "EVCommunicationError" and STATES[status.state] not in _EV_ERROR_STATES:
         return "OtherError"
     return code
 
@@ -128,11 +130,13 @@ class StatusReporter:
 
     def payload(self, n):
         """Returns the StatusNotification.req for the present status of connector `n`."""
-        status = self._station.status(n)
+        return self._payload(n, self._station.status(n))
+
+    def _payload(self, n, status):
         payload = {
             "connectorId": n,
             "errorCode": error_code(status),
-            "status": status.state,
+            "status": STATES[status.state],
             "timestamp": iso8601(self._since.setdefault(n, self._clock.now())),
         }
         fault = status.fault
@@ -199,7 +203,7 @@ class StatusReporter:
         now_ms = self._clock.ms()
         # Statuses that were not due yet are never reported.
         self._waiting = [w for w in self._waiting if w[0]["connectorId"] != n or w[1] <= now_ms]
-        self._enqueue(n, self.payload(n), duration_ms)
+        self._enqueue(n, self._payload(n, status), duration_ms)
 
     def _enqueue(self, n, payload, delay_ms):
         newest = self._told.get(n)

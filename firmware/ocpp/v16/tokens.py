@@ -1,7 +1,8 @@
 """IdTagInfo and idTag (OCPP 1.6 §7.27, §7.28) to and from the station's id tokens."""
 
-from firmware.charging.authorisation import TokenInfo
 from firmware.kernel.clock import parse_iso8601, read_time
+from firmware.ocpp.v16.words import verdict_of
+from firmware.store.tokens import TokenInfo
 
 # CiString20Type (OCPP 1.6 §7.28)
 MAX_TOKEN = 20
@@ -31,4 +32,4 @@ def verdict(response):
     if "status" not in info:
         return None
     expiry = info.get("expiryDate")
-    return TokenInfo(info["status"], None if expiry is None else read_time(expiry)[0], parent_of(info))
+    return TokenInfo(verdict_of(info["status"]), None if expiry is None else read_time(expiry)[0], parent_of(info))

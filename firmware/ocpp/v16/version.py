@@ -2,7 +2,6 @@
 
 from micropython import const
 
-from firmware.charging.authorisation import INVALID, TokenInfo
 from firmware.ocpp.backend import Backend, outbox_state
 from firmware.ocpp.errors import CallError
 from firmware.ocpp.heartbeat import Heartbeat
@@ -13,7 +12,7 @@ from firmware.ocpp.sender import Sender
 from firmware.ocpp.v16.dispatch import Dispatcher, is_off
 from firmware.ocpp.v16.facts import Facts
 from firmware.ocpp.v16.identity import boot_notification, is_identity
-from firmware.ocpp.v16.meter_values import AlignedValues, TriggeredValues
+from firmware.ocpp.v16.meter_values import TriggeredValues
 from firmware.ocpp.v16.rules import Rules
 from firmware.ocpp.v16.station_keys import fit_keys
 from firmware.ocpp.v16.status import StatusReporter, StatusSource
@@ -21,6 +20,7 @@ from firmware.ocpp.v16.tokens import MAX_TOKEN, verdict
 from firmware.ocpp.waker import Waker
 from firmware.store.journal import BEGIN, END
 from firmware.store.statefile import StateFile
+from firmware.store.tokens import INVALID, TokenInfo
 
 # An unanswered Authorize blocks the Authorize of another user for at most this long.
 _PATIENCE_S = const(4)
@@ -91,9 +91,9 @@ class Ocpp16:
                 # Only a readable Accepted allows charging.
                 self._log.warning("ocpp", "token %s refused: idTagInfo has no valid status", record.token)
                 info.status = INVALID
-            self._station.start_confirmed(record.tx, info, record.token)
-        elif record.kind == END and info.status:
-            self._station.stop_confirmed(record.tx, info, record.token)
+            self._station.confirmed(record.tx, record.token, info)
+        elif record.kind == END and info.status and record.token:
+            self._station.authoriser.learn(record.token, info)
 
     def accepted(self):
         """Reports the result of an installation, or continues an update."""
@@ -138,10 +138,9 @@ def build(connection, storage, parts):
         }
     )
     registrar.serve(backend.answered)
-    station.sampled.connect(AlignedValues(station, journal, settings, registration, clock, log).keep)
     # The back-end contradicts the list that it has sent (§3.5.2).
-    station.list_conflict.connect(lambda token: statuses.error(0, "LocalListConflict"))
-    station.backend = backend
+    station.authoriser.conflict.connect(lambda token: statuses.error(0, "LocalListConflict"))
+    station.operation.backend = backend
     return backend
 
 

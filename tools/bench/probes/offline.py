@@ -68,7 +68,7 @@ def queue(path, clock):
             wh += 917
             reading = Reading(wh, 11_040, (16_000, 16_000, 15_900), (230_100, 229_800, 231_000), None, 50_010)
             journal.sample(tx, 1, "periodic", reading, 16_000)
-        journal.end(tx, 1, None, wh, "Local")
+        journal.end(tx, 1, None, wh, "local")
     journal.flush()
 
 

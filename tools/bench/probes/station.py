@@ -12,7 +12,7 @@ from harness import FakeClock
 from link_bench import ScriptedConnection
 from ocpp_bench import Peer
 
-from firmware.charging.station import Station
+from firmware.charging.station import Station, Stores
 from firmware.kernel.log import Log
 from firmware.ocpp.backend import outbox_state
 from firmware.ocpp.cursor import sequence_floor
@@ -66,18 +66,8 @@ class Bench:
         self.history = History(path + "/history")
         self.history.repair(self.journal)
         tags = TagList(path + "/tags")
-        self.station = Station(
-            self.clock,
-            self.log,
-            self.settings,
-            self.journal,
-            tags,
-            AuthCache(path + "/cache", self.clock),
-            [self.evse],
-            [self.meter],
-            self.history,
-            path,
-        )
+        stores = Stores(self.journal, tags, AuthCache(path + "/cache", self.clock), self.history, path)
+        self.station = Station(self.clock, self.log, self.settings, stores, [self.evse], [self.meter])
         self.connection = ScriptedConnection(backend)
         self.link = build(
             self.connection,

@@ -5,7 +5,8 @@ import json
 
 from flash import format_flash, mounted
 
-from firmware.store.tags import TagEntry, TagList
+from firmware.store.tags import TagList
+from firmware.store.tokens import TokenInfo
 
 _BLOCKS = 512
 _TAGS = 10_000
@@ -19,7 +20,7 @@ def token(number):
 
 def entries(count):
     for number in range(count):
-        yield token(number), TagEntry("Accepted", None, None)
+        yield token(number), TokenInfo("accepted", None, None)
 
 
 def lookups(tags, flash):

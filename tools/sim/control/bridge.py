@@ -8,6 +8,7 @@ from micropython import const
 from firmware.kernel.clock import iso8601
 from firmware.kernel.log import format_line
 from firmware.ocpp.v16.status import error_code
+from firmware.ocpp.v16.words import REASONS, STATES, VERDICTS
 
 _LOG_LINES = const(20)  # of the snapshot
 _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error"}
@@ -33,8 +34,8 @@ class Bridge:
         station, link = app.station, app.link
         station.status_changed.connect(self._status)
         station.transaction_changed.connect(self._transaction)
-        station.token_checked.connect(self._token)
-        station.reset_requested.connect(self._reset)
+        station.authoriser.checked.connect(self._token)
+        station.operation.reset_requested.connect(self._reset)
         app.clock.changed.connect(self._time)
         app.connection.link_changed.connect(self._link)
         link.registered.connect(self._registered)
@@ -47,7 +48,7 @@ class Bridge:
 
     def _status(self, number, status):
         fault = status.fault
-        fields = {"connector": number, "status": status.state, "error": error_code(status)}
+        fields = {"connector": number, "status": STATES[status.state], "error": error_code(status)}
         fields["info"] = status.info or (fault.text if fault else "")
         self._emit("status", fields)
 
@@ -55,11 +56,11 @@ class Bridge:
         fields = {"connector": transaction.connector_id, "event": event, "tag": transaction.token}
         fields["id"] = self.app.link.transaction_id(transaction.number)
         fields["number"] = transaction.number
-        fields["reason"] = transaction.reason
+        fields["reason"] = REASONS.get(transaction.reason)
         self._emit("tx", fields)
 
     def _token(self, token, result, source):
-        self._emit("auth", {"token": token, "result": result, "source": source})
+        self._emit("auth", {"token": token, "result": VERDICTS[result], "source": source})
 
     def _reset(self, hard, by):
         self._emit("reset", {"kind": "hard" if hard else "soft", "by": by})
@@ -148,7 +149,7 @@ class Bridge:
         }
         app = self.app
         if app:
-            fields["status"] = app.station.status(outlet.number).state
+            fields["status"] = STATES[app.station.status(outlet.number).state]
             fields["faults"] = [fault.name for fault in app.evses[outlet.number - 1].faults]
             transaction = app.station.transaction(outlet.number)
             if transaction:

@@ -107,9 +107,7 @@ class Commands:
         pn532, em4100 = self.charger.readers
         if pn532.dead:
             return True
-        possible = (
-            len(token) == 2 * ID_BYTES and _is_hexadecimal(token) if em4100.listened_to else _is_card(token)
-        )
+        possible = len(token) == 2 * ID_BYTES and _is_hexadecimal(token) if em4100.listened_to else _is_card(token)
         if possible:
             try:
                 self.charger.field.show(bytes.fromhex(token))

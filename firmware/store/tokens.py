@@ -1,10 +1,17 @@
-"""Id token record of the local list and the cache: token, status, parent and expiry in 46 bytes."""
+"""Id tokens: what one is, what is known of it, and that as a record of 46 bytes for the local list and the cache."""
 
 import struct
 
 from micropython import const
 
-STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
+# Statuses of a token
+ACCEPTED = "accepted"
+BLOCKED = "blocked"
+EXPIRED = "expired"
+INVALID = "invalid"
+CONCURRENT = "concurrent"  # it is in use in another transaction
+
+STATUSES = (ACCEPTED, BLOCKED, EXPIRED, INVALID, CONCURRENT)
 REMOVED = const(255)  # status of a token that an update removes from the list
 
 KEY_BYTES = 20  # OCPP 1.6 §9.1.13: CiString20Type, printable ASCII
@@ -12,16 +19,30 @@ RECORD_BYTES = 46
 _FORMAT = "<20sB20sBI"
 
 
-class TagEntry:
-    """Entry of a token in list or cache: status (one of STATUSES), expiry (Unix seconds or None), parent or None."""
+class TokenInfo:
+    """What is known of a token: status (one of STATUSES), expiry (Unix seconds or None), parent or None."""
 
     def __init__(self, status, expiry=None, parent=None):
         self.status = status
         self.expiry = expiry
         self.parent = parent
 
+    @property
+    def accepted(self):
+        return self.status == ACCEPTED
+
     def __repr__(self):
-        return "TagEntry(%s, %s, %s)" % (self.status, self.expiry, self.parent)
+        return "TokenInfo(%s, %s, %s)" % (self.status, self.expiry, self.parent)
+
+
+def valid_token(token):
+    """True when `token` can be an id token: text of 1 to 20 printable ASCII characters."""
+    return isinstance(token, str) and 0 < len(token) <= KEY_BYTES and all(" " <= char <= "~" for char in token)
+
+
+def same_token(a, b):
+    """Id tokens are case-insensitive (OCPP 1.6 erratum 3.74). None equals nothing."""
+    return a is not None and b is not None and a.lower() == b.lower()
 
 
 def key_of(token):
@@ -44,14 +65,14 @@ def encode(token, entry):
 
 
 def decode(record):
-    """Returns (token in lower case, TagEntry or None for a removal); raises ValueError."""
+    """Returns (token in lower case, TokenInfo or None for a removal); raises ValueError."""
     key, status, parent, expires, expiry = struct.unpack(_FORMAT, record)
     token = key.rstrip(b"\x00").decode()
     if status == REMOVED:
         return token, None
     if status >= len(STATUSES):
         raise ValueError("unknown status")
-    return token, TagEntry(STATUSES[status], expiry if expires else None, parent.rstrip(b"\x00").decode() or None)
+    return token, TokenInfo(STATUSES[status], expiry if expires else None, parent.rstrip(b"\x00").decode() or None)
 
 
 def is_removal(record):
@@ -59,7 +80,6 @@ def is_removal(record):
 
 
 def _text(text):
-    data = text.encode()
-    if not 0 < len(data) <= KEY_BYTES or min(data) < 0x20 or max(data) > 0x7E:
+    if not valid_token(text):
         raise ValueError("not an id token")
-    return data
+    return text.encode()

@@ -2,7 +2,7 @@
 
 from charging_bench import Bench
 
-from firmware.charging.main_meter import total
+from firmware.charging.meters import total
 from firmware.kernel.reading import Reading
 
 
@@ -27,14 +27,13 @@ def test_meters_that_measure_differently_give_what_they_share():
 async def test_aligned_values_of_the_station_come_with_and_without_transactions():
     # trap 21, errata 3.16
     bench = Bench(connectors=2, ClockAlignedDataInterval=60)
-    samples = []
-    bench.station.sampled.connect(lambda n, context, t, reading: samples.append((n, context, t, reading.energy_wh)))
     bench.clock.unix = 1_800_000_000 // 86_400 * 86_400 + 30
     await bench.run(2_000)
     bench.plug(1)
     await bench.station.swipe("CARD")
     await bench.run(60_000)
     assert bench.transaction
+    samples = bench.samples_outside()
     mine = [sample for sample in samples if sample[0] == 0]
     assert [sample[1:] for sample in mine] == [("clock", 1_800_000_000 // 86_400 * 86_400 + 60, 2_000)]
     assert [n for n, _, _, _ in samples if n] == [2]  # that of connector 1 belongs to its transaction
@@ -43,7 +42,7 @@ async def test_aligned_values_of_the_station_come_with_and_without_transactions(
 async def test_a_meter_that_is_silent_leaves_a_gap():
     bench = Bench(connectors=2, ClockAlignedDataInterval=60)
     await bench.run(2_000)
-    assert bench.station.readings(0).energy_wh == 2_000
+    assert bench.station.meters.current(0).energy_wh == 2_000
     bench.meters[1].fails = True
     await bench.run(30_000)
-    assert bench.station.readings(0) is None
+    assert bench.station.meters.current(0) is None

@@ -1,7 +1,8 @@
-"""The parts of the charging task: each has its turn ten times a second, whatever the others raise."""
+"""The charging task: each of its parts has its turn ten times a second, whatever the others raise."""
 
 from micropython import const
 
+_STEP_MS = const(100)
 _LOG_AGAIN_MS = const(60_000)  # what fails for long is not logged ten times a second
 _STUCK_MS = const(2_000)
 
@@ -49,3 +50,33 @@ class Turn:
         if self._stuck and stuck != self._told:
             self._stuck(stuck)
             self._told = stuck
+
+
+class ChargingTask:
+    """`await restart()`, what has to be done before a transaction may begin, comes first."""
+
+    def __init__(self, clock, log, restart):
+        self._clock = clock
+        self._log = log
+        self._turns = []
+        self._restarted = False
+        self.restart = restart
+
+    def add(self, area, step, stuck=None):
+        """Adds a part, see Turn; the parts have their turns in this order."""
+        self._turns.append(Turn(area, step, self._clock, self._log, stuck))
+
+    async def run(self, beat):
+        """Runs for ever."""
+        if not self._restarted:
+            await self.restart()
+        self._restarted = True
+        while True:
+            beat()
+            self.step()
+            await self._clock.sleep_ms(_STEP_MS)
+
+    def step(self):
+        """What is due now in all parts."""
+        for turn in self._turns:
+            turn.take()
