@@ -13,6 +13,7 @@ from micropython import const
 from firmware import fitting
 from firmware.charging.station import Station, Stores
 from firmware.drivers import reset_cause, rtc
+from firmware.drivers.pacer import Pacer
 from firmware.drivers.uplink import Wifi
 from firmware.evse.control import Control, Evse
 from firmware.kernel.clock import Clock
@@ -122,7 +123,8 @@ def wire(app, board):
     confirmation = Confirmation(app.slots, app.supervisor, app.clock, app.log, seconds, app.health.keep, app.go_back)
     add = app.supervisor.add
     # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
-    control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS, app.after_turn)
+    pacer = Pacer(app.clock, app.log)
+    control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS, app.after_turn, pacer)
     add("control", control.run, _CONTROL_HEARTBEAT_MS, critical=True, period_ms=_CONTROL_PERIOD_MS)
     add("buttons", board.buttons.run, _CONTROL_HEARTBEAT_MS)
     for name, run, heartbeat_ms in station.tasks():

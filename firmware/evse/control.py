@@ -354,25 +354,42 @@ class Evse:
             self._faults.clear_fault("other")
 
 
+class Unpaced:
+    """Stands where no timer wakes the control task: the event loop is exact enough."""
+
+    def __init__(self, clock):
+        self._clock = clock
+
+    def start(self, period_ms):
+        return self._clock.ms()
+
+    def stop(self):
+        pass
+
+
 class Control:
     """The task that ticks all connectors: the first to run, and the one that nothing else may hold up.
 
     `after_turn()` is called right after each period and returns True when what it did took its time: then all
     connectors are ticked again at once. Garbage is collected there, see kernel.memory.
+
+    `pacer` wakes the event loop at the end of each period, where that is not exact by itself: start(period_ms) returns
+    the ms from which on periods count, stop().
     """
 
-    def __init__(self, evses, clock, period_ms=PERIOD_MS, after_turn=lambda: False):
+    def __init__(self, evses, clock, period_ms=PERIOD_MS, after_turn=lambda: False, pacer=None):
         self._evses = evses
         self._clock = clock
         self._period_ms = period_ms
         self._after_turn = after_turn
+        self._pacer = pacer or Unpaced(clock)
 
     async def run(self, beat):
         """Ticks at a fixed rate until cancelled. However it ends, the contactors are open afterwards."""
         clock = self._clock
         period = self._period_ms
-        due = clock.ms()
         try:
+            due = self._pacer.start(period)
             while True:
                 self.turn(clock.ms())
                 if self._after_turn():
@@ -388,6 +405,7 @@ class Control:
                 await clock.sleep_ms(-late)
         finally:
             make_safe(self._evses)
+            self._pacer.stop()
 
     def turn(self, now_ms):
         """One period: all connectors act, then all tell. What one of them raises is its own affair."""

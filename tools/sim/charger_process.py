@@ -61,9 +61,10 @@ class Charger:
         self.kept = Kept(directory, config["sim"]["keep_vehicle"])
         self._claim = claim(directory)
         self.clock = time.board_clock
-        eventloop.install(self.clock)
+        sim = config["sim"]
+        eventloop.install(self.clock, sim["wake_ms"])
         self.kept.clock(self.clock)
-        self.clock.set_speed(config["sim"]["time_rate"])
+        self.clock.set_speed(sim["time_rate"])
         hw = config["hw"]
         registers = self.kept.registers(config["sim"]["meter_wh"])
         self.world = World(self.clock.ms, self.emit, hw["connectors"], hw["cable"] == "socket", hw["phases"], registers)
@@ -78,7 +79,14 @@ class Charger:
         self._tell_flash = self._tell_log = self._time_told = False
         self.flash = flash.mount(directory, config["sim"]["flash_kib"], vfs, mount_point, self.kill, self._flash_used)
         self.flash.cut_after(self.kept.take_cut())
-        machine.attach(self.world, self._reset_now, self.kept.take_cause(), config["sim"]["adc_noise_mv"] * 110)
+        machine.attach(
+            self.world,
+            self._reset_now,
+            self.kept.take_cause(),
+            noise_uv=sim["adc_noise_mv"] * 110,
+            adc_us=sim["adc_us"],
+            pwm_phase_us=sim["pwm_phase_us"],
+        )
         if not hw["psram"]:
             esp32.remove_psram()
         network.attach(self.world)

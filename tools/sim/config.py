@@ -34,6 +34,9 @@ _FIELDS = (
     ("sim", "keep_vehicle", bool, None, None, False),
     ("sim", "keep_clock", bool, None, None, False),
     ("sim", "adc_noise_mv", int, 0, 500, 10),
+    ("sim", "adc_us", int, 10, 1000, 45),
+    ("sim", "pwm_phase_us", int, 0, 999, 0),
+    ("sim", "wake_ms", int, 0, 100, 0),
 )
 _RECONNECT = (("min_s", "ReconnectMin"), ("max_s", "ReconnectMax"), ("jitter_s", "ReconnectJitter"))
 

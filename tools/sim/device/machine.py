@@ -6,6 +6,8 @@ import time
 
 from micropython import const
 
+from tools.sim.world import timers
+
 PWRON_RESET = const(1)
 HARD_RESET = const(2)
 WDT_RESET = const(3)
@@ -19,6 +21,7 @@ _RESTARTED = const(3)
 
 _ADC_US = const(45)  # one conversion, as the driver of an ESP32-S3 takes it
 _CALL_US = const(3)  # a turn of a Python loop that looks at the clock
+_TIMERS = const(4)
 _FREQUENCIES = (20_000_000, 40_000_000, 80_000_000, 160_000_000, 240_000_000)
 _PERIOD_US = const(1000)  # of every PWM output
 
@@ -35,6 +38,9 @@ class Processor:
 
     def __init__(self):
         self._us = 0
+
+    def us(self):
+        return self._us
 
     def spend(self, us):
         """Returns the microseconds of its clock after `us` of work."""
@@ -60,8 +66,7 @@ def attach(world, on_reset, cause=PWRON_RESET, noise_uv=1100, processor=None, ad
     """Joins the module to a world.
 
     noise_uv       amplitude of the converters' deterministic noise
-    processor      has spend(us), the clock by which work on the board takes time; by default that of `time`, if it is
-                   the board's
+    processor      has us() and spend(us), the clock by which work on the board takes time; by default the one of `time`
     adc_us         time that one conversion takes; at its end the voltage is taken
     pwm_phase_us   when by that clock a period of the PWM begins, in its 1000 us
     """
@@ -230,6 +235,36 @@ class UART(io.IOBase):
 def watch_from_outside(path):
     """From now on the time at which the watchdog bites stands in a file, for another process to see to it."""
     _Board.watchdog_file = path
+
+
+class Timer:
+    """Counts the board's time. Its callback runs when the event loop looks, not in the middle of a task."""
+
+    ONE_SHOT = const(0)
+    PERIODIC = const(1)
+
+    def __init__(self, id, **values):
+        if id != -1 and not 0 <= id < _TIMERS:
+            raise ValueError("invalid Timer number")
+        if values:
+            self.init(**values)
+
+    def init(self, *, mode=PERIODIC, freq=-1, period=-1, callback=None):
+        self._period_us = 1_000_000 // freq if freq > 0 else period * 1000
+        self._repeats = mode == Timer.PERIODIC
+        self._callback = callback
+        timers.start(self, _Board.processor.us() + self._period_us)
+
+    def deinit(self):
+        timers.stop(self)
+
+    def fire(self, due_us, now_us):
+        """Returns when it is due again, None for never."""
+        if self._callback:
+            self._callback(self)
+        if self._repeats:
+            return due_us + (now_us - due_us) // self._period_us * self._period_us + self._period_us
+        return None
 
 
 class WDT:

@@ -2,6 +2,9 @@
 """Makes asyncio sleep in virtual time, and wait for emulated UARTs without polling them.
 
 Timers follow the board's clock, sockets stay in real time. Must be installed before the first task is made.
+
+`wake_ms`: the board's operating system wakes the interpreter at multiples of that (10 ms on an ESP32) and by the
+interrupt of a timer, and only then it is seen that a task is due or that a socket or UART has something. 0: at once.
 """
 
 import select
@@ -9,6 +12,8 @@ from asyncio import core
 
 import utime
 from micropython import const
+
+from tools.sim.world import timers
 
 # asyncio stamps tasks that are ready at once with the host's milliseconds; timers must never sort before those.
 _LATER_THAN_HOST_MS = const(1 << 40)
@@ -36,8 +41,9 @@ class _Parked:
         core._task_queue.push(self._task, core.ticks())
 
 
-def install(clock):
+def install(clock, wake_ms=0):
     """Replaces the clock and the waiting of asyncio; `clock` is the BoardClock."""
+    wake_us = wake_ms * 1000
 
     def ticks():
         return clock.ms() + _LATER_THAN_HOST_MS
@@ -55,17 +61,38 @@ def install(clock):
         _again_us = utime.ticks_us()  # when to look next while tasks are ready
 
         def wait_io_event(self, dt):
-            begun_us = utime.ticks_us()
-            if dt == 0 and utime.ticks_diff(begun_us, self._again_us) < 0:
+            if dt:
+                self._sleep(dt)
+            else:
+                timers.look(clock.us())
+                self._poll(0)
+
+        def _sleep(self, dt):
+            """Waits for `dt` ms, or without end for -1, but not longer than until the next interrupt or tick."""
+            now_us = clock.us()
+            if timers.look(now_us):
                 return
-            real_us = clock.to_real_us(dt * 1000) if dt > 0 else dt
+            left_us = timers.next_us() - now_us
+            if wake_us:
+                utime.sleep_us(clock.to_real_us(min(left_us, wake_us - now_us % wake_us)))
+                self._poll(0)
+            elif dt > 0:
+                self._poll(clock.to_real_us(min(left_us, dt * 1000)))
+            else:
+                self._poll(-1)
+            timers.look(clock.us())
+
+        def _poll(self, real_us):
+            begun_us = utime.ticks_us()
+            if real_us == 0 and utime.ticks_diff(begun_us, self._again_us) < 0:
+                return
             idle = 0 < real_us < 1000
-            for stream, event in self.poller.ipoll(-1 if dt < 0 else real_us // 1000):
+            for stream, event in self.poller.ipoll(-1 if real_us < 0 else real_us // 1000):
                 idle = False
                 self.wake(stream, event)
             if idle:
                 utime.sleep_us(real_us)  # shorter than poll() can wait
-            if dt == 0:
+            if real_us == 0:
                 now_us = utime.ticks_us()
                 took_us = utime.ticks_diff(now_us, begun_us)
                 self._again_us = utime.ticks_add(now_us, min(_SHARE * took_us, _UNSEEN_US))

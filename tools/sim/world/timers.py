@@ -1,0 +1,44 @@
+# The hardware timers of the simulated board. MIT license.
+"""What `machine.Timer` starts, and the event loop has fire: an interrupt is an object with fire(due_us, now_us), which
+returns when it is due again, or None."""
+
+_NEVER = 1 << 60
+
+_due = {}  # interrupt -> microseconds of the board's clock
+_first_us = _NEVER
+
+
+def start(interrupt, due_us):
+    _due[interrupt] = due_us
+    _sort()
+
+
+def stop(interrupt):
+    _due.pop(interrupt, None)
+    _sort()
+
+
+def next_us():
+    """Returns when the next interrupt is due; a year far away when there is none."""
+    return _first_us
+
+
+def look(now_us):
+    """Has those fire that are due. Returns True if there were any."""
+    if now_us < _first_us:
+        return False
+    for interrupt in [one for one in _due if _due[one] <= now_us]:
+        again_us = interrupt.fire(_due[interrupt], now_us)
+        if interrupt not in _due:
+            continue  # its callback has stopped it
+        if again_us is None:
+            del _due[interrupt]
+        else:
+            _due[interrupt] = again_us
+    _sort()
+    return True
+
+
+def _sort():
+    global _first_us
+    _first_us = min(_due.values()) if _due else _NEVER
