@@ -202,8 +202,8 @@ class RtuMaster:
         try:
             self._stream.write(frame)
             await self._stream.drain()
-            # Most of the time on the wire belongs to other tasks. The end does not: the reply may begin 3.5 characters
-            # after it, and a scheduler that comes back later than that would drive the line against the server.
+            # Other tasks run while most of the frame is sent, but not at its end: the reply may begin 3.5 characters
+            # later, and by then this side must have stopped driving the line.
             await sleep_ms(max(0, self._wire_ms(len(frame)) - _FLUSH_MS))
             self._flush()
         finally:
