@@ -36,7 +36,6 @@ class LockSupervision:
     def step(self, wanted, closed, now_ms):
         """Takes the wish and the feedback (True = locked, None = no lock fitted)."""
         if closed is None:
-            self.drive = False
             self.confirmed = True
             return
         if wanted != self._wanted:

@@ -112,7 +112,6 @@ class Machine:
         self._thermistor = thermistor
         self._rcd_test = rcd_test
         self._forget()
-        self._blocked = False  # by a fault, in the last step
         self._cp_short = faults.watch("cp_short")
         self._cp_open = faults.watch("cp_open")
         self._diode = faults.watch("diode")
@@ -250,12 +249,9 @@ class Machine:
             self.lock.retry()  # nobody's cable stays caught because its lock once gave up
 
     def _see_diode(self, low, now_ms):
-        duty = self.outputs.duty
-        state = self.state
-        # The sample after a change still shows part of the time before it.
-        if duty == STEADY or state == "A" or state == "E" or now_ms - self._duty_at < PILOT_SETTLE_MS:
-            if duty == STEADY:
-                self._diode_samples = 0  # every offer begins here, and so does the counting
+        # The sample after a change still shows part of the time before it. Without vehicle there is no PWM.
+        if self.outputs.duty == STEADY or now_ms - self._duty_at < PILOT_SETTLE_MS:
+            self._diode_samples = 0
             self._diode.see(False, now_ms)
             return
         present = diode_present(low)
@@ -285,18 +281,15 @@ class Machine:
         """Closing that failed makes a pause, in which the slot "recovery" withdraws the offer."""
         faults = self.faults
         reclosing = self.reclosing
-        if faults.blocking and not self._blocked and (self.outputs.close or self.offered_ma):
+        if faults.blocking and (self.outputs.close or self.offered_ma):  # both end in this step
             of_supply = any(fault.recovery == "supply" for fault in faults.active)
             reclosing.failed(self.outputs.close, of_supply, now_ms)
-        self._blocked = faults.blocking
         reclosing.step(self.outputs.close, now_ms)
-        rests = reclosing.rests(now_ms)
-        if rests != faults.resting:
-            faults.resting = rests
-            if rests:
-                self.limits.set("recovery", 0)
-            else:
-                self.limits.clear("recovery")
+        faults.resting = reclosing.rests(now_ms)
+        if faults.resting:
+            self.limits.set("recovery", 0)
+        else:
+            self.limits.clear("recovery")
         faults.proving = reclosing.unproven and self.permitted and self.pilot.connected
 
     # What is done ---------------------------------------------------------------------------------------------------
@@ -362,8 +355,7 @@ class Machine:
         out = self.outputs
         pwm = out.duty != STEADY and out.duty != STATE_F
         blocked = self.faults.blocking
-        sighted = self._cut_at is None and out.duty != STATE_F and out.cp_connected
-        safe = sighted and self.vehicle_ready and not blocked and self.plug_locked
+        safe = self._cut_at is None and self.vehicle_ready and not blocked and self.plug_locked
         if out.close:
             if not safe:
                 if blocked:

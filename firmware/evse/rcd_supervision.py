@@ -82,7 +82,6 @@ class RcdSupervision:
         self._phase = phase
         self._since = now_ms
         self.test = phase == _RESPOND
-        self.tripped = False
 
     def _end(self, passed, now_ms):
         self._enter(_IDLE, now_ms)

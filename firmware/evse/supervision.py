@@ -62,7 +62,10 @@ class Supervision:
         self._welded.see(contactor.welded, now_ms)
         self._stuck_open.see(contactor.stuck_open, now_ms)
         self._meter_frozen.see(contactor.meter_standing, now_ms)
-        self._see_residual_current(inputs.rcd_tripped, commanded or bool(inputs.contactor_closed), away, now_ms)
+        rcd = self.rcd
+        rcd.step(inputs.rcd_tripped, commanded or bool(inputs.contactor_closed), away, now_ms)
+        self._rcd_tripped.see(rcd.tripped, now_ms)
+        self._rcd_test_failed.see(rcd.failed, now_ms)
         # While the offer is withdrawn the 6 s of the forced opening apply, not the supervision of the current.
         largest_ma = self._offers.step(offered_ma, now_ms)
         self._overcurrent.see(commanded and offered_ma > 0 and overcurrent(inputs.currents_ma, largest_ma), now_ms)
@@ -77,15 +80,6 @@ class Supervision:
         self._limit("voltage", self._sag.limit_ma)
         if self._thermistor:
             self._see_temperature(inputs.temperature_dc, now_ms)
-
-    def _see_residual_current(self, tripped, live, away, now_ms):
-        rcd = self.rcd
-        if tripped is None:
-            rcd.passed = True
-            return
-        rcd.step(tripped, live, away, now_ms)
-        self._rcd_tripped.see(rcd.tripped, now_ms)
-        self._rcd_test_failed.see(rcd.failed, now_ms)
 
     def _see_currents(self, currents_ma, now_ms):
         """What nobody measures is kept small, and so is what loads one phase more than the others."""
@@ -106,9 +100,7 @@ class Supervision:
         self._limit("temperature", derating.limit_ma(self._limits.get("supply") or MAX_PILOT_MA))
 
     def _limit(self, slot, milliamps):
-        limits = self._limits
-        if milliamps != limits.get(slot):
-            if milliamps is None:
-                limits.clear(slot)
-            else:
-                limits.set(slot, milliamps)
+        if milliamps is None:
+            self._limits.clear(slot)
+        else:
+            self._limits.set(slot, milliamps)

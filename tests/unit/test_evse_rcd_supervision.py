@@ -64,11 +64,12 @@ def test_3_s_to_release():
 
 
 def test_a_day_between_two_tests_and_only_without_vehicle():
-    device = _Device()
-    device.pass_test()
-    assert device.step(DAY_MS - 1) == (False, True, False)
-    device.away = False
-    assert device.step(1) == (False, True, False)
+    for away in (True, False):
+        device = _Device()
+        device.pass_test()
+        assert device.step(DAY_MS - 1) == (False, True, False)
+        device.away = away
+        assert device.step(1) == (away, not away, False)
     device.away = True
     assert device.step(1) == (True, False, False)
 
@@ -129,7 +130,9 @@ def test_a_good_test_gives_the_retries_back():
     device.step(20)
     device.tripped = False
     device.pass_test()
-    device.rcd.unplugged()
+    device.tripped = True
+    device.step(20)
+    device.tripped = False
     device.fail_test()
     for _ in range(MAX_RETRIES):
         assert not device.step(RETRY_AFTER_MS - 1)[0]
