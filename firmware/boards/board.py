@@ -262,8 +262,8 @@ def _watchdog(timeout_ms):
 def _modbus(layout, timeout_ms):
     port = _uart(layout["uart"], layout["baudrate"], layout.get("tx"), layout.get("rx"))
     direction = _output(layout.get("direction"))
-    flush = port.flush if direction else None
-    return line(asyncio.StreamReader(port), layout["baudrate"], timeout_ms=timeout_ms, direction=direction, flush=flush)
+    stream = asyncio.StreamReader(port)
+    return line(stream, layout["baudrate"], timeout_ms=timeout_ms, direction=direction, port=port)
 
 
 def _model(model):

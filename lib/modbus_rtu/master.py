@@ -43,7 +43,9 @@ _MAX_WRITE = const(123)  # §6.12
 _BITS = const(11)  # per character on the wire: start, 8 data, parity or second stop, stop
 _CHUNK = const(64)
 _MAX_NOISE = const(2048)  # bytes, about two seconds at 9600 baud
-_FLUSH_MS = const(2)  # the end of a transmission that is awaited without yielding
+# A reply may begin 3.5 characters after the request. A scheduler that comes back later than that would drive the line
+# against the server, and it may come back 10 ms late and more: so long before the end it is not let go any more.
+_HELD_MS = const(20)
 _LOOK_MS = const(5)  # between two looks for the reply: sleeping costs no memory, unlike an event with a time-out
 
 # Exception codes after which the request is sent again; None: no valid answer.
@@ -67,17 +69,18 @@ class RtuMaster:
     baudrate    of the line, for the silence between frames and the duration of a frame
     timeout_ms  time in which the reply must begin to arrive
     retries     number of repetitions of a request without valid answer, or answered with "busy"
-    direction   for an RS-485 transceiver without automatic direction: direction(True) drives the line. Also needs
-                `flush`: flush() returns when the last stop bit was sent (machine.UART.flush)
+    direction   for an RS-485 transceiver without automatic direction: direction(True) drives the line. `port` is then
+                needed too, the UART itself: write(data) returns how much it took, txdone() whether the last stop bit
+                has left (machine.UART). For the last 20 ms of a request nothing else runs
     """
 
-    def __init__(self, stream, baudrate=9600, timeout_ms=300, retries=1, direction=None, flush=None):
+    def __init__(self, stream, baudrate=9600, timeout_ms=300, retries=1, direction=None, port=None):
         self._stream = stream
         self._baudrate = baudrate
         self._timeout_ms = timeout_ms
         self._retries = retries
         self._direction = direction
-        self._flush = flush
+        self._port = port
         # V1.02 §2.5.1.1: 3.5 characters, 1.75 ms above 19200 baud; rounded up, plus one for the timer.
         self._silence_ms = 2 if baudrate > 19_200 else 3_500 * _BITS // baudrate + 2
         self._lock = asyncio.Lock()
@@ -200,12 +203,16 @@ class RtuMaster:
             return
         self._direction(True)
         try:
-            self._stream.write(frame)
-            await self._stream.drain()
-            # Other tasks run while most of the frame is sent, but not at its end: the reply may begin 3.5 characters
-            # later, and by then this side must have stopped driving the line.
-            await sleep_ms(max(0, self._wire_ms(len(frame)) - _FLUSH_MS))
-            self._flush()
+            began = _now_ms()
+            wire_ms = self._wire_ms(len(frame))
+            sent = self._port.write(frame) or 0
+            if wire_ms > _HELD_MS:
+                await sleep_ms(wire_ms - _HELD_MS)
+            while sent < len(frame) or not self._port.txdone():
+                if sent < len(frame):
+                    sent += self._port.write(frame[sent:]) or 0
+                if _since_ms(began) > wire_ms + _HELD_MS:
+                    raise ModbusError(None, "the request does not leave")
         finally:
             self._direction(False)
 

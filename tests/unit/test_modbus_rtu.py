@@ -183,25 +183,81 @@ async def test_a_closed_line_is_an_error():
         await master(Closed()).read_input(1, 0, 2)
 
 
+class Port:
+    """A UART that takes `most` bytes at a time, and has sent all after `looks` looks; None: never."""
+
+    def __init__(self, line, most=256, looks=3):
+        self.line = line
+        self.most = most
+        self.looks = looks
+        self.taken = b""
+
+    def write(self, data):
+        self.line.log.append("write")
+        part = bytes(data[: self.most])
+        self.taken += part
+        if len(self.taken) == 8:
+            self.line.write(self.taken)
+            self.line.log.pop()
+        return len(part) or None
+
+    def txdone(self):
+        if self.looks is None:
+            return False
+        self.looks -= 1
+        if self.looks < 0:
+            self.line.log.append("done")
+            return True
+        return False
+
+
 async def test_direction_pin_drives_the_line_only_around_the_request():
     line = Line(REPLY)
+    await master(line, direction=line.log.append, port=Port(line)).read_input(1, 0, 2)
+    assert line.log == [True, "write", "done", False]
+    assert line.requests == [b"\x01\x04\x00\x00\x00\x02\x71\xcb"]
 
-    def flush():
-        line.log.append("flush")
 
-    await master(line, direction=line.log.append, flush=flush).read_input(1, 0, 2)
-    assert line.log == [True, "write", "flush", False]
+async def test_nothing_else_runs_while_the_direction_pin_drives_a_fast_line():
+    """A task that is only slow may come back after the reply has begun."""
+    line = Line(REPLY)
+
+    async def other():
+        while True:
+            line.log.append("other")
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await master(line, direction=line.log.append, port=Port(line)).read_input(1, 0, 2)
+    task.cancel()
+    begin = line.log.index(True)
+    assert "other" in line.log[:begin] and "other" not in line.log[begin : line.log.index(False)]
+
+
+async def test_a_uart_that_takes_a_request_in_pieces_gets_all_of_it():
+    line = Line(REPLY)
+    port = Port(line, most=3)
+    await master(line, direction=line.log.append, port=port).read_input(1, 0, 2)
+    assert port.taken == b"\x01\x04\x00\x00\x00\x02\x71\xcb"
+
+
+async def test_direction_pin_is_released_when_the_request_does_not_leave():
+    for port in (Port(Line(), looks=None), Port(Line(), most=0)):
+        line = Line()
+        with raises(ModbusError) as caught:
+            await master(line, retries=0, direction=line.log.append, port=port).read_input(1, 0, 2)
+        assert "does not leave" in str(caught.value) and line.log == [True, False]
 
 
 async def test_direction_pin_is_released_when_the_port_fails():
-    class Broken(Line):
-        async def drain(self):
+    class Broken(Port):
+        def write(self, data):
             raise OSError(5)
 
-    line = Broken()
+    line = Line()
     with raises(OSError):
-        await master(line, direction=line.log.append, flush=lambda: None).read_input(1, 0, 2)
-    assert line.log[-1] is False
+        await master(line, direction=line.log.append, port=Broken(line)).read_input(1, 0, 2)
+    assert line.log == [True, False]
 
 
 async def test_arguments_out_of_range_never_reach_the_line():

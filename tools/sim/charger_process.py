@@ -33,7 +33,7 @@ from tools.sim.world.field import Field
 from tools.sim.world.meter_emulator import MeterBus
 from tools.sim.world.pn532_emulator import Pn532
 from tools.sim.world.uart import TtyLine
-from tools.sim.world.world import UART_METER, UART_READER, World
+from tools.sim.world.world import DIRECTION_PIN, UART_METER, UART_READER, World
 
 EXIT_CODES = {"exit": 0, "soft": 64, "hard": 65, "watchdog": 66}
 
@@ -67,7 +67,15 @@ class Charger:
         self.clock.set_speed(sim["time_rate"])
         hw = config["hw"]
         registers = self.kept.registers(config["sim"]["meter_wh"])
-        self.world = World(self.clock.ms, self.emit, hw["connectors"], hw["cable"] == "socket", hw["phases"], registers)
+        self.world = World(
+            self.clock.ms,
+            self.emit,
+            hw["connectors"],
+            hw["cable"] == "socket",
+            hw["phases"],
+            registers,
+            self.clock.us if sim["direction_pin"] else None,
+        )
         self.world.timeline.arrange = self._arrange
         self.field = Field(self.world.timeline)
         self.readers = ()  # the built-in ones: a Pn532 and an Em4100
@@ -160,8 +168,11 @@ class Charger:
         from firmware.boards.board import Board
 
         hw = self._config["hw"]
+        layout = dict(simulated.LAYOUT)
+        if self._config["sim"]["direction_pin"]:
+            layout["meter_bus"] = dict(layout["meter_bus"], direction=DIRECTION_PIN)
         board = Board(
-            simulated,
+            layout,
             {
                 "connectors": hw["connectors"],
                 "cable": hw["cable"],
@@ -237,7 +248,9 @@ class Charger:
         if paths["meter"]:
             lines[UART_METER] = _tty(paths["meter"], "meter")
         else:
-            MeterBus(lines[UART_METER], timeline, self.world.outlets, self.kept.save_registers)
+            # With a direction pin a meter that answers at once: a driver that lets go late cuts its answer.
+            turnaround = {"turnaround_ms": 0} if self._config["sim"]["direction_pin"] else {}
+            MeterBus(lines[UART_METER], timeline, self.world.outlets, self.kept.save_registers, **turnaround)
         if paths["rfid"]:
             lines[UART_READER] = _tty(paths["rfid"], "rfid")
         else:

@@ -214,14 +214,15 @@ class UART(io.IOBase):
 
     def write(self, data):
         _Board.world.timeline.now()
-        self.line.write(data)
+        self.line.write(data, _Board.processor.us())
         return len(data)
 
     def flush(self):
-        pass
+        while not self.txdone():
+            pass
 
     def txdone(self):
-        return True
+        return self.line.sent(_Board.processor.spend(_CALL_US))
 
     def ioctl(self, request, argument):
         if request == _MP_STREAM_POLL:

@@ -155,8 +155,9 @@ def _watts(milliwatts):
 class MeterBus:
     """The server side of the meter line; unit n shows the meter of `outlets[n - 1]`."""
 
-    def __init__(self, line, timeline, outlets, on_read=None):
+    def __init__(self, line, timeline, outlets, on_read=None, turnaround_ms=_TURNAROUND_MS):
         self._line = line
+        self._turnaround_ms = turnaround_ms
         self._timeline = timeline
         self._outlets = outlets
         self._on_read = on_read  # called after an answer has gone out: what it said is known outside
@@ -186,7 +187,7 @@ class MeterBus:
             answer = bytes((answer[0], answer[1] ^ 0x55)) + answer[2:]
         # The answer comes in two pieces, as a UART delivers it: no reader may take a piece for the whole.
         half = len(answer) // 2
-        first_ms = _TURNAROUND_MS + meter.delay_ms + self._line.duration_ms(half)
+        first_ms = self._turnaround_ms + meter.delay_ms + self._line.duration_ms(half)
         self._timeline.after(first_ms, self._line.send, answer[:half])
         self._timeline.after(first_ms + self._line.duration_ms(len(answer) - half), self._line.send, answer[half:])
 

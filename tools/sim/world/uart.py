@@ -37,9 +37,13 @@ class Line:
         self._received = self._received[length:]
         return data
 
-    def write(self, data):
+    def write(self, data, now_us=0):
         if self.on_write:
             self.on_write(bytes(data))
+
+    def sent(self, now_us):
+        """Tells whether all that was written has left."""
+        return True
 
     # The device's end.
 
@@ -47,6 +51,52 @@ class Line:
         self._received.extend(data[: _FIFO - len(self._received)])
         if self.on_data:
             self.on_data()
+
+
+class HalfDuplexLine(Line):
+    """An RS-485 line whose driver the board has to switch: while it drives, nothing can be heard, and else not sent.
+
+    us, instant_ms   the board's clock, and the instant at which the world is, which may be looked at later
+    """
+
+    def __init__(self, us, instant_ms):
+        super().__init__()
+        self._us = us
+        self._instant_ms = instant_ms
+        self._drives = False
+        self._changed_us = 0
+        self._sent_us = 0
+        self.lost = 0  # bytes in either direction
+
+    def drive(self, on):
+        now_us = self._us()
+        if not on and now_us < self._sent_us:
+            self.lost += 1
+            super().write(b"\x00")  # the byte that is cut reads otherwise, and so does the frame
+        if bool(on) != self._drives:
+            self._changed_us = now_us
+        self._drives = bool(on)
+
+    def write(self, data, now_us=0):
+        if not self._drives:
+            self.lost += len(data)
+            return
+        self._sent_us = now_us + self._wire_us(len(data))
+        super().write(data)
+
+    def sent(self, now_us):
+        return now_us >= self._sent_us
+
+    def send(self, data):
+        """Bytes that end at this instant; they are lost when the board has driven the line since they began."""
+        begun_us = (self._instant_ms() + 1) * 1000 - self._wire_us(len(data))
+        if self._drives or self._changed_us > begun_us:
+            self.lost += len(data)
+        else:
+            super().send(data)
+
+    def _wire_us(self, length):
+        return length * _BITS_PER_BYTE * 1_000_000 // self.baud
 
 
 class TtyLine:
@@ -86,5 +136,8 @@ class TtyLine:
             data.extend(byte)
         return bytes(data)
 
-    def write(self, data):
+    def write(self, data, now_us=0):
         self._file.write(data)
+
+    def sent(self, now_us):
+        return True

@@ -6,26 +6,30 @@ Wiring of the simulated board; the second connector's pins are 20 higher:
 1 CP PWM, 2 CP ADC, 3 PP ADC, 4/5 contactor coils L1/L2+L3, 6/7 their auxiliary contacts, 8/9 lock motor to lock and
 to unlock, 10 lock feedback, 11 RCD trip, 12 RCD test, 13 thermistor ADC, 14 CP disconnect, 15 stop button and
 16 emergency stop (0 = pressed), 17/18/19 LED red/green/blue. From 41 (the second connector: 51) the contacts of RCCB,
-MCB, general breaker and surge protection (0 = tripped).
+MCB, general breaker and surge protection (0 = tripped). 61, if it is connected: direction of the meter bus (1 = send).
 """
 
 from micropython import const
 
 from tools.sim.world.outlet import CONTACTS, Outlet
 from tools.sim.world.timeline import Timeline
-from tools.sim.world.uart import Line
+from tools.sim.world.uart import HalfDuplexLine, Line
 
 _PINS_PER_CONNECTOR = const(20)
 _FIRST_CONTACT = const(41)
 _CONTACT_PINS = const(10)  # per connector
+DIRECTION_PIN = const(61)
 UART_METER = const(1)
 UART_READER = const(2)
 
 
 class World:
-    """`ms()` counts the board's milliseconds; `emit(name, fields)` is told what happens."""
+    """`ms()` counts the board's milliseconds; `emit(name, fields)` is told what happens.
 
-    def __init__(self, ms, emit, connectors=1, socket=True, phases=3, registers=None):
+    `direction_us`: the meter bus needs its direction pin, and this is the board's clock in microseconds.
+    """
+
+    def __init__(self, ms, emit, connectors=1, socket=True, phases=3, registers=None, direction_us=None):
         self.timeline = Timeline(ms)
         self.emit = emit
         self.network_up = True
@@ -37,6 +41,9 @@ class World:
         self._outputs = {}
         self._inputs = {}
         self._analog = {}
+        if direction_us:
+            self.lines[UART_METER] = bus = HalfDuplexLine(direction_us, lambda: self.timeline.time)
+            self._outputs[DIRECTION_PIN] = bus.drive
         for index, outlet in enumerate(self.outlets):
             self._wire(outlet, index * _PINS_PER_CONNECTOR)
 
