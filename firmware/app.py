@@ -102,7 +102,7 @@ class App:
 
     def go_back(self):
         """This version has not been confirmed: the one before runs next."""
-        self.station.request_reset(True, "trial of this version")
+        self.station.operation.request_reset(True, "trial of this version")
 
     # -- what the parts tell
 

@@ -1,4 +1,4 @@
-"""The back-end as the station sees it (`station.backend`): online, authorize, queue length, tasks."""
+"""The back-end as the station sees it (`station.operation.backend`): online, authorize, queue length, tasks."""
 
 from micropython import const
 
