@@ -1,6 +1,6 @@
-"""The composition root: builds every part of the station once, from the bottom layer to the top, and wires them.
+"""How the parts of an app.App are built, one function for each, in the boot order, and how they are connected.
 
-This is the half of app.App that works once: App drops it afterwards, with all that only builds.
+App drops it afterwards, with all that only builds.
 """
 
 import os
@@ -18,8 +18,6 @@ from firmware.drivers.uplink import Wifi
 from firmware.evse.control import Control, Evse
 from firmware.kernel.clock import Clock
 from firmware.kernel.log import Log, level_of
-from firmware.kernel.memory import Memory
-from firmware.kernel.signal import Signal
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.confirmation import Confirmation
 from firmware.maintenance.health import Health
@@ -30,6 +28,7 @@ from firmware.ocpp.spool import Spool
 from firmware.ocpp.target import Opener
 from firmware.ocpp.v16.rules import Rules
 from firmware.ocpp.v16.version import build as build_backend
+from firmware.reactions import Reactions
 from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
@@ -44,102 +43,14 @@ _READER_HEARTBEAT_MS = const(10_000)
 _WIFI_HEARTBEAT_MS = const(30_000)
 
 
-def build(app, board, storage, factory, provision, log_sink, slots):
-    """Returns all parts of an app.App, in the order in which it takes them; for the arguments see there."""
-    clock = Clock(time.ticks_ms, time.ticks_diff, rtc.wall, rtc.set_wall)
-    log = Log(clock, sink=log_sink)
-    cause = reset_cause.cause(board.reset_register)
-    _introduce(log, board, cause, slots)
-    for mistake in app.factory_mistakes:
-        log.error("factory", "%s", mistake)
-    Signal.on_error = app.observer_failed
-    supervisor = Supervisor(clock, log, board.watchdog, app.critical)
-    for directory in ("", "/journal", "/history"):
-        _make_directory(storage + directory)
-    settings = _settings(board, storage, factory, provision, log, slots)
-    log.level = level_of(settings.get("LogLevel"))
-    journal, tags, cache, history = _stores(storage, settings, clock, log)
-    evses = _evses(board, storage, settings, clock, log)
-    stores = Stores(journal, tags, cache, history, storage)
-    station = Station(clock, log, settings, stores, evses, board.meters)
-    if len(evses) > 1:
-        station.schedules.apply()  # the connectors share the supply
-    fault = reset_cause.fault(cause)
-    if fault:
-        station.zero.raise_fault(fault)
-    memory = Memory(clock)
-    health = Health(storage, clock, log, supervisor, memory, (journal, history, cache, settings), cause, slots)
-    opener = Opener(settings, Spool(storage + "/large", Rules.streamed, clock))
-    connection = Connection(settings, clock, log, (Rules(),), opener)
-    link = build_backend(
-        connection,
-        storage,
-        {
-            "station": station,
-            "settings": settings,
-            "clock": clock,
-            "log": log,
-            "journal": journal,
-            "tags": tags,
-            "maintenance": None,
-        },
-    )
-    return (
-        clock,
-        log,
-        memory,
-        supervisor,
-        settings,
-        journal,
-        tags,
-        cache,
-        history,
-        evses,
-        station,
-        health,
-        connection,
-        link,
-    )
+def clock():
+    return Clock(time.ticks_ms, time.ticks_diff, rtc.wall, rtc.set_wall)
 
 
-def wire(app, board):
-    """Connects the parts of an app.App that has them, and gives their tasks to the supervisor."""
-    app.settings.changed.connect(app.setting_changed)
-    app.clock.changed.connect(app.clock_changed)
-    app.journal.room_changed.connect(app.room_changed)
-    app.room_changed(app.journal.has_room)
-    station = app.station
-    station.operation.reset_requested.connect(app.reset_requested)
-    station.status_changed.connect(app.show)
-    station.authoriser.checked.connect(app.token_checked)
-    app.link.registered.connect(app.registered)
-    for reader in app.readers:
-        reader.card.connect(app.card)
-        reader.health.connect(app.reader_health)
-    board.buttons.changed.connect(station.button)
-    wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, app.wifi_credentials)
-    wifi.changed.connect(app.network_changed)
-    seconds = app.settings.get("FirmwareConfirmTime")
-    confirmation = Confirmation(app.slots, app.supervisor, app.clock, app.log, seconds, app.health.keep, app.go_back)
-    add = app.supervisor.add
-    # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
-    pacer = Pacer(app.clock, app.log)
-    control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS, app.after_turn, pacer)
-    add("control", control.run, _CONTROL_HEARTBEAT_MS, critical=True, period_ms=_CONTROL_PERIOD_MS)
-    add("buttons", board.buttons.run, _CONTROL_HEARTBEAT_MS)
-    for name, run, heartbeat_ms in station.tasks():
-        add(name, run, heartbeat_ms)
-    add("wifi", wifi.run, _WIFI_HEARTBEAT_MS)
-    add("health", app.health.run)
-    add("start", confirmation.run)
-    for i, reader in enumerate(app.readers):
-        add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
-    for name, run, heartbeat_ms in app.link.tasks():
-        add(name, run, heartbeat_ms)
-
-
-def _introduce(log, board, cause, slots):
-    """Logs in one line what has started, whatever the level of the log is set to."""
+def log(clock, sink, board, slots, cause):
+    """Returns the Log, in which one line says what has started, whatever its level is set to."""
+    log = Log(clock, sink=sink)
+    clock.changed.on_error = log.observer_failed
     log.info(
         "app",
         "firmware %s on board %s, connectors: %d, MicroPython %s, started after %s",
@@ -154,9 +65,16 @@ def _introduce(log, board, cause, slots):
     if slots.failures:
         for crash in slots.crashes()[-1:]:
             log.warning("start", "failed %d times before, the last time: %s", slots.failures, crash["why"])
+    return log
 
 
-def _settings(board, storage, factory, provision, log, slots):
+def supervisor(clock, log, board, critical):
+    return Supervisor(clock, log, board.watchdog, critical)
+
+
+def settings(board, storage, factory, provision, log, slots):
+    for directory in ("", "/journal", "/history"):
+        _make_directory(storage + directory)
     facts = fitting.facts(board)
     facts["FirmwareVersion"] = VERSION
     facts["FirmwareSlot"] = slots.text()
@@ -166,20 +84,21 @@ def _settings(board, storage, factory, provision, log, slots):
     if "lock" not in board.parts:
         # What can be locked nowhere is always reported as false (OCPP 1.6 errata 3.84).
         settings.declare("UnlockConnectorOnEVSideDisconnect", default=False, access="r", who="")
+    log.level = level_of(settings.get("LogLevel"))
     return settings
 
 
-def _stores(storage, settings, clock, log):
+def stores(storage, settings, clock, log):
     journal = Journal(storage + "/journal", clock, log, settings, sequence_floor(outbox_state(storage, log)))
     tags = TagList(storage + "/tags", settings.get("LocalAuthListMaxLength"))
     try:
         tags.settle(settings.get("RestoredList"))
     except OSError as exc:
         log.error("app", "restore not finished: %s", exc)
-    return journal, tags, AuthCache(storage + "/cache", clock), History(storage + "/history")
+    return Stores(journal, tags, AuthCache(storage + "/cache", clock), History(storage + "/history"), storage)
 
 
-def _evses(board, storage, settings, clock, log):
+def evses(board, storage, settings, clock, log):
     most_ma = min(settings.get("MaxCurrent"), board.max_ma)
     evses = []
     for i, drivers in enumerate(board.connectors):
@@ -198,6 +117,70 @@ def _evses(board, storage, settings, clock, log):
     fitting.apply(evses, board.connectors, board.readers, settings, log)
     fitting.check_speed(board, evses, log)
     return evses
+
+
+def station(clock, log, settings, stores, evses, meters):
+    station = Station(clock, log, settings, stores, evses, meters)
+    if len(evses) > 1:
+        station.schedules.apply()  # the connectors share the supply
+    return station
+
+
+def link(storage, station, settings, stores, clock, log):
+    """Returns the Backend, which speaks OCPP 1.6."""
+    opener = Opener(settings, Spool(storage + "/large", Rules.streamed, clock))
+    connection = Connection(settings, clock, log, (Rules(),), opener)
+    parts = {"station": station, "settings": settings, "clock": clock, "log": log}
+    parts.update({"journal": stores.journal, "tags": stores.tags, "maintenance": None})
+    return build_backend(connection, storage, parts)
+
+
+def health(app, memory, cause):
+    fault = reset_cause.fault(cause)
+    if fault:
+        app.station.zero.raise_fault(fault)
+    writers = app.stores.journal, app.stores.history, app.stores.cache, app.settings
+    return Health(app.stores.folder, app.clock, app.log, app.supervisor, memory, writers, cause, app.slots)
+
+
+def connect(app, board, memory):
+    """Connects what the parts of an app.App tell with what follows from it, and gives their tasks to the supervisor."""
+    reactions = Reactions(app, board, memory)
+    journal = app.stores.journal
+    app.settings.changed.connect(reactions.setting_changed)
+    app.clock.changed.connect(lambda delta_s, source: journal.clock_changed(delta_s))
+    journal.room_changed.connect(reactions.room_changed)
+    reactions.room_changed(journal.has_room)
+    station = app.station
+    station.operation.reset_requested.connect(app.reset_requested)
+    station.status_changed.connect(reactions.show)
+    station.authoriser.checked.connect(reactions.token_checked)
+    app.link.registered.connect(reactions.registered)
+    board.buttons.changed.on_error = app.log.observer_failed
+    for reader in board.readers:
+        reader.card.on_error = reader.health.on_error = app.log.observer_failed
+        reader.card.connect(reactions.card)
+        reader.health.connect(reactions.reader_health)
+    board.buttons.changed.connect(station.button)
+    wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, reactions.wifi_credentials)
+    wifi.changed.connect(reactions.network_changed)
+    seconds = app.settings.get("FirmwareConfirmTime")
+    confirmation = Confirmation(app.slots, app.supervisor, app.clock, app.log, seconds, app.health.keep, app.go_back)
+    add = app.supervisor.add
+    # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
+    pacer = Pacer(app.clock, app.log)
+    control = Control(app.evses, app.clock, _CONTROL_PERIOD_MS, reactions.after_turn, pacer)
+    add("control", control.run, _CONTROL_HEARTBEAT_MS, critical=True, period_ms=_CONTROL_PERIOD_MS)
+    add("buttons", board.buttons.run, _CONTROL_HEARTBEAT_MS)
+    for name, run, heartbeat_ms in station.tasks():
+        add(name, run, heartbeat_ms)
+    add("wifi", wifi.run, _WIFI_HEARTBEAT_MS)
+    add("health", app.health.run)
+    add("start", confirmation.run)
+    for i, reader in enumerate(board.readers):
+        add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
+    for name, run, heartbeat_ms in app.link.tasks():
+        add(name, run, heartbeat_ms)
 
 
 def _make_directory(path):

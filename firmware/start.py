@@ -36,7 +36,9 @@ def _build():
     if board.watchdog is None:
         board.watchdog = Watchdog(_WATCHDOG_MS)  # main.py has armed it, whatever the board's file says
     slots = ApplicationSlots(_slot())
-    return App(board, _STORAGE, factory.settings, None, _to_console, factory.mistakes, slots)
+    app = App(board, _STORAGE, factory.settings, None, _to_console, slots)
+    app.report_mistakes(factory.mistakes)
+    return app
 
 
 def _slot():

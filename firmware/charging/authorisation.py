@@ -39,8 +39,8 @@ class Authoriser:
         self._tags = tags
         self._cache = cache
         self._operation = operation
-        self.checked = Signal()  # (token, status, source "csms|list|cache|offline")
-        self.conflict = Signal()  # (token): the back-end's verdict contradicts the local list, OCPP 1.6 §3.5.2
+        self.checked = Signal(log.observer_failed)  # (token, status, source "csms|list|cache|offline")
+        self.conflict = Signal(log.observer_failed)  # (token): the verdict contradicts the local list (OCPP 1.6 §3.5.2)
 
     async def check(self, token):
         """Returns the TokenInfo of `token`, from wherever the settings allow; emits `checked`."""

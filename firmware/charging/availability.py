@@ -20,7 +20,7 @@ class Availability:
         self._file = StateFile(services.folder + "/station", services.log) if services.folder else None
         loaded = self._file.load() if self._file else None
         self.kept = loaded if isinstance(loaded, dict) else {}
-        self.zero = ConnectorZero(self.operative(0))
+        self.zero = ConnectorZero(self.operative(0), services.log)
 
     def operative(self, n):
         """Tells whether connector n is wanted in service."""

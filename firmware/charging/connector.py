@@ -47,7 +47,7 @@ class Connector:
         sampler = Sampler(number, self.metering.current, evse, services, access.may_start)
         self.session = Session(number, self.usage, self.metering, sampler, services)
         self.charged = self.session.changed
-        self._watch = StatusWatch(number, self.usage, services.clock)
+        self._watch = StatusWatch(number, self.usage, services.clock, services.log)
         self.changed = self._watch.changed
         self.shared = False
         self._access = access

@@ -8,11 +8,11 @@ from firmware.kernel.signal import Signal
 class ConnectorZero:
     """`status` is the newest Status, `changed` is Signal(0, Status)."""
 
-    def __init__(self, operative):
+    def __init__(self, operative, log):
         self._operative = operative
         self._faults = ()
         self.status = self._told = Status(FREE if operative else OUT_OF_SERVICE, None, "")  # emitted last
-        self.changed = Signal()
+        self.changed = Signal(log.observer_failed)
 
     def raise_fault(self, name, vendor_code=None, info=None):
         """Adds a fault of the station as a whole, by its name in evse.faults."""

@@ -27,7 +27,7 @@ class Operation:
         self.backend = None
         self.ready = False
         self.resetting = None
-        self.reset_requested = Signal()
+        self.reset_requested = Signal(services.log.observer_failed)
 
     def may_start(self):
         """Tells whether the back-end allows transactions, with or without a link."""

@@ -119,7 +119,7 @@ class Session:
         self._starting = None  # the Transaction whose begin is being written
         self._untold = []  # (event, Transaction) for `changed`
         self._saved = (0, 0, None)  # of the running state on flash: Wh, ms, time of the transaction
-        self.changed = Signal()
+        self.changed = Signal(services.log.observer_failed)
 
     def step(self, may_begin):
         """Does what is due; `may_begin`: nothing but a fresh reading is missing for the user's transaction.

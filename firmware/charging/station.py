@@ -62,8 +62,8 @@ class Station:
         self._services = services = Services(clock, log, settings, stores.journal, stores.folder)
         self._history = stores.history
         self.features = {}
-        self.status_changed = Signal()
-        self.transaction_changed = Signal()
+        self.status_changed = Signal(log.observer_failed)
+        self.transaction_changed = Signal(log.observer_failed)
         self.connectors = connectors = []
         self.availability = Availability(connectors, len(evses), services)
         self.zero = self.availability.zero

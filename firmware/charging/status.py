@@ -63,7 +63,7 @@ def state_of(stands, before, faulted=False, operative=True, reserved=False, offe
 class StatusWatch:
     """Follows the Usage of connector `number`. `status` is the newest Status, `changed` is Signal(number, Status)."""
 
-    def __init__(self, number, usage, clock):
+    def __init__(self, number, usage, clock, log):
         self._number = number
         self._usage = usage
         self._clock = clock
@@ -72,7 +72,7 @@ class StatusWatch:
         self._asked = 0
         self._offered_ma = 0
         self.status = Status(FREE if usage.operative else OUT_OF_SERVICE, None, "")
-        self.changed = Signal()
+        self.changed = Signal(log.observer_failed)
 
     def step(self):
         """Decides the status of this moment and emits it if it is another one."""

@@ -26,7 +26,7 @@ class Wifi:
         self._credentials = credentials
         self._hostname = hostname
         self._address = None
-        self.changed = Signal()
+        self.changed = Signal(log.observer_failed)
         self._joined_with = None
         self._join_at = 0
         self._restart_at = 0

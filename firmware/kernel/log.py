@@ -49,6 +49,10 @@ class Log:
         """Logs an unexpected exception with type and text."""
         self._add(ERROR, area, "%s: %s", (type(exc).__name__, exc))
 
+    def observer_failed(self, exc):
+        """The `on_error` of a Signal: logs what one of its observers has raised."""
+        self.exception("signal", exc)
+
     def lines(self, level=DEBUG):
         """Yields the kept lines of `level` and above, oldest first."""
         kept = bytes(self._kept)  # a copy: the reader may log meanwhile

@@ -5,14 +5,11 @@ class Signal:
     """Calls its observers in the order in which they were connected, synchronously.
 
     If an observer raises, the others are still called and the emitter goes on: the exception is passed to
-    `on_error(exc)`, by default `Signal.on_error`, which the composition root sets to the log. Observers may connect
-    during an event.
+    `on_error(exc)`, such as Log.observer_failed. With None it is raised. Observers may connect during an event.
     """
 
-    on_error = None
-
     def __init__(self, on_error=None):
-        self._on_error = on_error
+        self.on_error = on_error
         self._observers = ()  # a tuple: connect() makes a new one, so emit() needs no copy
 
     def connect(self, observer):
@@ -25,7 +22,6 @@ class Signal:
             try:
                 observer(*args)
             except Exception as exc:
-                on_error = self._on_error or Signal.on_error
-                if on_error is None:
+                if self.on_error is None:
                     raise
-                on_error(exc)
+                self.on_error(exc)

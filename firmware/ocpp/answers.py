@@ -32,7 +32,7 @@ class Answers:
         self._large = None  # the LargeMessage being processed
         self._large_server = None  # task that answers it
         self._closed = False
-        self.failed = Signal()
+        self.failed = Signal(log.observer_failed)
 
     @property
     def busy(self):

@@ -30,7 +30,7 @@ class Backend:
     """
 
     def __init__(self, connection, version, registration, sender, outbox, settings):
-        self._connection = connection
+        self.connection = connection
         self._version = version
         self._registration = registration
         self._sender = sender
@@ -40,7 +40,7 @@ class Backend:
         self.handle = version.handle
         self.call = connection.call
         self.post = sender.post
-        self.registered = Signal()
+        self.registered = Signal(connection.link_changed.on_error)
         self.queue_changed = outbox.changed
         connection.serve(self.handle, lambda: not registration.answers)
         connection.doubted.connect(self._doubted)
@@ -53,7 +53,7 @@ class Backend:
     @property
     def online(self):
         """True while the back-end can be called: link up and station accepted."""
-        return self._connection.connected and self._registration.accepted
+        return self.connection.connected and self._registration.accepted
 
     @property
     def may_start(self):
@@ -81,7 +81,7 @@ class Backend:
 
     @property
     def connected(self):
-        return self._connection.connected
+        return self.connection.connected
 
     @property
     def queue_length(self):
@@ -99,7 +99,7 @@ class Backend:
     def tasks(self):
         """Returns (name, run, heartbeat ms) of the tasks for the supervisor."""
         return (
-            ("connection", self._connection.run, None),
+            ("connection", self.connection.run, None),
             ("messages", self._sender.run, None),
             ("outbox", self._outbox.run, None),
         )
@@ -155,7 +155,7 @@ class Backend:
         elif self._version.is_identity(name):
             self._registration.outdated = True
         if self._settings.setting(name).needs == "reconnect":
-            self._connection.reconnect()
+            self.connection.reconnect()
         elif name == "HeartbeatInterval":
             self._sender.interval_changed()
 

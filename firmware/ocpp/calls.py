@@ -50,7 +50,7 @@ class Calls:
         self._beside = []  # _Sents that still wait for an answer but let another CALL be sent
         self._closed = False
         self.unanswered = 0
-        self.timed_out = Signal()
+        self.timed_out = Signal(log.observer_failed)
 
     def busy(self):
         """Returns True while a CALL of ours waits for its answer."""

@@ -41,8 +41,8 @@ class Connection:
         self._last_error = None
         self._link = NoLink()
         self.url = ""
-        self.link_changed = Signal()
-        self.doubted = Signal()
+        self.link_changed = Signal(log.observer_failed)
+        self.doubted = Signal(log.observer_failed)
 
     def serve(self, handle, silent):
         """Sets `handle`, which answers the calls of the back-end unless `silent()` returns True; see Peer."""

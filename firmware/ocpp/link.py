@@ -54,7 +54,7 @@ class Link:
         self._closing = None  # task that ends it
         self._probe_wanted = False
         self.useful = False  # the back-end has sent a message
-        self.doubted = Signal()
+        self.doubted = Signal(log.observer_failed)
         self.call = peer.call
         peer.timed_out.connect(self._timed_out)
         peer.failed.connect(self.drop)

@@ -56,8 +56,8 @@ class Outbox:
         self._waker = Waker(clock)
         self._transmissions = Transmissions(self._waker.wake)  # of the first message in the queue
         self._unwanted = None  # error code after which messages were last dropped, for the log
-        self.delivered = Signal()
-        self.changed = Signal()
+        self.delivered = Signal(log.observer_failed)
+        self.changed = Signal(log.observer_failed)
         self.save = self._cursor.save
         journal.appended.connect(self._appended)
         journal.flushing.connect(self.save)

@@ -54,9 +54,9 @@ class Journal:
         self._clock = clock
         self._settings = settings
         self._report = log
-        self.appended = Signal()
-        self.flushing = Signal()
-        self.room_changed = Signal()
+        self.appended = Signal(log.observer_failed)
+        self.flushing = Signal(log.observer_failed)
+        self.room_changed = Signal(log.observer_failed)
         self.wear = Wear()  # of this power-on, including the running state
         self._log = FlashLog(path, _SEGMENT_BYTES, next_seq_floor, self._opening, self.flushing.emit, self.wear.wrote)
         self._reserve = Reserve(path + "/reserve", _RESERVE_BLOCKS, self.wear)

@@ -54,7 +54,7 @@ class Settings:
         self._typed = {}  # name -> value in force, of settings read lately
         self._judges = []  # (names, function) of the validators, see judge()
         self._untold = []  # names of changed settings whose signal is still to be emitted
-        self.changed = Signal()
+        self.changed = Signal(log and log.observer_failed)
         self._stored = self._load()  # name -> text
         if self._stored is None:
             self._stored = {}

@@ -37,7 +37,6 @@ async def test_200_exceptions_elsewhere_cost_no_period():
     clock = Clock(ticks_ms, lambda a, b: a - b)
     seen = []
     log = Log(clock, sink=lambda line: line[2] == "task" and seen.append(line))  # deaths that are not supervised
-    Signal.on_error = seen.append
     tell_of_deaths()
     bench = Bench(fresh_folder())
     beats = []
@@ -54,7 +53,7 @@ async def test_200_exceptions_elsewhere_cost_no_period():
     supervisor.add("control", run, 1_000, critical=True, period_ms=PERIOD_MS)
     for i in range(40):
         supervisor.add("victim %d" % i, _dies)  # each dies three times in this time: 120
-    signal = Signal()
+    signal = Signal(seen.append)
     signal.connect(_observer)
     task = asyncio.create_task(supervisor.run())
     end = clock.ms() + _RUN_MS

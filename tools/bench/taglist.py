@@ -59,7 +59,7 @@ def heap_of_update(scratch):
         {"name": "built", "run": "app = build_app(build_board())\nstart(app.run())\nturns.wait(1000)", "turns": 50},
         {"name": "idle", "run": "connect(app)\nturns.wait(3000)", "turns": 50},
         {"name": "update", "run": f"backend.send_local_list({_TOKENS})\nturns.wait({_UPDATE_MS})", "turns": _EVERY},
-        {"name": "end", "run": "print(json.dumps([len(app.tags), backend.answers]))"},
+        {"name": "end", "run": "print(json.dumps([len(app.stores.tags), backend.answers]))"},
     ]
     extra = []
     for before in (heap.everything_loaded(scratch), wasm.paths() + heap.SOURCE):

@@ -320,7 +320,7 @@ class Charger:
 
         if isinstance(expiry, str):
             expiry = parse_iso8601(expiry)
-        self.app.cache.put(token, TokenInfo(verdict_of(status), expiry, parent))
+        self.app.stores.cache.put(token, TokenInfo(verdict_of(status), expiry, parent))
 
     # What is told.
 

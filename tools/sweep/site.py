@@ -178,7 +178,7 @@ class Site:
 
     def _look_at_room(self):
         """What is promised for a full flash: nothing begins, and the station says why."""
-        journal = self.app.journal
+        journal = self.app.stores.journal
         if journal.has_room:
             self._open_when_full = None
             return

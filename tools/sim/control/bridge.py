@@ -37,7 +37,7 @@ class Bridge:
         station.authoriser.checked.connect(self._token)
         station.operation.reset_requested.connect(self._reset)
         app.clock.changed.connect(self._time)
-        app.connection.link_changed.connect(self._link)
+        link.connection.link_changed.connect(self._link)
         link.registered.connect(self._registered)
         link.queue_changed.connect(self._queue_changed)
         for evse in app.evses:

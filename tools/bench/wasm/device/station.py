@@ -264,7 +264,7 @@ def start(run):
 
 def connect(app):
     backend.here = True
-    app.connection.reconnect()
+    app.link.connection.reconnect()
 
 
 def plug():
