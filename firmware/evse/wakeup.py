@@ -51,7 +51,6 @@ class WakeUp:
             self._plan = self._choose(now_ms)
         if ready or charging:
             self._awake = True
-            self.action = NOTHING
         if self._awake:
             return
         if self._index < len(self._plan) and now_ms - self._since >= self._plan[self._index][0] * 1000:

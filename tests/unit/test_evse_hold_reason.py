@@ -92,30 +92,30 @@ def _site():
         run(clock, (evse,), ms)
         return evse.drivers.pattern
 
-    assert shows(2_000) == "Available"
+    assert shows(2_000) == "free"
     return evse, shows
 
 
 def test_the_light_of_each_state():
     evse, shows = _site()
     evse.plug_in()
-    assert shows() == "Preparing"
+    assert shows() == "waiting"
     evse.limits.set("ocpp", 0)
-    assert shows() == "Preparing"
+    assert shows() == "waiting"
     evse.permit(True)
-    assert shows() == "SuspendedEVSE"
+    assert shows() == "suspended by station"
     evse.limits.clear("ocpp")
-    assert shows() == "SuspendedEV"
+    assert shows() == "suspended by vehicle"
     evse.set_state("C")
-    assert shows(3_000) == "Charging"
+    assert shows(3_000) == "charging"
     evse.raise_fault("meter_lost")
-    assert shows() == "Charging"
+    assert shows() == "charging"
     evse.pull_out()
-    assert shows(500) == "Available", "whatever is permitted"
+    assert shows(500) == "free", "whatever is permitted"
     evse.set_available(False)
-    assert shows() == "Unavailable"
+    assert shows() == "out of service"
     evse.raise_fault("other")
-    assert shows() == "Faulted"
+    assert shows() == "faulted"
 
 
 def test_the_light_is_written_when_it_changes_and_steps_all_the_time():
@@ -125,8 +125,8 @@ def test_the_light_is_written_when_it_changes_and_steps_all_the_time():
     steps = drivers.steps
     shows(60)
     assert drivers.steps == steps + 3 and "show" not in drivers.calls
-    evse.show("Finishing")
-    assert shows(60) == "Finishing" and drivers.calls.count("show") == 1
+    evse.show("finishing")
+    assert shows(60) == "finishing" and drivers.calls.count("show") == 1
 
 
 def test_a_light_that_fails_is_logged_once_and_left_alone():
@@ -136,12 +136,12 @@ def test_a_light_that_fails_is_logged_once_and_left_alone():
         evse = SiteEvse(clock, log=log)
         run(clock, (evse,), 100)
         evse.drivers.broken = (call,)
-        evse.show("Finishing")
+        evse.show("finishing")
         run(clock, (evse,), 100)
         lines = [line for line in log.lines() if "indicator" in line[3]]
         assert len(lines) == 1, call
         evse.drivers.broken = ()
         evse.drivers.calls.clear()
-        evse.show("Reserved")
+        evse.show("reserved")
         run(clock, (evse,), 40)
         assert "show" not in evse.drivers.calls and "indicator.step" not in evse.drivers.calls
