@@ -1,6 +1,6 @@
 """StatusNotification: table of transitions, error codes, duration, and what is said after a time without a link."""
 
-from harness import FakeClock
+from harness import FakeClock, raises
 
 from firmware.evse.faults import names
 from firmware.kernel.signal import Signal
@@ -260,6 +260,23 @@ def test_every_error_code_is_one_of_the_specification():
     others = [name for name, code in codes.items() if code == "OtherError"]
     assert set(others) == {"emergency_stop", "breaker_tripped", "spd_tripped", "other"}
     assert error_code(Status("Faulted", Fault("unheard_of"), "")) == "OtherError"
+
+
+def test_a_change_that_could_not_be_queued_is_reported_later():
+    # Memory that is short for a moment must not leave the back-end with an old status.
+    woken = []
+    settings, station = Settings(), Station()
+    reporter = StatusReporter(station, settings, FakeClock(), lambda: woken.append(True))
+    reporter.report_all()
+    while reporter.next():
+        reporter.sent(reporter.next())
+    duration = settings.values.pop("MinimumStatusDuration")
+    woken.clear()
+    with raises(KeyError):
+        station.set("Preparing")
+    settings.values["MinimumStatusDuration"] = duration
+    assert woken and reporter.wait_ms() == 0
+    assert reporter.next()["status"] == "Preparing"
 
 
 def test_the_queue_of_one_connector_is_bounded():

@@ -103,6 +103,7 @@ class StatusReporter:
         self._since = {}  # connector -> Unix seconds of its last change
         self._told = {}  # connector -> last notification that the back-end has acknowledged, see _meaning()
         self._waiting = []  # (payload, due time in ms) in the order of the events
+        self._unqueued = set()  # connectors with a change that could not be queued
         station.status_changed.connect(self._changed)
         clock.changed.connect(self._clock_changed)
 
@@ -127,6 +128,7 @@ class StatusReporter:
         """Stops reporting and empties the queue: the link is down."""
         self._running = False
         self._waiting = []
+        self._unqueued.clear()
 
     def payload(self, n):
         """Returns the StatusNotification.req for the present status of connector `n`."""
@@ -159,12 +161,16 @@ class StatusReporter:
 
     def wait_ms(self):
         """Returns the milliseconds until next() returns a notification, None when the queue is empty."""
+        if self._running and self._unqueued:
+            return 0
         if not self._waiting:
             return None
         return max(0, min([due_ms for _, due_ms in self._waiting]) - self._clock.ms())
 
     def next(self):
         """Returns the payload to send next, or None. Call sent() or failed() afterwards."""
+        for n in tuple(self._unqueued):
+            self._changed(n, self._station.status(n))
         now_ms = self._clock.ms()
         for payload, due_ms in self._waiting:
             if due_ms <= now_ms:
@@ -197,8 +203,13 @@ class StatusReporter:
 
     def _changed(self, n, status):
         self._since[n] = self._clock.now()
-        if not self._running:
-            return
+        if self._running:
+            self._unqueued.add(n)  # an exception from here on must not leave the back-end with an old status
+            self._wake()
+            self._queue_change(n, status)
+            self._unqueued.discard(n)
+
+    def _queue_change(self, n, status):
         duration_ms = self._settings.get("MinimumStatusDuration") * 1000
         now_ms = self._clock.ms()
         # Statuses that were not due yet are never reported.
