@@ -72,7 +72,10 @@ def chips() -> list[str]:
 def freeze(out: Path) -> None:
     """Makes the tree that is frozen into an interpreter in the folder `out` (emptied first), with its manifest.py."""
     shutil.rmtree(out, ignore_errors=True)
-    lines = ["# Code of the charging station, for a MicroPython of one's own: made by tools.image."]
+    lines = [
+        "# Code of the charging station, for a MicroPython of one's own: made by tools.image.",
+        'include("$(PORT_DIR)/boards/manifest.py")  # what the port itself needs: asyncio, its _boot.py, ...',
+    ]
     for name in PLAIN:
         _write(out / name, (ROOT / name).read_bytes())
         lines.append(f'module("{name}")')
@@ -82,7 +85,8 @@ def freeze(out: Path) -> None:
         else:
             name = _data_name(relative)
             _write(out / name.with_name(name.name.replace(".", "_") + ".py"), f"DATA = {_data(source)!r}\n".encode())
-    lines.append('package("firmware")')
+    _write(out / "licences_txt.py", f"DATA = {third_party.licences(ROOT / 'LICENSE').encode()!r}\n".encode())
+    lines += ['module("licences_txt.py")', 'package("firmware")']
     for path in sorted((out / "lib").iterdir()):
         what = "package" if path.is_dir() else "module"
         lines.append(f'{what}("{path.name}", base_path="lib")')
@@ -93,7 +97,6 @@ def wrap(application: Path, out: Path) -> dict:
     """Makes the folder `out` (emptied first) of a MicroPython with this firmware in it; returns its manifest."""
     shutil.rmtree(out, ignore_errors=True)
     _write(out / "micropython.bin", application.read_bytes())
-    _write(out / "licences.txt", third_party.licences(ROOT / "LICENSE").encode())
     chip = archive.chip_of(application.read_bytes())
     manifest = archive.describe(out, archive.APPLICATION, VERSION, [chip], (0, 0, 0), (0, 0, 0))
     (out / archive.MANIFEST).write_bytes(manifest)

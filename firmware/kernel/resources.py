@@ -17,8 +17,8 @@ def open_data(name):
     try:
         return open(path, "rb")
     except OSError as exc:
-        folder, _, file = name.rpartition("/")
-        module = folder.replace("/", ".") + "." + file.replace(".", "_")
+        folder, slash, file = name.rpartition("/")
+        module = (folder + slash).replace("/", ".") + file.replace(".", "_")
         try:
             return io.BytesIO(__import__(module, None, None, ("DATA",)).DATA)
         except ImportError:

@@ -39,7 +39,7 @@ _LIST_BEGIN = b'"files": [\n'
 _LIST_END = b"]}\n"
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 # What may stand at the top of a slot, and the one file of an application.
-_TOP = {FILES: ("firmware", "lib", "root", "licences.txt"), APPLICATION: ("licences.txt", "micropython.bin")}
+_TOP = {FILES: ("firmware", "lib", "root", "licences.txt"), APPLICATION: ("micropython.bin",)}
 
 # Lines of an image, in their order.
 _AT_MAGIC = const(0)
