@@ -35,16 +35,22 @@ def _build():
     board = Board(factory.layout, factory.hw)
     if board.watchdog is None:
         board.watchdog = Watchdog(_WATCHDOG_MS)  # main.py has armed it, whatever the board's file says
-    slots = ApplicationSlots(_slot())
-    app = App(board, _STORAGE, factory.settings, None, _to_console, slots)
+    app = App(board, _STORAGE, factory.settings, None, _to_console, _slots())
     app.report_mistakes(factory.mistakes)
     return app
 
 
-def _slot():
-    """Returns the slot that this module was loaded from, None: frozen into the interpreter."""
+def _slots():
+    """Returns where versions of this code lie: in the slot that this module was loaded from, or frozen in a partition."""
     top = __file__.split("/")[1] if __file__.startswith("/") else None
-    return top if top in ("a", "b") else None
+    if top in ("a", "b"):
+        return ApplicationSlots(top)
+    from esp32 import Partition
+
+    from firmware.maintenance.partitions import PartitionSlots
+    from firmware.version import VERSION
+
+    return PartitionSlots(Partition, VERSION)
 
 
 def _keep_pins(pins):

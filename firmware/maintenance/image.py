@@ -15,6 +15,8 @@ from binascii import unhexlify
 
 from micropython import const
 
+from firmware.maintenance.slots import APPLICATION, FILES
+
 # What receive() yields: (kind, value).
 HEAD = const(0)  # Head: nothing is written before its consumer has checked signature and room
 MANIFEST = const(1)  # bytes of manifest.json, to be appended
@@ -22,10 +24,6 @@ FILE = const(2)  # (name, size, SHA-256): a file begins
 DATA = const(3)  # memoryview of its content, valid until the next piece is received
 FILE_END = const(4)  # name of the file, which is complete and has the right hash
 END = const(5)  # None: every file is there, and the list is the one that the head names
-
-# Kinds of images: files of a slot, or one file with MicroPython and all code for a partition.
-FILES = "files"
-APPLICATION = "application"
 
 _MAGIC = b"wallbox-image 1\n"
 _SIGNATURE = b"signature "

@@ -25,12 +25,25 @@ _LIST_END = b"]}\n"
 _PIECE_BYTES = const(1024)
 _DIRECTORY = const(0x4000)
 
+# LittleFS: a block for each 4096 bytes of a file, but for those that lie in their directory, which has two blocks.
+_BLOCK_BYTES = const(4096)
+_INLINE_BYTES = const(128)
+
 
 class Installation:
     """Makes the free slot of `slots` (slots.ApplicationSlots) one that nobody starts, until complete().
 
     Raises SlotError where there are no slots. Every method raises OSError when the flash refuses.
     """
+
+    @staticmethod
+    def room(slots):
+        """Returns how many bytes of flash a version may take: what is free, and what lies in the free slot."""
+        slot = slots.free_slot()
+        if slot is None:
+            return 0
+        status = os.statvfs(slots.path(""))
+        return status[0] * status[3] + _used(slots.path(slot))
 
     def __init__(self, slots):
         slot = slots.free_slot()
@@ -78,6 +91,20 @@ class Installation:
             names.add(name)
         yield from _tidy(self._path, "", names)
         os.rename(self._path + _STAGED, self._path + _MANIFEST)
+
+
+def _used(path):
+    """Returns the bytes of flash that the files below a directory take."""
+    size = 0
+    try:
+        for entry in os.ilistdir(path):
+            if entry[1] == _DIRECTORY:
+                size += _used(path + "/" + entry[0]) + 2 * _BLOCK_BYTES
+            elif entry[3] > _INLINE_BYTES:
+                size += -(-entry[3] // _BLOCK_BYTES) * _BLOCK_BYTES
+    except OSError:
+        pass  # there is no such directory
+    return size
 
 
 def _listed(path):

@@ -8,6 +8,10 @@ import json
 
 from micropython import const
 
+# Kinds of images: files of a slot, or one file with MicroPython and all code for a partition.
+FILES = "files"
+APPLICATION = "application"
+
 _NAMES = ("a", "b")
 _STATE = "/slots.json"
 _CRASHES = "/crashes.json"
@@ -44,6 +48,8 @@ class ApplicationSlots:
 
     Every method that writes raises OSError when the flash refuses.
     """
+
+    kind = FILES  # of the images that it takes
 
     def __init__(self, running, root=""):
         self.running = running

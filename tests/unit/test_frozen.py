@@ -58,4 +58,4 @@ def test_the_manifest_lists_every_module():
     manifest = (folder / "manifest.py").read_text()
     listed = re.findall(r'^(?:module|package)\("([\w.]+)"', manifest, re.MULTILINE)
     packages = [path.name for path in (ROOT / "lib").iterdir() if path.is_dir()]
-    assert sorted(listed) == sorted(["boot.py", "main.py", "rescue.py", "firmware", *packages])
+    assert sorted(listed) == sorted(["boot.py", "main.py", "rescue.py", "licences_txt.py", "firmware", *packages])
