@@ -40,7 +40,7 @@ def run(state, slot):
         # Whoever restarts on purpose has taken the try back, see ended_well().
         if load_rescue().died(state, slot, keep):
             return "hard"
-    if slot != state.get("trial"):
+    if slot is None or slot != state.get("trial"):
         if state.get("crashes", 0) >= MOST_CRASHES:
             load_rescue().safe_mode(state, keep)
             machine.WDT(timeout=CONSOLE_MS)

@@ -41,7 +41,7 @@ def _build():
 
 
 def _slots():
-    """Returns where versions of this code lie: in the slot that this module was loaded from, or frozen in a partition."""
+    """Returns where versions of this code lie: in slots, as the one that this module was loaded from, or frozen."""
     top = __file__.split("/")[1] if __file__.startswith("/") else None
     if top in ("a", "b"):
         return ApplicationSlots(top)

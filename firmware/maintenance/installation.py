@@ -25,8 +25,10 @@ _LIST_END = b"]}\n"
 _PIECE_BYTES = const(1024)
 _DIRECTORY = const(0x4000)
 
-# LittleFS: a block for each 4096 bytes of a file, but for those that lie in their directory, which has two blocks.
+# LittleFS: a block for each 4096 bytes of a file, but for those that lie in their directory. That has two blocks, which
+# statvfs counts twice.
 _BLOCK_BYTES = const(4096)
+_DIRECTORY_BLOCKS = const(4)
 _INLINE_BYTES = const(128)
 
 
@@ -94,16 +96,17 @@ class Installation:
 
 
 def _used(path):
-    """Returns the bytes of flash that the files below a directory take."""
+    """Returns the bytes that statvfs counts for a directory with all that is in it, 0 when there is none."""
     size = 0
     try:
         for entry in os.ilistdir(path):
+            size = size or _DIRECTORY_BLOCKS * _BLOCK_BYTES
             if entry[1] == _DIRECTORY:
-                size += _used(path + "/" + entry[0]) + 2 * _BLOCK_BYTES
+                size += _used(path + "/" + entry[0])
             elif entry[3] > _INLINE_BYTES:
                 size += -(-entry[3] // _BLOCK_BYTES) * _BLOCK_BYTES
     except OSError:
-        pass  # there is no such directory
+        pass  # there is none
     return size
 
 

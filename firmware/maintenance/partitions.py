@@ -1,7 +1,7 @@
 """Two versions of a MicroPython with the station frozen into it: see docs/production.md.
 
-The same statuses as slots.ApplicationSlots has, and an installation as in installation.py. Which partition starts stands
-in the boot loader's own data, and it is the boot loader that returns from a version which has not been confirmed.
+The same statuses as slots.ApplicationSlots has, and an installation as in installation.py. Which partition starts is in
+the boot loader's own data, and it is the boot loader that returns from a version which has not been confirmed.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class PartitionSlots:
         self._state = self._load()
         trial = self._state.get("trial")
         if trial and trial != self.running:
-            self._end_trial("%s: did not start, or ended before it was confirmed" % self._state.get(trial))
+            self._end_trial("%s: ended before it was confirmed" % self._state.get(trial))
 
     def _load(self):
         try:

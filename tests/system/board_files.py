@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tools.sim.charger import ROOT, interpreter
+from tools.sim.serial_board import FLASH_KIB
 
 _SCRIPT = """
 import sys
@@ -49,7 +50,7 @@ print(json.dumps(result))
 class BoardFiles:
     """`directory` is that of the SerialBoard, which must not run."""
 
-    def __init__(self, directory: Path, kib: int = 2048):
+    def __init__(self, directory: Path, kib: int = FLASH_KIB):
         self.directory = directory
         self._kib = kib
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,39 +1,15 @@
 """The reader of images (docs/image.md): what it yields, and each way in which an image is refused."""
 
-import binascii
 import hashlib
 import json
 
 from harness import raises
+from images import FILES, lines_of, made
 
 import firmware.maintenance.image as image
 from firmware.maintenance.image import Device, ImageError, ImageReader, this_device
 
 _DEVICE = Device("esp32s3", (1, 27, 0), (6, 3, 0))
-_FILES = (("firmware/__init__.mpy", b"M\x06\x00"), ("firmware/empty.txt", b""), ("lib/x/x.mpy", b"\n" * 3000))
-
-
-def digest(data):
-    return binascii.hexlify(hashlib.sha256(data).digest()).decode()
-
-
-def lines_of(files):
-    rows = [json.dumps([name, len(data), digest(data)]).encode() for name, data in files]
-    return [row + b",\n" for row in rows[:-1]] + [rows[-1] + b"\n"]
-
-
-def made(files=_FILES, lines=None, signature=b"00" * 64, **changes):
-    """Returns the bytes of an image, made of nothing but what the documentation says."""
-    lines = lines or lines_of(files)
-    head = {"kind": "files", "version": "1.2.3", "chips": ["esp32", "esp32s3"], "micropython": [1, 27, 0]}
-    head.update(mpy=[6, 3, 0], count=len(files), size=sum([len(data) for _, data in files]), flash=40960)
-    head["list"] = digest(b'"files": [\n' + b"".join(lines) + b"]}\n")
-    head.update(changes)
-    parts = [b"wallbox-image 1\nsignature ", b"00" * 8, b" ", signature, b"\n"]
-    parts += [json.dumps(head).encode()[:-1], b',\n"files": [\n']
-    for line, (_, data) in zip(lines, files):
-        parts += [line, data]
-    return b"".join(parts) + b"]}\n"
 
 
 def read(data, piece=4096, device=_DEVICE):
@@ -65,10 +41,10 @@ def test_an_image_is_read_in_pieces_of_any_size():
     data = made()
     for piece in (1, 2, 7, 64, 1000, len(data)):
         head, files, manifest = read(data, piece)
-        assert files == dict(_FILES), piece
+        assert files == dict(FILES), piece
         assert head.version == "1.2.3" and head.files == 3 and head.size == 3003 and head.flash == 40960
         document = json.loads(manifest)
-        assert [row[0] for row in document["files"]] == [name for name, _ in _FILES]
+        assert [row[0] for row in document["files"]] == [name for name, _ in FILES]
         assert document["version"] == "1.2.3"
 
 
@@ -100,7 +76,7 @@ def test_a_changed_byte_anywhere_is_found():
             continue
         # What is signed is the digest of the head: there a change is the signature's to find.
         assert head.digest != read(data)[0].digest or head.signature, at
-        assert files == dict(_FILES), at
+        assert files == dict(FILES), at
 
 
 def test_a_cut_anywhere_is_found():
@@ -184,7 +160,7 @@ def test_no_name_leads_out_of_the_slot():
 def test_a_file_is_there_once_and_in_its_place():
     twice = (("firmware/a.mpy", b"1"), ("firmware/a.mpy", b"2"))
     assert reason(made(twice)) == "is damaged: firmware/a.mpy is not in its place"
-    assert reason(made(tuple(reversed(_FILES)))) == "is damaged: firmware/empty.txt is not in its place"
+    assert reason(made(tuple(reversed(FILES)))) == "is damaged: firmware/empty.txt is not in its place"
 
 
 def test_the_list_is_what_the_head_says():
@@ -194,9 +170,9 @@ def test_the_list_is_what_the_head_says():
     assert reason(made(count=4)) == wrong
     assert reason(made(size=3004)) == wrong
     assert reason(made(list="00" * 32)) == wrong
-    assert reason(made(lines=[line.rstrip(b",\n") + b",\n" for line in lines_of(_FILES)])) == wrong
-    assert reason(made(lines=[b" " + line for line in lines_of(_FILES)], list=read(made())[2].hex()[:64])) == wrong
-    lines = lines_of(_FILES)
+    assert reason(made(lines=[line.rstrip(b",\n") + b",\n" for line in lines_of(FILES)])) == wrong
+    assert reason(made(lines=[b" " + line for line in lines_of(FILES)], list=read(made())[2].hex()[:64])) == wrong
+    lines = lines_of(FILES)
     assert (
         reason(made(lines=[lines[0].rstrip(b",\n") + b"\n"] + lines[1:])) == "is damaged: a file follows the last one"
     )
@@ -233,7 +209,7 @@ def test_a_line_without_an_end_does_not_fill_the_heap():
 
 
 def test_lines_of_the_list_that_make_no_sense_are_refused():
-    good = lines_of(_FILES)
+    good = lines_of(FILES)
     for line in (
         b"[]\n",
         b"{}\n",

@@ -91,16 +91,17 @@ def _head(slot):
 
 
 def _used(path):
-    """Returns what the files below a directory take."""
+    """Returns the bytes that statvfs counts for a directory with all that is in it, 0 when there is none."""
     size = 0
     try:
         for name, kind, *rest in os.ilistdir(path):
+            size = size or 4 * _BLOCK  # two, which statvfs counts twice
             if kind == _DIRECTORY:
-                size += _used(path + "/" + name) + 2 * _BLOCK
+                size += _used(path + "/" + name)
             elif rest[1] > _INLINE:
                 size += -(-rest[1] // _BLOCK) * _BLOCK
     except OSError:
-        pass
+        pass  # there is none
     return size
 
 

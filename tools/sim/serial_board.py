@@ -22,8 +22,10 @@ import time
 import tty
 from pathlib import Path
 
-from tools.sim.charger import HEAP, ROOT, free_port, interpreter
+from tools.sim.charger import HEAP, ROOT, free_port, interpreter, merged
 from tools.sim.client import ControlClient
+
+FLASH_KIB = 6144  # the file system of a board with 8 MB: two versions and the data
 
 _CTRL_A = b"\x01"
 _CTRL_C = b"\x03"
@@ -45,7 +47,7 @@ class SerialBoard:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.control_port = free_port()
         self._config = self.directory / "config.json"
-        self._config.write_text(json.dumps(config or {}))
+        self._config.write_text(json.dumps(merged({"sim": {"flash_kib": FLASH_KIB}}, config or {})))
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)

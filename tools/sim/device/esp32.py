@@ -27,7 +27,7 @@ def idf_heap_info(capabilities):
 class Partition:
     """The partitions for applications, and what the boot loader does at a reset: CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE.
 
-    As on a stock image there is one, until a test calls lay_out(). Which one starts stands in two entries [number, state];
+    As on a stock image there is one, until a test calls lay_out(). Which one starts is in two entries [number, state]:
     the highest number counts whose version was not given up.
     """
 
