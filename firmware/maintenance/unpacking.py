@@ -86,8 +86,8 @@ class Unpacking:
     def _begin(self, head):
         if self._verify:
             self._verify(head)
-        room = _INSTALLATIONS[head.kind].room(self._slots) - _MARGIN
+        room = _INSTALLATIONS[head.kind].room(self._slots) - _MARGIN  # type: ignore[attr-defined]
         if head.flash > room:
             raise ImageError("needs %d KB of flash, there are %d" % (head.flash // 1024, max(room, 0) // 1024))
         self._installation = _INSTALLATIONS[head.kind](self._slots)
-        self._manifest = self._installation.write_manifest()
+        self._manifest = self._installation.write_manifest()  # type: ignore[attr-defined]
