@@ -77,21 +77,21 @@ def _meter_table():
         yield f"| {name} | {model.function} | {words} | {model.phases} | {', '.join(sorted(model.fields))} |"
 
 
-# What a pattern tells the person in front of it.
+# Meaning of each pattern for the user.
 _MEANINGS = {
     "starting": "the station starts",
     "free": "free",
-    "reserved": "kept for somebody",
-    "waiting": "plugged in, a card is missing",
-    "suspended by vehicle": "the vehicle may draw and does not",
-    "charging": "energy flows",
-    "suspended by station": "the station offers nothing for now",
-    "done": "the session is over, the cable may go",
+    "reserved": "reserved",
+    "waiting": "plugged in, waiting for authorisation",
+    "suspended by vehicle": "the vehicle does not draw the offered current",
+    "charging": "charging",
+    "suspended by station": "charging is paused by the station",
+    "done": "the session is over, unplug the cable",
     "out of service": "out of service",
-    "faulted": "out of order: somebody is needed",
-    "accepted": "a card was read and may charge (for a moment)",
-    "refused": "a card was read and may not (for a moment)",
-    "updating": "new firmware is put in",
+    "faulted": "out of order: service needed",
+    "accepted": "card accepted (for a moment)",
+    "refused": "card refused (for a moment)",
+    "updating": "firmware update",
     "off": "-",
 }
 _COLOURS = {
@@ -115,12 +115,12 @@ def _light_table():
         period = f", {period_ms / 1000:g} s" if period_ms else ""
         yield f"| {name} | {_COLOURS[colour]} | {_RHYTHMS[rhythm]}{period} | {meaning} |"
     if len(_MEANINGS) != len(PATTERNS):
-        raise ValueError("a pattern without meaning")
+        raise ValueError("a pattern has no meaning in _MEANINGS")
 
 
 _BUTTONS = {
-    "stop": "ends the session (reason Local); the plug is given back once no current flows",
-    "emergency": "opens at once and ends the session (reason EmergencyStop); until released and unplugged",
+    "stop": "ends the session (reason Local); the plug is unlocked once no current flows",
+    "emergency": "opens at once and ends the session (reason EmergencyStop); active until released and unplugged",
 }
 
 
