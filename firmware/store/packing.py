@@ -31,7 +31,7 @@ def unpack(data):
     try:
         value, end = _unpack(data, 0, 0)
     except IndexError:
-        end = -1
+        raise ValueError("cut off")
     if end != len(data) or not isinstance(value, list):
         raise ValueError("not a packed list")
     return value
@@ -110,14 +110,12 @@ def _unpack(data, at, depth):
 
 
 def _unpack_text(data, at, size):
-    if at + size > len(data):
-        raise ValueError("cut off")
     return bytes(data[at : at + size]).decode(), at + size
 
 
 def _unpack_items(data, at, count, depth):
-    if depth == _MAX_DEPTH or count > len(data) - at:
-        raise ValueError("nested too deeply or too many items")
+    if depth == _MAX_DEPTH:
+        raise ValueError("nested too deeply")
     items = []
     for _ in range(count):
         item, at = _unpack(data, at, depth + 1)

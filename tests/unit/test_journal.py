@@ -9,7 +9,7 @@ from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
 from firmware.store import records
 from firmware.store.journal import Journal
-from firmware.store.packing import pack, unpack
+from firmware.store.packing import pack
 from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
@@ -51,20 +51,6 @@ def segments_of(station):
 
 def facts(journal, seq=None):
     return [r for r in journal.read(seq) if r.kind not in (BOOT, CLOCK)]
-
-
-def test_packed_lists_come_back():
-    values = [None, True, False, 0, -1, 127, 128, -32, -33, 255, 65535, 65536, -32769, 1 << 31, -(1 << 31), 1 << 40]
-    values += ["", "tëxt", "x" * 40, [1, [2, None]], list(range(20))]
-    assert unpack(pack(values)) == values
-    with raises(ValueError):
-        pack(["x" * 256])
-    with raises(ValueError):
-        pack([1.5])
-    data = pack(values)
-    for end in range(len(data)):
-        with raises(ValueError):
-            unpack(data[:end])
 
 
 def test_a_session_comes_back_after_a_restart():
