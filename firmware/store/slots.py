@@ -64,9 +64,10 @@ class Slots:
 def _decode(data):
     """Returns (generation, text) from a slot's bytes, or None when they are damaged."""
     body = data[:-9]
+    if data[-9:] != ("\n%08x" % binascii.crc32(body)).encode():
+        return None
+    generation, _, text = body.partition(b"\n")
     try:
-        if len(data) < OVERHEAD or data[-9:] != ("\n%08x" % binascii.crc32(body)).encode():
-            return None
-        return int(body[:8], 16), body[9:].decode()
+        return int(generation, 16), text.decode()
     except ValueError:  # UnicodeError is one
         return None

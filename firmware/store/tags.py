@@ -184,7 +184,7 @@ class AuthCache:
                 known += 1
                 valid += self._is_valid(record)
         full = known >= self._most
-        surplus = valid - self._most + 1 if full else 0  # number of oldest valid entries to drop as well
+        surplus = valid - self._most + 1  # number of oldest valid entries that a full cache drops as well
         try:
             self._write(new, full, surplus)
         except OSError:

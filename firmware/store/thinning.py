@@ -21,7 +21,7 @@ def thin(log, after):
     for base, limit in [s for s in closed if s[0] > after] + [s for s in closed if s[0] <= after]:
         after = base
         won = log.rewrite(base, _Sieve().keep) if _has_middle(log, base, limit) else 0
-        if won > 0:
+        if won:
             return won, base
     return 0, after
 
@@ -45,7 +45,7 @@ class _Sieve:
     """
 
     def __init__(self):
-        self._seen = {}  # (transaction, connector, context) -> samples so far
+        self._keep_next = {}  # (transaction, connector, context) -> whether the next sample is kept
 
     def keep(self, seq, kind, payload):
         if kind != records.SAMPLE:
@@ -56,6 +56,6 @@ class _Sieve:
             return True  # from a later version
         if series[2] not in _MIDDLE:
             return True
-        count = self._seen.get(series, 0) + 1
-        self._seen[series] = count
-        return count % 2 == 0
+        keep = self._keep_next.get(series, False)
+        self._keep_next[series] = not keep
+        return keep

@@ -54,14 +54,12 @@ def encode(token, entry):
     """Returns the record of a token; entry None: a removal. Raises ValueError."""
     if entry is None:
         return struct.pack(_FORMAT, key_of(token), REMOVED, b"", 0, 0)
-    if entry.status not in STATUSES:
-        raise ValueError("unknown status")
     expiry = entry.expiry
-    if expiry is not None and not 0 <= expiry < 1 << 32:
-        # 32 bits: a date after 2106 means no expiry, one before 1970 has passed.
-        expiry = None if expiry > 0 else 0
+    if expiry is not None and expiry >= 1 << 32:
+        expiry = None  # after 2106: never
     parent = _text(entry.parent) if entry.parent else b""
-    return struct.pack(_FORMAT, key_of(token), STATUSES.index(entry.status), parent, expiry is not None, expiry or 0)
+    status = STATUSES.index(entry.status)
+    return struct.pack(_FORMAT, key_of(token), status, parent, expiry is not None, max(0, expiry or 0))
 
 
 def decode(record):

@@ -1,9 +1,14 @@
 """StateFile: a tiny value is the old or the new one, never a torn one."""
 
-from folder import fresh_folder
-from harness import raises
+import binascii
 
+from folder import fresh_folder
+from harness import FakeClock, raises
+
+from firmware.kernel.log import ERROR, Log
+from firmware.store.slots import Slots
 from firmware.store.statefile import MAX_BYTES, StateFile
+from firmware.store.wear import Wear
 
 
 def test_value_comes_back():
@@ -47,3 +52,65 @@ def test_first_save_without_load_does_not_lose_against_an_old_value():
     state.save(2)
     StateFile(path).save(3)
     assert StateFile(path).load() == 3
+
+
+def slot(generation, text):
+    body = ("%08x\n%s" % (generation, text)).encode()
+    return body + ("\n%08x" % binascii.crc32(body)).encode()
+
+
+def content(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def write(path, data):
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+def test_values_are_written_to_two_slots_in_turn():
+    path = fresh_folder() + "/cursor"
+    state = StateFile(path)
+    state.save(1)
+    assert content(path + ".b") == slot(1, "1")
+    state.save([2, 3])
+    assert content(path + ".a") == slot(2, "[2,3]") and content(path + ".b") == slot(1, "1")
+    write(path + ".b", slot(17, '"later"'))
+    state = StateFile(path)
+    assert state.load() == "later"
+    state.save("next")
+    assert content(path + ".a") == slot(18, '"next"') and content(path + ".b") == slot(17, '"later"')
+
+
+def test_a_state_fills_the_128_bytes_that_cost_no_block_and_no_more():
+    path = fresh_folder() + "/cursor"
+    wear = Wear()
+    state = StateFile(path, wear=wear)
+    state.save("x" * 108)  # and two quotation marks
+    assert len(content(path + ".b")) == 128 and (wear.erases, wear.programmed) == (0, 64 + 128)
+    with raises(ValueError):
+        state.save("x" * 109)
+
+
+def test_damage_is_told_and_an_empty_slot_is_none():
+    folder = fresh_folder()
+    log = Log(FakeClock())
+    slots = Slots(folder + "/cursor", log)
+    assert not slots.damaged
+    write(folder + "/cursor.a", b"")  # the first write of a slot was cut
+    slots.save("old")
+    assert slots.load() == "old" and not slots.damaged and not list(log.lines(ERROR))
+    write(folder + "/cursor.a", slot(2, "new")[:-1] + b"?")
+    assert slots.load() == "old" and slots.damaged
+    slots.save("new")
+    slots.save("newer")
+    assert slots.damaged  # what was lost in this start stays lost
+    assert slots.load() == "newer" and not slots.damaged
+    for suffix in (".a", ".b"):
+        write(folder + "/cursor" + suffix, b"\n00000000")  # a CRC of nothing is no document
+    assert slots.load() is None and slots.damaged
+    assert [line[3] for line in log.lines(ERROR)] == [
+        "cursor damaged, last good copy used",
+        "cursor damaged, starting empty",
+    ]

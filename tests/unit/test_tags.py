@@ -1,12 +1,15 @@
 """Local authorisation list and cache: OCPP 1.6 §3.5.1, §3.5.2, §5.15."""
 
+import binascii
 import os
+import struct
 
 from folder import fresh_folder
 from harness import FakeClock, raises
 
+import firmware.store.tags as tags_module
 from firmware.store.tags import AuthCache, TagList
-from firmware.store.tokens import TokenInfo
+from firmware.store.tokens import TokenInfo, decode, encode, is_removal, key_of
 
 
 def new_list(**kwargs):
@@ -161,3 +164,155 @@ def test_cache_ignores_what_is_no_token_and_what_is_damaged():
     with open(cache._path, "wb") as f:
         f.write(data[:-3])
     assert [t for t in ("a", "b", "c") if cache.get(t)] == ["a"]
+
+
+def test_a_token_is_up_to_20_printable_ascii_characters():
+    # OCPP 1.6 §7.28, CiString20Type
+    for token in ("x", "x" * 20, " ~"):
+        assert decode(encode(token, TokenInfo("accepted")))[0] == token
+    for wrong in ("", "x" * 21, "\x1f", "a\x7f", "\u00e4"):
+        for bad in (lambda text=wrong: key_of(text), lambda text=wrong: encode(text, None)):
+            with raises(ValueError):
+                bad()
+    assert key_of("Ab~") == b"ab~"
+
+
+def test_a_record_has_46_bytes_and_comes_back():
+    for status in ("accepted", "blocked", "expired", "invalid", "concurrent"):
+        for expiry in (None, 0, 1, (1 << 32) - 1):
+            for parent in (None, "P", "p" * 20):
+                record = encode("AB", TokenInfo(status, expiry, parent))
+                token, entry = decode(record)
+                assert len(record) == 46 and not is_removal(record)
+                assert (token, told(entry)) == ("ab", (status, expiry, parent))
+    record = encode("AB", TokenInfo("blocked", 258, "P"))
+    assert record == b"ab" + bytes(18) + b"\x01P" + bytes(19) + b"\x01\x02\x01\x00\x00"  # as earlier versions wrote it
+    removal = encode("AB", None)
+    assert is_removal(removal) and decode(removal) == ("ab", None)
+    assert removal == b"ab" + bytes(18) + b"\xff" + bytes(25)
+    with raises(ValueError):
+        encode("AB", TokenInfo("Fine"))
+    with raises(ValueError):
+        decode(record[:20] + b"\x05" + record[21:])
+
+
+def test_an_expiry_that_four_bytes_do_not_hold_is_none_or_has_passed():
+    for expiry, kept in ((1 << 32, None), (1 << 40, None), (-1, 0), (-(1 << 40), 0)):
+        assert decode(encode("A", TokenInfo("accepted", expiry)))[1].expiry == kept
+
+
+def test_an_expired_entry_is_not_valid_from_its_second_on():
+    # §3.5.1: a full cache drops it before a valid one
+    cache, clock = cache_of(most=2)
+    cache.put("oldest", TokenInfo("accepted"))
+    cache.put("expired", TokenInfo("accepted", clock.now()))
+    cache.put("newest", TokenInfo("accepted"))
+    assert cache.get("oldest") and not cache.get("expired") and cache.get("newest")
+
+
+def test_a_cache_that_is_not_full_keeps_what_is_not_valid():
+    cache, _ = cache_of(most=3)
+    for token, status in (("a", "blocked"), ("b", "accepted"), ("c", "accepted")):
+        cache.put(token, TokenInfo(status))
+    assert cache.get("a")
+    cache.put("b", TokenInfo("accepted", None, "P"))  # a known one needs no room
+    assert [told(cache.get(token))[0] for token in ("a", "b", "c")] == ["blocked", "accepted", "accepted"]
+    cache.put("d", TokenInfo("accepted"))
+    assert [bool(cache.get(token)) for token in ("a", "b", "c", "d")] == [False, True, True, True]
+
+
+def test_what_the_cache_costs_the_flash_is_counted():
+    cache, _ = cache_of()
+    cache.put("a", TokenInfo("accepted"))
+    cache.put("a", TokenInfo("accepted"))
+    assert cache.wear.programmed == 64 + 50
+    cache.put("b", TokenInfo("accepted"))
+    assert cache.wear.programmed == 2 * 64 + 3 * 50
+
+
+def test_a_flash_that_refuses_costs_the_entry_and_leaves_no_half_file():
+    cache, _ = cache_of()
+    cache.put("a", TokenInfo("accepted"))
+    os.mkdir(cache._path + ".new")  # cannot be opened for writing
+    cache.put("b", TokenInfo("accepted"))
+    assert cache.get("a") and not cache.get("b")
+    os.rmdir(cache._path + ".new")
+
+    class Refusing:
+        """The os module on a flash that has no room for the new name."""
+
+        remove = os.remove
+
+        @staticmethod
+        def rename(old, new):
+            raise OSError(28)
+
+    tags_module.os = Refusing
+    try:
+        cache.put("b", TokenInfo("accepted"))
+    finally:
+        tags_module.os = os
+    folder, _, name = cache._path.rpartition("/")
+    assert os.listdir(folder) == [name] and cache.get("a") and not cache.get("b")
+
+
+def test_a_cache_record_of_a_later_version_is_passed_over():
+    cache, _ = cache_of()
+    cache.put("a", TokenInfo("accepted"))
+    with open(cache._path, "rb") as f:
+        data = f.read()
+    later = data[:20] + b"\x05" + data[21:46]
+    with open(cache._path, "wb") as f:
+        f.write(data[:46] + b"????" + later + struct.pack("<I", binascii.crc32(later)) + data)
+    assert len(cache) == 1 and told(cache.get("a")) == ("accepted", None, None)
+
+
+def test_room_for_a_list_counts_what_is_sorted_beside_it():
+    tags = new_list()
+    assert tags.room_for(100) == 200 * 54
+    assert tags.room_for(100, ordered=True) == 100 * 54
+    assert tags.room_for(100, kept=10) == 210 * 54
+
+
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_cache_that_has_become_smaller_drops_as_many_of_the_oldest():
+    cache, clock = cache_of(most=6)
+    for token in "abcdef":
+        cache.put(token, TokenInfo("accepted"))
+    cache = AuthCache(cache._path, clock, 2)
+    cache.put("g", TokenInfo("accepted"))
+    assert [token for token in "abcdefg" if cache.get(token)] == ["f", "g"]
+
+
+def test_only_files_of_the_list_open_one():
+    folder = fresh_folder()
+    with open(folder + "/settings.a", "wb") as f:
+        f.write(b"x")
+    tags = TagList(folder + "/tags")
+    assert not tags.damaged and tags.get("a") is None and tags._file is None
+    tags.close()
+    tags.replace(1, [("a", TokenInfo("accepted"))])
+    assert not tags.damaged and tags.get("a")
+    opened = open_files()
+    tags.close()
+    assert open_files() == opened - 1
+    with open(folder + "/tags", "r+b") as f:
+        f.seek(20)
+        f.write(b"?")
+    tags = TagList(folder + "/tags")
+    assert not tags.get("a") and tags.damaged
+
+
+def test_a_list_that_waits_under_another_name_is_removed_and_nothing_else():
+    folder = fresh_folder()
+    tags = TagList(folder + "/tags")
+    for name in ("one", "two"):
+        TagList(tags.staging_path(name)).replace(1, [(name, TokenInfo("accepted"))])
+    with open(folder + "/settings.a", "wb") as f:
+        f.write(b"x")
+    tags.settle("two")
+    assert tags.get("two") and not tags.get("one")
+    assert sorted(os.listdir(folder)) == ["settings.a", "tags"]
