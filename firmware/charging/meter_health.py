@@ -1,4 +1,4 @@
-"""What may be wrong with a meter: lost, failed, or wired the wrong way round, so that nothing is billed."""
+"""What may be wrong with a meter: lost, failed, wired the wrong way round or standing, so that nothing is billed."""
 
 from micropython import const
 
@@ -7,6 +7,8 @@ _DOUBTED_FOR_MS = const(10_000)  # a register that makes no sense for longer is 
 
 _LOAD_W = const(50)  # less in either direction says nothing
 _REVERSED_MS = const(60_000)
+_STANDING_WS = const(1_800_000)  # 500 Wh: some meters count in steps of 100 Wh
+_NOMINAL_V = const(230)
 
 
 class MeterHealth:
@@ -19,6 +21,7 @@ class MeterHealth:
         self._log = services.log
         self._settings = services.settings
         self._direction = MeterDirection()
+        self._count = MeterCount()
         self._failures = 0
         self._silent_since = 0
         self._failed = False  # lost for MeterLossTimeout
@@ -33,13 +36,17 @@ class MeterHealth:
             self._evse.clear_fault("meter_lost")
             self._evse.clear_fault("meter_failed")
         self._failures = 0
-        if not self._direction.see(reading, started, counting):
-            return
-        if self._direction.reversed:
-            self._log.warning(self._area, "energy flows backwards: the meter is wired the wrong way round")
-            self._evse.raise_fault("meter_reversed")
+        if self._direction.see(reading, started, counting):
+            self._warn("meter_reversed", self._direction.reversed, "energy flows backwards: the meter is miswired")
+        if self._count.see(reading, started, counting):
+            self._warn("meter_standing", self._count.standing, "power flows, but the energy register does not move")
+
+    def _warn(self, fault, on, text):
+        if on:
+            self._log.warning(self._area, text)
+            self._evse.raise_fault(fault)
         else:
-            self._evse.clear_fault("meter_reversed")
+            self._evse.clear_fault(fault)
 
     def silent(self, exc, never_answered):
         """The meter has given none."""
@@ -113,6 +120,36 @@ class MeterDirection:
         backwards = not forwards and (_grown(reading.export_wh, self._export_wh) or self._since is not None)
         self._import_wh, self._export_wh = reading.energy_wh, reading.export_wh
         return backwards, forwards
+
+
+class MeterCount:
+    """Watches that the register counts the power of a session. `standing`: it did not move while 500 Wh flowed."""
+
+    def __init__(self):
+        self.standing = False
+        self._energy_wh = None  # of the newest reading
+        self._seen_ms = 0
+        self._flowed_ws = 0  # since the register has moved last
+
+    def see(self, reading, now_ms, charging):
+        """Takes a kernel.reading.Reading; `charging`: in a session. Returns True when `standing` has changed."""
+        before = self.standing
+        if reading.energy_wh != self._energy_wh or not charging:
+            self._energy_wh = reading.energy_wh
+            self._flowed_ws = 0
+            self.standing = before and not charging
+        else:
+            self._flowed_ws += _watts(reading) * (now_ms - self._seen_ms) // 1000
+            self.standing = before or self._flowed_ws >= _STANDING_WS
+        self._seen_ms = now_ms
+        return self.standing != before
+
+
+def _watts(reading):
+    """Returns the measured power in W, from the currents where the meter has no power; 0 when it has neither."""
+    if reading.power_w is not None:
+        return abs(reading.power_w)
+    return sum([milliamps or 0 for milliamps in reading.currents_ma or ()]) * _NOMINAL_V // 1000
 
 
 def _grown(wh, before):

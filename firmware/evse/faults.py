@@ -41,6 +41,7 @@ _TABLE = (
     ("meter_failed", "METER TIMEOUT", 0, 0, "auto", "", "Meter does not answer: no energy"),
     ("meter_lost", "METER TIMEOUT", 0, 0, "auto", "warning", "Meter does not answer"),
     ("meter_reversed", "METER REVERSED", 0, 0, "auto", "warning", "Meter wired backwards: energy is not counted"),
+    ("meter_standing", "METER STANDING", 0, 0, "auto", "warning", "Meter counts no energy while power flows"),
     ("meter_frozen", "METER FROZEN", 0, 0, "auto", "warning", "Meter values stand still"),
     ("brown_out", "SUPPLY BROWN_OUT", 0, 0, "auto", "warning", "Supply was too low for the controller"),
     ("flash_full", "STORE MEMORY_EXHAUSTION", 0, 0, "auto", "warning", "Flash full: no new transaction"),

@@ -3,7 +3,7 @@
 from charging_bench import Bench
 from harness import FakeClock
 
-from firmware.charging.meter_health import MeterDirection
+from firmware.charging.meter_health import MeterCount, MeterDirection
 from firmware.charging.sampling import Slots
 from firmware.kernel.reading import Reading
 from firmware.store.records import BEGIN, END, SAMPLE
@@ -459,6 +459,36 @@ def test_direction_of_one_phase_and_of_a_meter_without_powers():
             direction.see(first or Reading(export_wh=second, energy_wh=1), second * 1_000, True)
             assert direction.reversed is (second >= (60 if first else 61))
         assert direction.see(turn, 63_000, True) and not direction.reversed
+
+
+async def test_a_register_that_stands_while_power_flows_is_reported():
+    """M2, of a meter or gateway that repeats its last values while the vehicle charges."""
+    bench = Bench()
+    read = bench.meter.read
+
+    async def powerful_read():
+        reading = await read()
+        reading.power_w = 3_600
+        return reading
+
+    bench.meter.read = powerful_read
+    await bench.charging()
+    await bench.run(490_000)
+    assert _faults(bench) == []
+    await bench.run(20_000)
+    assert _faults(bench) == [("meter_standing", "METER STANDING")] and bench.word == "charging"
+    bench.meter.wh += 1
+    await bench.run(2_000)
+    assert _faults(bench) == []
+
+
+def test_a_meter_without_power_is_watched_by_its_currents():
+    """M2: 16 A on one phase are 500 Wh in 8 min 10 s; without a session nothing is said."""
+    for currents_ma, charging, due_s in (((16_000, None, 0), True, 490), ((16_000,) * 3, False, 9_999)):
+        count = MeterCount()
+        for second in range(0, 600, 2):
+            count.see(Reading(energy_wh=1, currents_ma=currents_ma), second * 1000, charging)
+            assert count.standing is (second >= due_s)
 
 
 async def test_the_last_reading_of_a_slow_meter_is_waited_for():

@@ -144,6 +144,17 @@ def _a_minute_later(cell):
     cell.bench.run(61_000)
 
 
+def _register_stands(on):
+    def does(cell):
+        cell.meter.stands = on
+
+    return does
+
+
+def _while_500_wh_flow(cell):
+    cell.bench.run(600_000)
+
+
 def _stands_still(cell):
     cell.meter.repeats = True
 
@@ -238,6 +249,8 @@ CASES = (
          "auto", warns=True),
     Case("meter repeats its last values", "meter_frozen", _stands_still, _moves_again, "PowerMeterFailure",
          "METER FROZEN", None, (CHARGING,), "auto", prompt=_s2_opens, warns=True, word="SuspendedEV"),
+    Case("register stands while power flows", "meter_standing", _register_stands(True), _register_stands(False),
+         "PowerMeterFailure", "METER STANDING", None, (CHARGING,), "auto", 3_000, _while_500_wh_flow, warns=True),
     Case("meter silent for a minute", "meter_failed", *_circuit("meter_fail"),
          "PowerMeterFailure", "METER TIMEOUT", 63_000, STATES, "auto"),
     Case("meter wired backwards", "meter_reversed", _wired_backwards(True), _wired_backwards(False),

@@ -47,10 +47,12 @@ class OutletMeter:
     measures_currents = True
     backwards = False
     repeats = False  # what it read last
+    stands = False  # its register does not move
 
     def __init__(self, outlet):
         self._outlet = outlet
         self._shown = None
+        self._wh = 0
         self.lost_phase = None
 
     async def read(self):
@@ -65,8 +67,9 @@ class OutletMeter:
         power_w = -sum(shown.powers_mw) // 1000 if self.backwards else None
         if not self.measures_currents or outlet.meter.blind:
             currents = None
-        wh = shown.imported_uj // 3_600_000_000
-        return Reading(energy_wh=wh, power_w=power_w, currents_ma=currents, voltages_mv=voltages)
+        if not self.stands:
+            self._wh = shown.imported_uj // 3_600_000_000
+        return Reading(energy_wh=self._wh, power_w=power_w, currents_ma=currents, voltages_mv=voltages)
 
 
 class Bench:

@@ -34,7 +34,7 @@ _ERROR_CODES = (
     ("UnderVoltage", ("undervoltage", "phase_loss")),
     ("EVCommunicationError", ("cp_short", "cp_open", "diode", "ventilation", "pp_invalid")),
     ("ConnectorLockFailure", ("lock_failed",)),
-    ("PowerMeterFailure", ("meter_lost", "meter_failed", "meter_reversed", "meter_frozen")),
+    ("PowerMeterFailure", ("meter_lost", "meter_failed", "meter_reversed", "meter_standing", "meter_frozen")),
     ("ReaderFailure", ("reader_lost",)),
     ("InternalError", ("control_failed", "board_too_slow", "brown_out", "flash_full", "watchdog_reset")),
 )
