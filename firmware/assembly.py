@@ -3,6 +3,7 @@
 App drops it afterwards, with all that only builds.
 """
 
+import asyncio
 import os
 import sys
 import time
@@ -159,12 +160,13 @@ def connect(app, board, memory):
     board.buttons.changed.on_error = app.log.observer_failed
     for reader in board.readers:
         reader.card.on_error = reader.health.on_error = app.log.observer_failed
-        reader.card.connect(reactions.card)
+        reader.card.connect(lambda token: asyncio.create_task(station.swipe(token)))
         reader.health.connect(reactions.reader_health)
     board.buttons.changed.connect(station.button)
-    wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, reactions.wifi_credentials)
+    get = app.settings.get
+    wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, lambda: (get("WifiSsid"), get("WifiPassword")))
     wifi.changed.connect(reactions.network_changed)
-    seconds = app.settings.get("FirmwareConfirmTime")
+    seconds = get("FirmwareConfirmTime")
     confirmation = Confirmation(app.slots, app.supervisor, app.clock, app.log, seconds, app.health.keep, app.go_back)
     add = app.supervisor.add
     # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.

@@ -62,19 +62,11 @@ class Reactions:
 
     def network_changed(self, address):
         """The network is there, with this address, or gone (None)."""
-        # Connections of an address that is gone stay open, and silent, for as long as nobody looks.
+        # Connections of an address that is gone stay open and silent.
         if address:
             self._connection.hurry()
         else:
             self._connection.drop("network is down")
-
-    def wifi_credentials(self):
-        """Returns (ssid, password)."""
-        return self._settings.get("WifiSsid"), self._settings.get("WifiPassword")
-
-    def card(self, token):
-        """A card was put to a reader."""
-        asyncio.create_task(self._station.swipe(token))
 
     def registered(self, status, interval_s):
         """The back-end has answered a BootNotification."""

@@ -11,7 +11,7 @@ from micropython import const
 
 from firmware.charging.authorisation import is_made_up
 from firmware.charging.session import LOCAL
-from firmware.charging.usage import WAITING, Grant, is_faulted, is_startable, is_vacated, phase
+from firmware.charging.usage import Grant, is_faulted, is_startable, is_vacated
 from firmware.store.tokens import CONCURRENT, same_token, valid_token
 
 # How long a card waits for the answer about the user whose vehicle is at the only connector. Then it is refused.
@@ -20,7 +20,7 @@ _TURN_STEP_MS = const(100)
 
 
 class Claim:
-    """A connector for which a token is being checked, so that nobody else is sent there meanwhile.
+    """A connector (`place`) for which a token is being checked, so that no other user is sent there meanwhile.
 
     `floating`: the user has not plugged in and may still choose another connector.
     """
@@ -30,11 +30,6 @@ class Claim:
         self.place = place
         self.floating = floating
         self.until_ms = until_ms  # whatever becomes of the check
-
-    def plug(self, place):
-        """The user has plugged in at `place`."""
-        self.place = place
-        self.floating = False
 
 
 class Claims:
@@ -49,11 +44,8 @@ class Claims:
         """Until when a check that begins now may last: its call may have to wait for another one."""
         return self._clock.ms() + 2_000 * self._settings.get("MessageTimeout") + _TURN_MS
 
-    def add(self, token, place, floating):
-        """Returns the new Claim."""
-        claim = Claim(token, place, floating, self.deadline_ms())
+    def add(self, claim):
         self._claims.append(claim)
-        return claim
 
     def alive(self):
         now = self._clock.ms()
@@ -168,19 +160,21 @@ class Access:
         """
         until_ms = self._clock.ms() + _TURN_MS
         place = self._place(served, True, token)
-        while place is None and self._clock.ms() < until_ms and any(map(self._is_contested, served)):
+        while (
+            place is None
+            and self._clock.ms() < until_ms
+            and any(is_startable(c.usage) and self.claims.has(c) for c in served)
+        ):
             await self._clock.sleep_ms(_TURN_STEP_MS)
             place = self._place(served, True, token)
         return place
-
-    def _is_contested(self, connector):
-        return is_startable(connector.usage) and self.claims.has(connector)
 
     async def _checked(self, token, served, in_use, place):
         """Has a token checked and does what follows for it; `place` is where he would start, or None."""
         claim = None
         if place:
-            claim = self.claims.add(token, place, not place.evse.connected)
+            claim = Claim(token, place, not place.evse.connected, self.claims.deadline_ms())
+            self.claims.add(claim)
         try:
             info = await self._authoriser.check(token)
         finally:
@@ -199,8 +193,8 @@ class Access:
         self._use(place, Grant(token, info.parent, floating=not place.evse.connected))
         for connector in served:
             # Who plugged in earlier and did not identify has to do it again: the next card is not for that plug.
-            if connector is not place and connector.evse.connected and is_startable(connector.usage):
-                if not self.claims.has(connector):
+            if connector is not place and is_startable(connector.usage) and not self.claims.has(connector):
+                if connector.evse.connected:
                     connector.cancel()
         return "start"
 
@@ -218,7 +212,7 @@ class Access:
         return None
 
     def _place(self, served, local, token, info=None, mine=None):
-        """Returns the connector where a user who named none would start, or None. Without `info` he may be anybody.
+        """Returns the connector where a user who named none would start, or None. Without `info` his group is unknown.
 
         A connector that is reserved for others is none. One that is kept for him comes first, with or without a plug;
         then the vehicle plugged in last. A plug that has had its turn counts for a card only where there is no
@@ -266,10 +260,11 @@ class Access:
         place = self._place(served, False, token)
         if place is None:
             return False
-        # Whether the group of a reservation is his, nobody knows who has not asked (OCPP 1.6 §5.13).
+        # Whether the group of a reservation is his, only the back-end can say (OCPP 1.6 §5.13).
         if self._settings.get("AuthorizeRemoteTxRequests") or not self._admits(place, token, None):
-            claim = self.claims.add(token, place, False)
+            claim = Claim(token, place, False, self.claims.deadline_ms())
             asyncio.create_task(self._authorised_start(token, claim, profile))
+            self.claims.add(claim)
         else:
             self._use(place, Grant(token, profile=profile))
         return True
@@ -302,15 +297,5 @@ class Access:
                     return
         for claim in self.claims.alive():
             if claim.floating and self._admits(connector, claim.token, None, False):
-                claim.plug(connector)
+                claim.place, claim.floating = connector, False
                 return
-
-    def step(self):
-        """Begins for vehicles that charge without a user (setting FreevendEnabled)."""
-        for connector in self._connectors:
-            usage = connector.usage
-            # Closing that fails again and again makes no row of empty transactions.
-            if not usage.evse.recovering and self.may_begin() and connector.is_free_of_charge:
-                if phase(usage) == WAITING and is_startable(usage) and not self.claims.has(connector):
-                    get = self._settings.get
-                    connector.use(Grant(get("FreevendIdTag") or get("ChargePointSerialNumber")))

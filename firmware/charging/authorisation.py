@@ -49,7 +49,7 @@ class Authoriser:
         return info
 
     def refuse(self, token):
-        """Refuses a card without asking anybody; emits `checked`, so that its user is told."""
+        """Refuses a card without asking the back-end; emits `checked`, so that its user is told."""
         self.checked.emit(token, INVALID, "offline")
 
     async def _decide(self, token):
@@ -64,7 +64,7 @@ class Authoriser:
             try:
                 info = await backend.authorize(token)
                 if info is None:
-                    # Refused, but not remembered: nobody has said that about this token.
+                    # Refused, but not remembered: that was no verdict on this token.
                     self._log.warning("auth", "%s: verdict cannot be read, refused", token)
                     return TokenInfo(INVALID), "csms"
                 self.learn(token, info)

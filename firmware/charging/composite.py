@@ -2,7 +2,7 @@
 
 OCPP 1.6 §3.13, §5.7, §5.16. A limit is (current, phases): the current per phase in 1/13800 A, so that a tenth of an
 ampere and a tenth of a watt on one, two or three phases of 230 V are whole numbers, and nothing is rounded before the
-end; phases 0 means that nobody has said how many. Times are Unix seconds.
+end; phases 0 means that their number is not given. Times are Unix seconds.
 """
 
 from collections import namedtuple

@@ -31,6 +31,7 @@ def _most_w(settings):
 class Metering:
     """Polls one meter about once a second; `meter` has async read() -> Reading (OSError), or is None: none fitted.
 
+    number    of the connector
     register  the guarded Register
     counting  within a transaction
     newest    newest Reading, its energy the guarded register; None before the first
@@ -38,13 +39,13 @@ class Metering:
     """
 
     def __init__(self, number, meter, evse, services):
-        self._area = "meter %d" % number
+        self.number = number
         self._meter = meter
         self._evse = evse
         self._clock = services.clock
         self._log = services.log
         self._settings = services.settings
-        self._health = MeterHealth(self._area, evse, services)
+        self._health = MeterHealth("meter %d" % number, evse, services)
         self.register = Register(_most_w(services.settings), getattr(meter, "resolution_wh", 1))
         self.counting = False
         self._wanted = False
@@ -103,14 +104,17 @@ class Metering:
         event = register.take(shown, started, self._flow_w(reading), self.counting, self._clock.ms() - started)
         if event == DOUBTED:
             if not was_in_doubt:
-                self._log.warning(self._area, "%d Wh after %d cannot be", shown, register.wh - register.offset)
+                self._warn("%d Wh after %d cannot be", shown, register.wh - register.offset)
             return self._health.may_doubt(started)
         self._believed_at = started
         if event == REBASED:
-            self._log.warning(self._area, "register stays at %d Wh, offset is now %d", shown, register.offset)
+            self._warn("register stays at %d Wh, offset is now %d", shown, register.offset)
         elif event == WITHDRAWN:
-            self._log.warning(self._area, "register is back at %d Wh, offset is %d", shown, register.offset)
+            self._warn("register is back at %d Wh, offset is %d", shown, register.offset)
         return True
+
+    def _warn(self, text, *args):
+        self._log.warning("meter %d" % self.number, text, *args)
 
     def _flow_w(self, reading):
         """Returns the power in W that a reading has, or what may flow where the meter does not measure it."""

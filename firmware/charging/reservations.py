@@ -129,7 +129,7 @@ class Reservations:
         self._end_used()
 
     def _end_used(self):
-        numbers = [c.transaction.reservation for c in self._connectors if c.transaction]
+        numbers = [c.transaction.grant.reservation for c in self._connectors if c.transaction]
         self._end([r for r in self._all if r.number in numbers], "used")
 
     def _end(self, ended, why):
@@ -177,7 +177,7 @@ class Reservations:
 
 
 def _is_usable(usage):
-    """Tells whether the next user could begin there, whoever it is kept for."""
+    """Tells whether the next user could begin there, for whichever user it is kept."""
     return phase(usage) == IDLE and in_service(usage) and not is_faulted(usage.evse)
 
 

@@ -3,7 +3,7 @@
 from micropython import const
 
 from firmware.charging.session import SAVE_WH, Transaction
-from firmware.charging.usage import Grant
+from firmware.charging.usage import NEXT_USE, Grant
 from firmware.kernel.reading import Reading
 
 # Ends that the flash refuses are tried again, then left to the next start.
@@ -33,7 +33,8 @@ async def close_transactions(connectors, services, reason, closed):
         begins = journal.open_transactions()
         concerned = [c for c in connectors if any(begin.connector == c.number for begin in begins)]
         for connector in concerned:
-            connector.interrupted()
+            if connector.usage.grant is None and services.settings.get("UnlockAfterPowerLoss", False):
+                connector.change(free_until=NEXT_USE)
         running = journal.running.load()
         known = []
         for begin in begins:

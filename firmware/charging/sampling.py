@@ -56,11 +56,6 @@ class Sampler:
         self._sampled_t = None
         services.clock.changed.connect(lambda delta_s, source: self._aligned.forget())
 
-    @property
-    def offered_ma(self):
-        """What is offered to the vehicle in mA, None for all meters together."""
-        return self._evse.offered_ma if self._evse else None
-
     def step(self, transaction, secure):
         """Takes the samples that are due; to be called several times a second.
 
@@ -102,7 +97,8 @@ class Sampler:
 
     def _write(self, transaction, context, reading, ago_s=0):
         number = transaction.number if transaction else 0
+        offered_ma = self._evse.offered_ma if self._evse else None
         try:
-            self._journal.sample(number, self._number, context, reading, self.offered_ma, ago_s)
+            self._journal.sample(number, self._number, context, reading, offered_ma, ago_s)
         except OSError as exc:
             self._log.error("meter %d" % self._number, "sample is not kept: %s", exc)

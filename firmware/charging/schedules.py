@@ -20,7 +20,6 @@ from firmware.charging.composite import (
 )
 from firmware.charging.sharing import Sharing
 from firmware.evse.limits import MIN_PILOT_MA
-from firmware.store.settings import UnknownSetting
 
 
 class Schedules:
@@ -111,7 +110,7 @@ class Schedules:
 
     def _replace(self, profiles):
         try:
-            if profiles != self.profiles:  # whoever repeats himself costs no flash
+            if profiles != self.profiles:  # a repeated profile costs no flash
                 self._save(profiles)
         except OSError as exc:
             self._log.error("schedule", "profiles not stored: %s", exc)
@@ -183,10 +182,7 @@ class Schedules:
         wanted = 1 if 1 in said else 3
         if wanted == self._phases.get(connector.number, 3):
             return
-        try:
-            if not self._settings.get("ConnectorSwitch3to1PhaseSupported"):
-                return
-        except UnknownSetting:
+        if not self._settings.get("ConnectorSwitch3to1PhaseSupported", False):
             return
         self._phases[connector.number] = wanted
         connector.evse.set_phases(wanted)
@@ -197,7 +193,8 @@ class Schedules:
         n = transaction.connector_id
         if event == "start":
             self.begun[n] = transaction.begin_t
-            profile, transaction.profile = transaction.profile, None
+            grant = transaction.grant
+            profile, grant.profile = grant.profile, None
             if profile and self.install(_bound(profile, n, transaction.number)):
                 return
         else:

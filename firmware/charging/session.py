@@ -42,14 +42,11 @@ class Transaction:
 
     number        local transaction number, >= 1, never reused; the back-end's own number is the back-end face's affair
     connector_id  1..n
-    token         id token that started it; parent: its group token or None
+    grant         the Grant of its user: token, group, the reservation that it used up, the profile that came with it
     begin_t, begin_wh   Unix seconds and register (Wh) at the begin; given as None when the meter could not be read, it
                   counts from 0
     wh            newest register value, Wh, never below begin_wh
-    reservation   number of the reservation that it used up, or None
-    profile       composite.Profile that came with the remote start, until it is installed; or None
     suspended     True while energy is withheld because the back-end refused the token
-    info          free text for the status, for example "EV side disconnected"
     reason        None while it runs; then why it stops or stopped (LOCAL, REMOTE, ...)
     stop_token    id token that stopped it, None without one
     """
@@ -57,27 +54,20 @@ class Transaction:
     def __init__(self, number, connector_id, grant, begin_t, begin_ms, begin_wh):
         self.number = number
         self.connector_id = connector_id
-        self.token = grant.token
-        self.parent = grant.parent
-        self.reservation = grant.reservation
-        self.profile = grant.profile
+        self.grant = grant
         self.begin_t = begin_t
         self.begin_ms = begin_ms
         self.begin_wh = self.wh = begin_wh or 0
         self._begun_blind = begin_wh is None
         self.suspended = False
-        self.info = ""
         self.reason = None
         self.stop_token = None
-        self.stop_ms = None  # when the stop was asked for
-        self.quiet_ms = None  # when the current was seen to have stopped after that
         self.allowance_wh = None  # register at which MaxEnergyOnInvalidId is used up
         self.end_t = None
 
-    @property
-    def stopping(self):
-        """True from the decision to stop until the end record is written."""
-        return self.reason is not None
+    token = property(lambda self: self.grant.token)
+    parent = property(lambda self: self.grant.parent)
+    stopping = property(lambda self: self.reason is not None)  # True from then until the end record is written
 
     @property
     def end_wh(self):
@@ -87,7 +77,7 @@ class Transaction:
     def open(self, journal):
         """Writes the begin record. Raises OSError when it could not be written; doing it again changes nothing."""
         wh = None if self._begun_blind else self.begin_wh
-        journal.begin(self.number, self.connector_id, self.token, wh, self.reservation, self.parent)
+        journal.begin(self.number, self.connector_id, self.token, wh, self.grant.reservation, self.parent)
 
     def close(self, journal):
         """Writes the end record. Raises OSError when it could not be written; doing it again changes nothing."""
@@ -115,7 +105,8 @@ class Session:
         self._log = services.log
         self._settings = services.settings
         self._journal = services.journal
-        self._requested_ms = 0  # since when a reading for the begin is wanted
+        self._requested_ms = 0  # since when a reading is wanted, for the begin or for the end
+        self._quiet_ms = None  # when the current was seen to have stopped after the stop
         self._starting = None  # the Transaction whose begin is being written
         self._untold = []  # (event, Transaction) for `changed`
         self._saved = (0, 0, None)  # of the running state on flash: Wh, ms, time of the transaction
@@ -131,7 +122,7 @@ class Session:
             return self._begin()
         if transaction:
             self._follow(transaction)
-            if transaction.stopping and self._has_last_reading(transaction):
+            if transaction.stopping and self._has_last_reading():
                 self._end(transaction)
         self._sampler.step(self._usage.transaction if self._metering.counting else None, self.secure)
         return True
@@ -139,7 +130,7 @@ class Session:
     # -- 1. fresh reading
 
     def request_reading(self):
-        """A user is authorised: the begin counts from a reading that is taken now."""
+        """What is taken from now on is fresh, for the begin of an authorised user, or for the end."""
         self._metering.request()
         self._requested_ms = self._clock.ms()
 
@@ -215,7 +206,7 @@ class Session:
         """The back-end does not accept the token (OCPP 1.6 §3.5.4, erratum 3.17): MaxEnergyOnInvalidId is left."""
         transaction = self._usage.transaction
         allowance = self._settings.get("MaxEnergyOnInvalidId")
-        transaction.parent = parent or transaction.parent
+        transaction.grant.parent = parent or transaction.parent
         transaction.allowance_wh = transaction.wh + allowance
         self._log.warning(self.area, "transaction %d: token refused, %d Wh left", transaction.number, allowance)
 
@@ -239,26 +230,26 @@ class Session:
             return False
         transaction.reason = reason
         transaction.stop_token = token
-        transaction.stop_ms = self._clock.ms()
         self._usage.used_up = True
-        self._metering.request()
+        self._quiet_ms = None
+        self.request_reading()
         self._log.info(self.area, "transaction %d stops: %s", transaction.number, reason)
         return True
 
     # -- 5. last reading
 
-    def _has_last_reading(self, transaction):
+    def _has_last_reading(self):
         """True when no more energy flows and the meter was read after that, or waiting any longer makes no sense."""
         now = self._clock.ms()
-        if transaction.quiet_ms is None:
+        if self._quiet_ms is None:
             # A vehicle that draws nothing for a moment may draw again: only the open contactor is an end.
-            if self._usage.evse.charging and now - transaction.stop_ms < _CURRENT_GONE_MS:
+            if self._usage.evse.charging and now - self._requested_ms < _CURRENT_GONE_MS:
                 return False
-            transaction.quiet_ms = now + _CONTACTS_OPEN_MS
-        if self._metering.answered_since(transaction.quiet_ms):
+            self._quiet_ms = now + _CONTACTS_OPEN_MS
+        if self._metering.answered_since(self._quiet_ms):
             return True
         self._metering.request()  # again, if the poll under way began while current still flowed
-        return now - transaction.quiet_ms >= self._metering.patience_ms
+        return now - self._quiet_ms >= self._metering.patience_ms
 
     # -- 6. end
 
@@ -282,7 +273,4 @@ class Session:
         while self._untold:
             self.changed.emit(*self._untold.pop(0))
 
-    @property
-    def area(self):
-        """The name of the connector in the log."""
-        return "connector %d" % self._number
+    area = property(lambda self: "connector %d" % self._number)  # its name in the log

@@ -74,9 +74,9 @@ class _Place:
         self.connector = connector
         self.granted = 0  # mA of its share that it may take, which its pilot may not say yet
         self.until = 0  # ms; may draw `_held` mA until then
-        self.enough = None  # mA; more than that it has not used of late. None: it takes all, or nobody knows
+        self.enough = None  # mA; more than that it has not used of late. None: it takes all, or is not known
         self.shared = None  # the ceiling when the shares were made
-        self.stray = 0  # mA that flow through contacts that do not open: nobody has them to give
+        self.stray = 0  # mA that flow through contacts that do not open: not to be shared
         self._held = 0
         self._offered = 0
         self._peak = 0  # mA drawn at most since
@@ -93,12 +93,12 @@ class _Place:
 
     @property
     def taken(self):
-        """mA that nobody else may have."""
+        """mA that no other vehicle may have."""
         return max(self._offered, self._held, self.granted)
 
     @property
     def ceiling(self):
-        """mA that could be used here if there were nobody else."""
+        """mA that could be used here if no other vehicle charged."""
         slots = self.connector.evse.limits.slots()
         return min([milliamps for milliamps, name in slots if name != "station"] + [MAX_PILOT_MA])
 
@@ -151,7 +151,7 @@ class _Place:
         return (self.enough, self.stray) != before
 
     def _drawn(self):
-        """Returns the mA of the phase that carries most, None when nobody knows."""
+        """Returns the mA of the phase that carries most, None when it is not known."""
         reading = self.connector.metering.current()
         return max(reading.currents_ma) if reading and reading.currents_ma else None
 

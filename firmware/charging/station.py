@@ -1,5 +1,7 @@
 """The charging station: the one door through which OCPP, portal, card reader and simulator speak to the connectors."""
 
+from collections import namedtuple
+
 from micropython import const
 
 import firmware.charging as charging
@@ -11,9 +13,9 @@ from firmware.charging.meters import Meters
 from firmware.charging.operation import STOP_WAIT_MS, Operation, until
 from firmware.charging.restart import close_transactions
 from firmware.charging.rows import Rows
-from firmware.charging.services import Services
 from firmware.charging.session import POWER_LOST, REMOTE
 from firmware.charging.task import ChargingTask
+from firmware.charging.waiting import Waiting
 from firmware.kernel.signal import Signal
 from firmware.store.slots import Slots
 
@@ -26,18 +28,11 @@ _UNLOCK_WAIT_MS = const(6_000)  # the lock's motor, with its retries
 _FILES = {"schedules": "/profiles", "reservations": "/reserved"}
 
 
-class Stores:
-    """What a station keeps on flash: store.Journal, store.TagList, store.AuthCache, store.History or None.
+# What a station keeps on flash; history may be None. folder: for what else must survive a restart; None: nothing does
+Stores = namedtuple("Stores", ("journal", "tags", "cache", "history", "folder"))
 
-    `folder` is the directory for what must survive a restart besides; None: nothing does.
-    """
-
-    def __init__(self, journal, tags, cache, history=None, folder=None):
-        self.journal = journal
-        self.tags = tags
-        self.cache = cache
-        self.history = history
-        self.folder = folder
+# What all its parts work with
+Services = namedtuple("Services", ("clock", "log", "settings", "journal", "folder"))
 
 
 class Station:
@@ -80,7 +75,6 @@ class Station:
     def _connect(self, evses, meters):
         services = self._services
         add = self.task.add
-        add("station", self.access.step)
         self.zero.changed.connect(self.status_changed.emit)
         self.transaction_changed.connect(self.availability.transaction_changed)
         if self._history:
@@ -89,11 +83,11 @@ class Station:
             add("history", rows.step)
         for i, evse in enumerate(evses):
             connector = Connector(i + 1, evse, meters[i], services, self.availability.operative(i + 1), self.access)
-            connector.shared = len(evses) > 1
             connector.changed.connect(self.status_changed.emit)
             connector.charged.connect(self.transaction_changed.emit)
             self.connectors.append(connector)
             connector.change()  # it has its first status before anything listens
+            add(connector.session.area, Waiting(connector, self.access, services, len(evses) > 1).step)
             add(connector.session.area, connector.step, connector.out_of_order)
         add("station", self.meters.step)
         add("journal", services.journal.flush_due)
@@ -235,7 +229,7 @@ class Station:
         if connector is None or connector.transaction.stopping:
             return
         if info.accepted:
-            connector.transaction.parent = info.parent or connector.transaction.parent
+            connector.transaction.grant.parent = info.parent or connector.transaction.parent
         else:
             connector.refuse(info.parent)
 

@@ -117,7 +117,7 @@ class StatusWatch:
         usage = self._usage
         if state == FAULTED:
             return ""  # the info beside a fault is the fault's
-        info = usage.transaction.info if stands == RUNNING else usage.info if stands == DONE else ""
+        info = usage.info if stands in (RUNNING, DONE) else ""
         if state != SUSPENDED_BY_STATION or info or usage.transaction.suspended or is_faulted(usage.evse):
             return info
         milliamps, slot = usage.evse.limit

@@ -42,7 +42,7 @@ class Usage:
     unplugged_ms  when the plug of an authorised user lost contact again, just after it went in, or None
     free_until    ms; a plug that was released is not locked again before
     seen          False: the pilot has not been looked at since the connector was out of service
-    info          free text for the status after the transaction
+    info          free text for the status, in the transaction and after it
     """
 
     def __init__(self, evse, operative):
@@ -112,19 +112,26 @@ def has_left(usage, now_ms):
     return unplugged_ms - usage.plugged_ms >= _PLUGGING_MS or now_ms - unplugged_ms >= _PLUGGING_MS
 
 
-def is_plug_held(usage, now_ms, lock_early):
-    """Tells whether the plug stays locked; `lock_early` (setting LockEarly): before a user is known."""
+def is_plug_held(usage, now_ms, settings):
+    """Tells whether the plug stays locked; with LockEarly it is before a user is known."""
     if now_ms < usage.free_until or not in_service(usage):
         return False
     if usage.owner is not None:
         return True
     stands = phase(usage)
     if stands == WAITING:
-        return usage.evse.connected and (usage.grant is not None or lock_early)
+        return usage.evse.connected and (usage.grant is not None or settings.get("LockEarly", False))
     return stands == RUNNING
 
 
-def is_waiting(usage):
-    """Tells whether ConnectionTimeOut runs, which counts from Preparing (OCPP 1.6 errata 3.77, 3.89)."""
-    kept = usage.reserved and usage.grant is None  # which is not Preparing
-    return phase(usage) == WAITING and not kept and not is_faulted(usage.evse) and in_service(usage)
+def is_ready(usage):
+    """Tells whether nothing is missing at the connector for the transaction of its user."""
+    evse = usage.evse
+    # A lock that fails must not leave a transaction behind that never gave energy.
+    present = usage.grant is not None and evse.connected and evse.plug_locked
+    return present and not is_faulted(evse) and in_service(usage)
+
+
+def forget(usage):
+    """The usage is over, and nothing of it is left."""
+    usage.used_up, usage.free_until, usage.owner, usage.info = False, 0, None, ""

@@ -82,11 +82,19 @@ class Settings:
             self._newest = self._found(name)
         return self._newest
 
-    def get(self, name):
-        """Returns the value in force: int, bool, str, or tuple of str. Raises UnknownSetting."""
+    def get(self, name, default=None):
+        """Returns the value in force: int, bool, str, or list of str.
+
+        Without a setting of this name, such as one about a part that is not fitted, `default`; None: UnknownSetting.
+        """
         value = self._typed.get(name)
         if value is None:
-            row = self._found(name)
+            try:
+                row = self._found(name)
+            except UnknownSetting:
+                if default is None:
+                    raise
+                return default
             value = self._effective(row)
             if len(self._typed) == _MOST_TYPED:
                 self._typed.clear()

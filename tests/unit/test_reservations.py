@@ -35,7 +35,7 @@ async def test_reserved_until_its_user_comes():
     bench = await bench_with()
     assert reserve(bench) == "accepted" and bench.word == "reserved"
     transaction = await begun(bench, "MINE")
-    assert transaction.reservation == 7
+    assert transaction.grant.reservation == 7
     assert [r.reservation for r in bench.records() if r.token] == [7]
     assert [w for w in bench.words if w != "charging"][:2] == ["reserved", "waiting"]
     assert not bench.station.reservations.cancel(7)
@@ -46,7 +46,7 @@ async def test_id_tokens_are_case_insensitive():
     bench = await bench_with()
     bench.backend.tokens["mine"] = TokenInfo("accepted")
     reserve(bench)
-    assert (await begun(bench, "mine")).reservation == 7
+    assert (await begun(bench, "mine")).grant.reservation == 7
 
 
 async def test_nobody_else_may_charge():
@@ -57,7 +57,7 @@ async def test_nobody_else_may_charge():
     assert not bench.station.remote_start("CARD", 1) and not bench.station.remote_start("CARD")
     assert bench.station.remote_start("MINE", 1)
     await bench.run(1_500)
-    assert bench.transaction.reservation == 7
+    assert bench.transaction.grant.reservation == 7
 
 
 async def test_free_charging_is_not_for_a_reserved_connector():
@@ -75,7 +75,7 @@ async def test_a_plug_does_not_time_out_while_it_is_kept():
     bench.plug()
     await bench.run(30_000)
     assert bench.word == "reserved"
-    assert (await begun(bench, "MINE")).reservation == 7
+    assert (await begun(bench, "MINE")).grant.reservation == 7
 
 
 async def test_who_does_not_plug_in_keeps_the_reservation():
@@ -93,7 +93,7 @@ async def test_the_group_may_use_it_once_the_back_end_has_told_it():
     reserve(bench, parent="GROUP")
     bench.backend.tokens["GROUP"] = TokenInfo("accepted")
     assert await begun(bench, "GROUP") is None
-    assert (await begun(bench, "COUSIN")).reservation == 7
+    assert (await begun(bench, "COUSIN")).grant.reservation == 7
     assert bench.backend.asked == ["GROUP", "COUSIN"]
 
 
@@ -106,14 +106,14 @@ async def test_a_remote_start_for_the_group_asks_first():
     assert bench.transaction is None and bench.backend.asked == ["CARD"]
     assert bench.station.remote_start("COUSIN", 1)
     await bench.run(1_500)
-    assert bench.transaction.reservation == 7
+    assert bench.transaction.grant.reservation == 7
 
 
 async def test_the_parent_is_taken_from_the_list_or_the_cache():
     bench = await bench_with(LocalPreAuthorize=True)
     reserve(bench, parent="GROUP")
     bench.cache.put("COUSIN", TokenInfo("accepted", None, "GROUP"))
-    assert (await begun(bench, "COUSIN")).reservation == 7 and bench.backend.asked == []
+    assert (await begun(bench, "COUSIN")).grant.reservation == 7 and bench.backend.asked == []
 
 
 async def test_expiry_makes_it_available():
@@ -124,7 +124,7 @@ async def test_expiry_makes_it_available():
     assert bench.word == "reserved"
     await bench.run(2_500)
     assert bench.word == "free"
-    assert (await begun(bench, "CARD")).reservation is None
+    assert (await begun(bench, "CARD")).grant.reservation is None
 
 
 async def test_expiry_before_the_plug_comes_leaves_no_number():
@@ -134,7 +134,7 @@ async def test_expiry_before_the_plug_comes_leaves_no_number():
     await bench.run(31_000)
     bench.plug()
     await bench.run(1_500)
-    assert bench.transaction.reservation is None
+    assert bench.transaction.grant.reservation is None
 
 
 async def test_cancel():
@@ -239,11 +239,11 @@ async def test_any_connector_may_be_used_and_the_last_one_is_kept():
     # §5.13; trap 26: no certain connector, but always one
     bench = await bench_with(2)
     assert reserve(bench, 0) == "accepted" and words(bench) == ["free", "free"]
-    assert (await begun(bench, "CARD", 1)).reservation is None
+    assert (await begun(bench, "CARD", 1)).grant.reservation is None
     await bench.run(200)
     assert words(bench)[1] == "reserved"
     assert await begun(bench, "OTHER", 2) is None
-    assert (await begun(bench, "MINE", 2)).reservation == 7
+    assert (await begun(bench, "MINE", 2)).grant.reservation == 7
     assert not bench.station.reservations.cancel(7)
 
 
@@ -276,7 +276,7 @@ async def test_one_connector_and_connector_zero():
     bench = await bench_with()
     assert reserve(bench, 0) == "accepted" and bench.word == "reserved"
     assert await begun(bench, "CARD") is None
-    assert (await begun(bench, "MINE")).reservation == 7
+    assert (await begun(bench, "MINE")).grant.reservation == 7
 
 
 async def test_one_has_to_remain_for_connector_zero():
@@ -295,7 +295,7 @@ async def test_the_connector_that_is_kept_comes_before_a_strangers_plug():
     assert words(bench)[1] == "waiting"
     bench.plug(2)
     await bench.run(1_500)
-    assert bench.station.transaction(2).reservation == 7 and bench.station.transaction(1) is None
+    assert bench.station.transaction(2).grant.reservation == 7 and bench.station.transaction(1) is None
 
 
 async def test_a_card_shown_before_the_plug_does_not_open_a_reserved_connector():
@@ -307,7 +307,7 @@ async def test_a_card_shown_before_the_plug_does_not_open_a_reserved_connector()
     assert bench.station.transaction(2) is None and words(bench)[1] == "reserved"
     bench.plug(1)
     await bench.run(1_500)
-    assert bench.station.transaction(1).reservation is None
+    assert bench.station.transaction(1).grant.reservation is None
 
 
 # -- restart

@@ -103,7 +103,7 @@ class Bench:
             for i, parts in enumerate(self.board.connectors)
         ]
         self.control = Control(self.evses, self.clock)
-        stores = Stores(self.journal, {}, _NoCache())
+        stores = Stores(self.journal, {}, _NoCache(), None, None)
         self.station = Station(self.clock, self.log, self.settings, stores, self.evses, self.meters)
         self.reporter = StatusReporter(self.station, self.settings, self.clock, lambda: None)
         self.board.buttons.changed.connect(self.station.button)

@@ -280,10 +280,8 @@ def _concerned(frame):
     while frame is not None:
         owner = frame.f_locals.get("self")
         name = type(owner).__name__
-        if name in ("Evse", "Connector"):
+        if name in ("Evse", "Connector", "Metering"):
             return owner.number
-        if name in ("Metering", "Isolated"):
-            return owner._number
         if name == "Control":
             return "all"
         frame = frame.f_back
