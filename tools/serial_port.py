@@ -21,8 +21,8 @@ from serial.tools import list_ports
 
 # A pty is read byte by byte until one comes: without a time-out mpremote would wait for ever.
 _SILENCE_S = 2
-_TRIES = 5
-_ANSWER_S = 5
+_TRIES = 4
+_ANSWER_S = 4
 _REOPEN_S = 0.2
 _WORKING_S = 180  # the board copies and compares a whole version
 _WATCHDOG_MS = 3_600_000

@@ -41,6 +41,8 @@ class Confirmation:
     def _confirm(self):
         if self._slots.confirm():
             self._log.warning("start", "confirmed: %s", self._slots.text())
+        else:
+            self._log.info("start", "works: %s", self._slots.text())
 
     def _trouble(self):
         """Returns what does not work, in words, or ""."""

@@ -39,7 +39,7 @@ def _install(options, port: SerialPort) -> int:
         return 0
     start = watch(port, options.wait, _say)
     if start.failure:
-        print(f"the start has failed: {start.failure}", file=sys.stderr)
+        print(f"the new version does not work: {start.failure}", file=sys.stderr)
         return 1
     if not start.confirmed:
         print(f"the station has not said that it works in {options.wait} s; last: {start.last}", file=sys.stderr)

@@ -90,6 +90,8 @@ def write_factory(port: SerialPort, text: str) -> None:
 
 
 def try_slot(port: SerialPort, board: Board, slot: str) -> None:
-    """The next start tries a slot; where there is no good one, it is the good one."""
-    slots = {"active": board.active, "trial": slot} if board.active else {"active": slot}
-    port.run(f"write('/slots.json', {json.dumps(slots)!r})")
+    """The next start tries a slot. Where there is no good one, it starts without that."""
+    if board.active:
+        port.run(f"write('/slots.json', {json.dumps({'active': board.active, 'trial': slot})!r})")
+    elif board.slots:
+        port.run("remove(['/slots.json'])")  # what it says is of another life

@@ -8,10 +8,9 @@ from tools.serial_port import SerialPort
 
 _STARTED = re.compile(r" app: firmware (\S+) on board (\S+),")
 _ADDRESS = re.compile(r" wifi: address (\S+)")
-_CONFIRMED = re.compile(r" start: confirmed")
-_FAILED = re.compile(
-    r"main: (slot \w is given up: .*)| start: (not confirmed: .*)|(SAFE MODE.*)|main: (the start has .*)"
-)
+_CONFIRMED = re.compile(r" start: (?:confirmed|works): ")
+_FAILED = re.compile(r"main: the start has failed: (.*)|main: (?:watchdog|panic): (.*)| start: (not confirmed: .*)")
+_OVER = re.compile(r"main: (slot \w is given up: .*)|SAFE MODE")
 
 
 @dataclass
@@ -45,9 +44,12 @@ def watch(port: SerialPort, seconds: float, tell) -> Start:
             tell(f"address {start.address}")
         elif _CONFIRMED.search(line):
             start.confirmed = True
-            tell(f"the station works: confirmed after {time.monotonic() - began:.0f} s")
+            tell(f"the station works, it says so after {time.monotonic() - began:.0f} s")
+            start.failure = ""
             break
         elif found := _FAILED.search(line):
-            start.failure = next(filter(None, found.groups()))
+            start.failure = next(filter(None, found.groups()), "an exception, see make console")
+        elif found := _OVER.search(line):
+            start.failure = found.group(1) or f"safe mode: {start.failure}"
             break
     return start
