@@ -8,6 +8,7 @@ from micropython import const
 
 from firmware.kernel.signal import Signal
 from firmware.store.tokens import ACCEPTED, CONCURRENT, EXPIRED, INVALID, TokenInfo
+from firmware.store.values import is_hex
 
 _SINGLE_DIGITS = const(8)  # hex digits of a card's id of single size (ISO 14443-3), and of one of double size
 _DOUBLE_DIGITS = const(14)
@@ -21,7 +22,7 @@ def is_made_up(token, reverse=False, shorten=True):
     """
     if not shorten and len(token) == _DOUBLE_DIGITS and token.endswith("000000"):
         token = token[:_SINGLE_DIGITS]
-    if len(token) != _SINGLE_DIGITS or any(char not in "0123456789abcdefABCDEF" for char in token):
+    if len(token) != _SINGLE_DIGITS or not is_hex(token):
         return False
     return (token[-2:] if reverse else token[:2]) == "08"
 

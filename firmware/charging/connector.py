@@ -8,7 +8,7 @@ from micropython import const
 
 from firmware.charging.metering import Metering
 from firmware.charging.sampling import Sampler
-from firmware.charging.session import DEAUTHORISED, EMERGENCY, LOCAL, UNLOCKED, UNPLUGGED, Session
+from firmware.charging.session import DEAUTHORISED, EMERGENCY, LOCAL, UNPLUGGED, Session
 from firmware.charging.status import StatusWatch
 from firmware.charging.usage import (
     NEXT_USE,
@@ -77,9 +77,8 @@ class Connector:
         """The usage ends before a transaction has begun (OCPP 1.6 §4.9 B1, B6)."""
         self.change(grant=None, unplugged_ms=None, used_up=self.evse.connected)
 
-    def unlock(self):
-        """Stops the transaction, if any, and releases the plug until the next use or for UnlockWindow (§5.18)."""
-        self.stop(UNLOCKED)
+    def release_plug(self):
+        """Unlocks the plug until the next use or for UnlockWindow, as soon as no transaction holds it (§5.18)."""
         window_s = self._settings.get("UnlockWindow", 0)
         self.evse.retry_lock()
         self.change(

@@ -205,16 +205,21 @@ class Station:
         if slot == "supply" and len(self.connectors) > 1:
             self.schedules.apply()
 
-    async def unlock(self, n):
-        """Stops the transaction of connector n (reason UNLOCKED) and releases its plug (OCPP 1.6 §5.18).
+    async def unlock(self, n, reason=None):
+        """Releases the plug of connector n (OCPP 1.6 §5.18). A running transaction is stopped first for a `reason` of
+        session.py; without one it goes on and keeps its plug.
 
-        Returns "unlocked", "failed", or "not supported" (no lock, no such connector).
+        Returns "unlocked", "failed", "in use", or "not supported" (no lock, no such connector).
         """
         connector = self.connector(n)
         if connector is None or connector.evse.locked is None:
             return "not supported"
         clock = self._services.clock
-        connector.unlock()
+        if reason:
+            connector.stop(reason)
+        if connector.transaction and not connector.transaction.stopping:
+            return "in use"
+        connector.release_plug()
         if not await until(clock, lambda: connector.transaction is None, STOP_WAIT_MS):
             return "failed"
         opened = await until(clock, lambda: not connector.evse.locked, _UNLOCK_WAIT_MS)

@@ -8,6 +8,7 @@ from uwebsockets import connect as open_socket
 from uwebsockets import quote
 
 from firmware.ocpp.tls import client_context
+from firmware.store.values import is_hex_key
 
 _CONNECT_S = const(15)  # limit for TCP, TLS and handshake together
 _SECURE_PROFILE = const(2)  # lowest SecurityProfile with TLS
@@ -89,7 +90,7 @@ def authorization(identity, key):
     if not key:
         return None
     password = key.encode()
-    if 32 <= len(key) <= 40 and len(key) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in key):
+    if is_hex_key(key):
         password = unhexlify(key)
     credentials = b2a_base64(identity.encode() + b":" + password).strip().decode()
     return {"Authorization": "Basic " + credentials}

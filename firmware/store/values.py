@@ -106,11 +106,19 @@ def phase_rotation(items):
             raise ValueError("not a phase rotation")
 
 
+def is_hex(text):
+    """True when a text has nothing but hex digits."""
+    return all(c in _HEX for c in text)
+
+
+def is_hex_key(text):
+    """True for a key of 16 to 20 bytes in hex (security white paper A00.FR.205)."""
+    return len(text) % 2 == 0 and 32 <= len(text) <= 40 and is_hex(text)
+
+
 def authorization_key(text):
     """Checks an AuthorizationKey: 32 to 40 hex digits, or a password of 16 to 20 printable ASCII characters."""
-    if len(text) % 2 == 0 and 32 <= len(text) <= 40 and all(c in _HEX for c in text):
-        return
-    if not 16 <= len(text) <= 20 or not all(" " < c <= "~" for c in text):
+    if not is_hex_key(text) and not (16 <= len(text) <= 20 and all(" " < c <= "~" for c in text)):
         raise ValueError("neither 32 to 40 hex digits nor 16 to 20 characters")
 
 

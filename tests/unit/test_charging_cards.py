@@ -1,8 +1,11 @@
 """Cards: the same one read twice, ids that are no identity; and what ends at a reset."""
 
+import asyncio
+
 from charging_bench import Bench
 
 from firmware.charging.authorisation import is_made_up
+from firmware.charging.session import UNLOCKED
 from firmware.store.registry import SETTINGS
 
 
@@ -133,7 +136,7 @@ async def test_m2_a_meter_that_stands_still_keeps_no_plug():
             if stop == "card":
                 assert await bench.station.swipe("CARD") == "stop"
             elif stop == "unlock":
-                bench.station.connector(1).unlock()
+                asyncio.create_task(bench.station.unlock(1, UNLOCKED))
             await bench.run(500)
             bench.unplug_ev_side()
             await bench.run(4_500)

@@ -5,6 +5,7 @@ import asyncio
 from charging_bench import Bench
 from harness import settle
 
+from firmware.charging.session import UNLOCKED
 from firmware.store.records import BEGIN, END
 from firmware.store.tokens import TokenInfo
 
@@ -199,10 +200,11 @@ async def test_availability_ends_a_usage_first():
 
 
 async def test_unlock():
-    """OCPP 1.6 §5.18: the transaction ends first."""
+    """OCPP 1.6 §5.18: the transaction ends first; without a reason it goes on and keeps its plug."""
     bench = Bench()
     await bench.charging()
-    unlock = asyncio.create_task(bench.station.unlock(1))
+    assert await bench.station.unlock(1) == "in use" and bench.evse.locked and bench.evse.charging
+    unlock = asyncio.create_task(bench.station.unlock(1, UNLOCKED))
     await bench.run(2_000)
     assert await unlock == "unlocked"
     assert bench.ends()[0][1] == "unlocked"
@@ -227,12 +229,12 @@ async def test_unlock_window():
     bench.plug()
     await bench.run(200)
     assert bench.evse.locked  # LockEarly
-    bench.station.connector(1).unlock()
+    bench.station.connector(1).release_plug()
     await bench.run(29_000)
     assert not bench.evse.locked
     await bench.run(2_000)
     assert bench.evse.locked
-    bench.station.connector(1).unlock()
+    bench.station.connector(1).release_plug()
     bench.unplug()
     await bench.run(200)
     bench.plug()

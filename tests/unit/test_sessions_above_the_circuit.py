@@ -150,7 +150,7 @@ def test_v10_unlocking_is_another_attempt():
     bench.run(5_000)
     assert bench.word() == "faulted"
     bench.outlets[0].set_fault("lock_fail", False)
-    bench.station.connector(1).unlock()
+    bench.station.connector(1).release_plug()
     bench.run(3_000)
     assert bench.word() == "waiting" and begins(bench) == 0
     assert bench.swipe() == "start"

@@ -4,6 +4,7 @@
 from charging_bench import Bench, ScriptedEvse
 from evse_site import LACKS, SiteEvse
 
+from firmware.charging.session import UNLOCKED
 from firmware.kernel.reading import Reading
 from firmware.store.tokens import TokenInfo
 
@@ -128,13 +129,13 @@ async def test_unlocking_ends_a_session_where_there_is_a_lock():
         place = make()
         await place.starts()
         if not place.socket:
-            assert await place.station.unlock(1) == "not supported" and place.evse.charging
+            assert await place.station.unlock(1, UNLOCKED) == "not supported" and place.evse.charging
             await place.leaves()
             continue
         answers = []
 
         async def unlock(station=place.station, answers=answers):
-            answers.append(await station.unlock(1))
+            answers.append(await station.unlock(1, UNLOCKED))
 
         place.spawn(unlock())
         await place.run(300)

@@ -1,5 +1,7 @@
 """ChangeAvailability, ClearCache, DataTransfer, Reset, UnlockConnector (core profile, OCPP 1.6 §5)."""
 
+from firmware.charging.session import UNLOCKED
+
 _AVAILABILITY = {"accepted": "Accepted", "scheduled": "Scheduled", "rejected": "Rejected"}
 _UNLOCK = {"unlocked": "Unlocked", "failed": "UnlockFailed", "not supported": "NotSupported"}
 
@@ -41,7 +43,7 @@ class Core:
         n = payload["connectorId"]
         if not self._is_connector(n):
             return {"status": "NotSupported"}
-        return {"status": _UNLOCK[await self._station.unlock(n)]}
+        return {"status": _UNLOCK[await self._station.unlock(n, UNLOCKED)]}
 
     def _is_connector(self, n):
         return 1 <= n <= len(self._station.connectors)
