@@ -3,8 +3,9 @@
     python -m tools.backup save PORT FILE [--list] [--secrets]
     python -m tools.backup restore PORT FILE
 
-PORT is whatever mpremote takes. The station is stopped for it, with its contactors open, and restarted afterwards. With
-`--secrets` passwords and keys are in the file, encrypted with a passphrase that is asked for (or in BACKUP_PASSPHRASE).
+PORT is a port as for mpremote. The station is stopped meanwhile, with its contactors open, and restarted afterwards.
+With `--secrets` the file includes passwords and keys, encrypted with a passphrase that you are asked for (or
+BACKUP_PASSPHRASE).
 """
 
 import argparse
@@ -18,9 +19,9 @@ from pathlib import Path
 
 from tools.flash import mpremote
 
-_TIMEOUT_S = 600  # half a megabyte at 115 200 Bd, and back
+_TIMEOUT_S = 600  # half a megabyte at 115 200 Bd in both directions
 _DOCUMENT = "restore.json"
-_BEGIN = '{"backup":'  # of the document, behind whatever else the board says
+_BEGIN = '{"backup":'  # begin of the document, after other output of the board
 
 _OPEN = """
 import asyncio
@@ -39,7 +40,7 @@ _RESTORE = "asyncio.run(backup.restore({name!r}, {passphrase!r}))"
 
 
 def save(port: str, passphrase: str | None = None, with_list: bool = False) -> str:
-    """Returns the document of the board at `port`, which is JSON. Raises RuntimeError with what the board says."""
+    """Returns the backup of the board at `port` as JSON text. Raises RuntimeError with the board's message."""
     try:
         text = _execute(port, _OPEN + _SAVE.format(passphrase=passphrase, with_list=with_list))
         document = text[text.index(_BEGIN) :] + "\n"
@@ -50,7 +51,7 @@ def save(port: str, passphrase: str | None = None, with_list: bool = False) -> s
 
 
 def restore(port: str, document: str, passphrase: str | None = None) -> None:
-    """Puts a document back. Raises RuntimeError with what the board says; then nothing has changed there."""
+    """Restores a backup. Raises RuntimeError with the board's message; the board is then unchanged."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / _DOCUMENT
         path.write_text(document)
@@ -73,10 +74,10 @@ def _execute(port: str, code: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.backup", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=("save", "restore"))
-    parser.add_argument("port", help="serial port of the board, as mpremote takes it")
+    parser.add_argument("port", help="serial port of the board, as for mpremote")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--list", action="store_true", help="with the local authorisation list")
-    parser.add_argument("--secrets", action="store_true", help="with passwords and keys, encrypted")
+    parser.add_argument("--list", action="store_true", help="include the local authorisation list")
+    parser.add_argument("--secrets", action="store_true", help="include passwords and keys, encrypted")
     arguments = parser.parse_args()
     try:
         if arguments.command == "save":

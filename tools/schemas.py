@@ -1,10 +1,10 @@
 """Converts the OCA's JSON schemas of OCPP 1.6, from the `ocpp` package, to the firmware's compact form (schemas.txt).
 
     python -m tools.schemas          writes firmware/ocpp/v16/schemas.txt
-    python -m tools.schemas --check  exits with 1 when that file is not what would be written
+    python -m tools.schemas --check  only compares; exit code 1 if the file is not current
 
-One line an action ("Reset"), one its answer ("Reset>"), one each object inside ("@IdTagInfo"). A line is a name and its
-fields:
+One line for each action ("Reset"), each answer ("Reset>") and each nested object ("@IdTagInfo"): the name and its
+fields, for example
 
     ChangeAvailability connectorId:i type:=Inoperative|Operative
 
@@ -23,7 +23,7 @@ import ocpp
 _HEAD = "# Payload schemas of OCPP 1.6, one a line: NAME FIELD[?]:TYPE ... (NAME>: the answer). See tools/schemas.py.\n"
 TARGET = Path(__file__).resolve().parent.parent / "firmware" / "ocpp" / "v16" / "schemas.txt"
 
-# What a schema may say besides its meaning; anything that is in neither list stops the generator.
+# Keywords to ignore; the generator stops at keywords that are in neither list.
 _IGNORED = {"$schema", "$id", "id", "title", "javaType", "definitions", "additionalProperties", "additionalItems"}
 _USED = {"type", "properties", "required", "enum", "maxLength", "format", "items", "minItems", "multipleOf"}
 
@@ -32,15 +32,15 @@ _USED = {"type", "properties", "required", "enum", "maxLength", "format", "items
 _NO_SUCH_VALUES = {"Hertz"}
 _NEVER_EMPTY = {"sampledValue"}
 
-# What central systems send as a number or boolean although it is text (§5.3: the value of a key).
+# Text fields that some central systems send as a number or boolean (§5.3: the value of a key).
 _READ_AS_TEXT = {"ChangeConfiguration": "value"}
 
-# Words that are answered with a status of their own when they are unknown (§5.17: NotImplemented), so not checked here.
+# Enumerations whose unknown values are answered with a status (§5.17: NotImplemented), so they are not checked here.
 _OPEN = {"requestedMessage": "s50"}
 
 
 class Writer:
-    """Collects lines; objects that look the same share one line whatever they were called."""
+    """Collects lines; objects with the same fields share one line, whatever their names."""
 
     def __init__(self):
         self.actions = {}
@@ -92,7 +92,7 @@ class Writer:
         return {"integer": "i", "boolean": "b"}[kind]
 
     def _object(self, name, fields):
-        """Returns the name of the object with these fields: that of the property, made unique if need be."""
+        """Returns the name of the object with these fields: that of the property, with a number if it is taken."""
         wanted = name[0].upper() + name[1:]
         for known, content in self.objects.items():
             if content == fields:

@@ -17,12 +17,12 @@ _LOOK_S = 0.5
 def port(text):
     """Returns a TCP port. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+        raise argparse.ArgumentTypeError(f"a port must be a number from 1 to 65535, not {text!r}")
     return int(text)
 
 
 def url(text):
-    """Returns the address of a central system. Raises ArgumentTypeError."""
+    """Returns the URL of a central system. Raises ArgumentTypeError."""
     try:
         check_url(text)
     except ConfigError as exc:
@@ -34,12 +34,12 @@ def setting(text):
     """Returns (name, value) of NAME=VALUE. Raises ArgumentTypeError."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise argparse.ArgumentTypeError(f"a setting is NAME=VALUE, not {text!r}")
+        raise argparse.ArgumentTypeError(f"a setting must be NAME=VALUE, not {text!r}")
     return name, value
 
 
 def reason(exc):
-    """Returns what an exception says to a person, in one line."""
+    """Returns the message of an exception for a person, in one line."""
     if isinstance(exc, OSError) and exc.strerror:
         return f"{exc.filename}: {exc.strerror}" if exc.filename else exc.strerror
     lines = str(exc).strip().splitlines() or [type(exc).__name__]
@@ -47,17 +47,17 @@ def reason(exc):
 
 
 def agreed(question):
-    """Asks a person; returns True for a yes. Where nobody can be asked it is a no."""
+    """Asks the user a question; returns True for yes, False without a terminal."""
     if not sys.stdin.isatty():
-        print(f"{question} Nobody to ask: say YES=1 (--yes)", file=sys.stderr)
+        print(f"{question} No terminal to ask: confirm with YES=1 (--yes)", file=sys.stderr)
         return False
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 class Terminal:
-    """Lines out, from any thread, and lines in. A person's half-typed line stays below what is told meanwhile.
+    """Output lines from any thread, and input lines. A half-typed line stays below the output.
 
-    A reader of stdout that goes away (`| head`) ends the program as Ctrl-C does: say() never raises for it.
+    When the reader of stdout ends (`| head`), the program ends as with Ctrl-C: say() does not raise.
     """
 
     def __init__(self, out=None):
@@ -71,11 +71,11 @@ class Terminal:
         self._write(f"\r\x1b[K{text}\n{self._typed()}" if self._asking else text + "\n")
 
     def draw(self, sequence, typed=False):
-        """Writes control sequences of a terminal; `typed`: what a person has typed follows, where they end."""
+        """Writes terminal control sequences; `typed`: the half-typed line is written again after them."""
         self._write(f"{sequence}\r\x1b[K{self._typed()}" if typed and self._asking else sequence)
 
     def _typed(self):
-        # readline knows what has been typed so far.
+        # readline has the half-typed line.
         return PROMPT + readline.get_line_buffer()
 
     def _write(self, text):
@@ -87,7 +87,7 @@ class Terminal:
                 leave_quietly()
 
     def lines(self):
-        """Yields what a person types, until Ctrl-D. Where stdin ends and nobody types, waits for ever."""
+        """Yields typed lines until Ctrl-D. If stdin is not a terminal and ends, waits for ever."""
         if not self._live:
             for line in sys.stdin:
                 yield line
@@ -104,25 +104,25 @@ class Terminal:
 
 
 def wait():
-    """Waits for a signal, or until nobody reads stdout any more."""
+    """Waits for a signal, or until stdout is closed by its reader."""
     gone = select.poll()
-    gone.register(sys.stdout.fileno(), 0)  # an error is told without being asked for
+    gone.register(sys.stdout.fileno(), 0)  # errors are always reported
     while not gone.poll(_LOOK_S * 1000):
         pass
     leave_quietly()
 
 
 def leave_quietly():
-    """Ends the program as Ctrl-C does, and silences what would still be written to nobody."""
+    """Ends the program as with Ctrl-C, and discards further output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     os.kill(os.getpid(), signal.SIGINT)
 
 
 def heed_signals():
-    """Makes SIGINT, also where it is ignored (in the background of a shell), and SIGTERM a KeyboardInterrupt."""
+    """Turns SIGINT (also if ignored, in the background of a shell) and SIGTERM into a KeyboardInterrupt."""
 
     def interrupted(*_):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first is enough: what follows is the orderly end
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the first: the orderly end must not be interrupted
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 

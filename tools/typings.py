@@ -1,8 +1,7 @@
 """Type stubs of the ESP32-S3 for mypy, made usable as its typeshed: `python -m tools.typings DIR`.
 
-The stub packages install into site-packages, where mypy takes no typeshed from. Here all their modules go to one
-`stdlib` directory with the VERSIONS file that mypy wants; errors inside a typeshed are not reported, which the stubs
-need.
+mypy does not use a typeshed from site-packages, where the stub packages are installed. This copies their modules to one
+`stdlib` directory with a VERSIONS file. mypy reports no errors inside a typeshed; the stubs have some.
 """
 
 import argparse
@@ -14,7 +13,7 @@ PACKAGES = ("micropython-stdlib-stubs", "micropython-esp32-esp32-generic-s3-stub
 
 
 def build(target):
-    """Writes a typeshed into the directory `target`, replacing what was there."""
+    """Writes a typeshed to the directory `target`, which is replaced."""
     shutil.rmtree(target, ignore_errors=True)
     stdlib = target / "stdlib"
     for package in PACKAGES:
@@ -29,5 +28,5 @@ def build(target):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tools.typings", description=__doc__.splitlines()[0])
-    parser.add_argument("directory", type=Path, help="where to write them; what is there is replaced")
+    parser.add_argument("directory", type=Path, help="directory to write, which is replaced")
     build(parser.parse_args().directory)

@@ -29,17 +29,17 @@ def run(*arguments, **options):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["tools.csms", "--port", "70000"], "a port is a number from 1 to 65535"),
-        (["tools.csms", "--port", "http"], "a port is a number from 1 to 65535"),
+        (["tools.csms", "--port", "70000"], "a port must be a number from 1 to 65535"),
+        (["tools.csms", "--port", "http"], "a port must be a number from 1 to 65535"),
         (["tools.csms", "--host", "no.such.host.invalid", "--port", "9999"], "cannot listen on no.such.host.invalid"),
         (["tools.sim", "--url", "http://x"], "begins with ws:// or wss://"),
         (["tools.sim", "--url", "ws://x:99999"], "port from 1 to 65535"),
         (["tools.sim", "--url", "ws://:9000"], "names no host"),
-        (["tools.sim", "--rate", "0"], "a rate is from"),
+        (["tools.sim", "--rate", "0"], "a rate must be from"),
         (["tools.sim", "--key", "HeartbeatInterval"], "NAME=VALUE"),
         (["tools.sim", "--state", "/dev/null/x"], "/dev/null/x"),
         (["tools.sim", "--id", ""], "ocpp.id"),
-        (["tools.sim", "ctl", "127.0.0.1:99999", "state"], "a port is a number"),
+        (["tools.sim", "ctl", "127.0.0.1:99999", "state"], "a port must be a number"),
         (["tools.sim", "ctl", "127.0.0.1:1", "state"], "no charger listens there"),
     ],
 )

@@ -92,7 +92,7 @@ def test_a_folder_that_is_no_store_is_left_alone():
     (folder / "inner").mkdir()
     for argument in (folder, folder / "inner", folder / "nothing", "/", "/proc"):
         code, output = tool(str(argument))
-        assert code == 2 and ("holds no store" in output or "no such file" in output), output
+        assert code == 2 and ("not a station's store" in output or "no such file" in output), output
         assert "Traceback" not in output
 
 

@@ -15,7 +15,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tools.csms", description="A small OCPP-J 1.6 central system.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=terminal.port, default=9000)
-    parser.add_argument("--password", help="what stations must present (HTTP basic authentication)")
+    parser.add_argument("--password", help="password of the stations (HTTP basic authentication)")
     options = parser.parse_args()
     terminal.heed_signals()
 

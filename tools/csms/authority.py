@@ -1,4 +1,4 @@
-"""A certificate authority that lives for a test, so that a central system can be reached by wss://."""
+"""Certificate authority for tests of wss:// connections: root and server certificate in files."""
 
 import datetime
 import ipaddress
@@ -14,7 +14,7 @@ _DAYS = 30
 class Authority:
     """An authority and the certificate of a server called `name`, which is also 127.0.0.1, in files of `folder`.
 
-    `ca_file` is what a station has to trust, `context` what the server needs.
+    `ca_file` is the CA file for the station, `context` the SSLContext of the server.
     """
 
     def __init__(self, folder, name="localhost"):

@@ -1,4 +1,4 @@
-"""What a person types at the central system."""
+"""Console of the central system: commands as typed lines."""
 
 import json
 import shlex
@@ -19,25 +19,25 @@ quit"""
 
 
 class Console:
-    """Commands, one line each, to a CentralSystem; an observer of its frames shows what is sent and answered."""
+    """Runs commands, one line each, on a CentralSystem; messages are shown by an observer of its frames."""
 
     def __init__(self, system):
         self._system = system
 
     def run(self, line):
-        """Carries out one line; returns what to tell the person, or None for the end."""
+        """Runs one line; returns the text to show, or None for the end."""
         try:
             name, *args = shlex.split(line, posix=not line.lstrip().startswith("call ")) or [""]
             if name in ("quit", "exit"):
                 return None
             command = _COMMANDS.get(name)
             if command is None:
-                return HELP if name in ("help", "?") else f"{name}? Try help." if name else ""
+                return HELP if name in ("help", "?") else f"unknown command {name}, try help" if name else ""
             action, payload = command(self, *args)
             self._system.call(action, **payload)
             return ""
         except TypeError:
-            return f"that is not how {name} goes:\n{HELP}"
+            return f"wrong arguments for {name}:\n{HELP}"
         except (ValueError, CallFailed, ConnectionError) as exc:
             return str(exc)
         except TimeoutError:

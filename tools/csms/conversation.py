@@ -1,4 +1,4 @@
-"""One connection of one station: OCPP-J 1.6 framing, checked to the letter in both directions."""
+"""Connection of a station: OCPP-J 1.6 messages, strictly checked in both directions."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _ERROR_CODES = {
     "SecurityError",
     "FormationViolation",
     "PropertyConstraintViolation",
-    "OccurenceConstraintViolation",  # spelt so in OCPP-J 1.6 §4.2.3
+    "OccurenceConstraintViolation",  # spelling of OCPP-J 1.6 §4.2.3
     "TypeConstraintViolation",
     "GenericError",
 }
@@ -32,12 +32,12 @@ class Conversation:
         self._station = station
         self._socket = socket
         self._ids = set()  # of the station's CALLs in this connection
-        self._unanswered = set()  # of them, those that wait for an answer of ours that is on its way
+        self._unanswered = set()  # those of them whose answer has not been sent yet
         self._pending = {}  # id of our CALL -> (action, future)
         self._tasks = set()
 
     async def run(self):
-        """Reads until the connection ends; raises ConnectionClosed when that was not in order."""
+        """Reads until the connection ends; raises ConnectionClosed unless it was closed properly."""
         async for text in self._socket:
             if isinstance(text, bytes):
                 self._violation("sends a binary frame")
@@ -46,7 +46,7 @@ class Conversation:
             self._read(text)
 
     def lost(self):
-        """The connection is gone: nothing will be answered any more."""
+        """The connection is lost: ends pending calls."""
         for _, future in self._pending.values():
             future.cancel()
         for task in self._tasks:
@@ -59,7 +59,7 @@ class Conversation:
             raise ValueError(f"{action}: {'; '.join(wrong)}")
         call_id = str(uuid.uuid4())
         future = asyncio.get_running_loop().create_future()
-        self._pending[call_id] = action, future  # until it is answered, however late: that is no unknown id then
+        self._pending[call_id] = action, future  # kept until answered, so a late answer is not an unknown id
         await self.send(json.dumps([_CALL, call_id, action, payload]))
         return await future
 
@@ -93,7 +93,7 @@ class Conversation:
             case [4, str(call_id), str(code), str(description), dict(details)]:
                 self._read_error(call_id, code, description, details)
             case _:
-                self._violation(f"sends a message of no known form: {text[:80]!r}")
+                self._violation(f"sends an invalid message: {text[:80]!r}")
 
     def _read_call(self, call_id, action, payload):
         message = Message(time.time(), self._station, call_id, action, payload)
@@ -111,14 +111,14 @@ class Conversation:
             task.add_done_callback(self._tasks.discard)
 
     def _ill_timed(self, call_id, action):
-        """Returns what is wrong with getting this CALL now."""
+        """Returns what is wrong with the time of this CALL."""
         wrong = []
         if call_id in self._ids:
             wrong.append("its id was used before in this connection (OCPP-J 1.6 §4.1.4)")
         if self._unanswered:
-            wrong.append("it does not wait for the answer to the one before (OCPP-J 1.6 §4.1.1)")
+            wrong.append("it was sent before the answer to the previous one (OCPP-J 1.6 §4.1.1)")
         registration = self._system.registered.get(self._station)
-        # Pending is no refusal: the central system may have triggered the message (OCPP 1.6 §4.2).
+        # Allowed while Pending: the central system may have triggered the message (OCPP 1.6 §4.2).
         if action != "BootNotification" and registration in (None, "Rejected"):
             wrong.append(f"the station is not registered but {registration} (OCPP 1.6 §4.2)")
         return wrong
@@ -127,7 +127,7 @@ class Conversation:
         policy = self._system.policy
         delay = policy.delays.get(message.action, 0)
         if delay:
-            # The station may give up meanwhile and rightly go on with its next message.
+            # The station may time out meanwhile and send its next message.
             self._unanswered.discard(message.id)
         await asyncio.sleep(policy.latency + delay)
         answer, code = None, policy.errors.get(message.action)
@@ -138,7 +138,7 @@ class Conversation:
         if not code:
             answer = policy.answer(message, self._system.ledger)
             if answer is None:
-                code = "NotSupported"  # it is the central system that sends this one
+                code = "NotSupported"  # only the central system may send this action
         if code:
             reply = [_CALLERROR, message.id, code, "", {}]
         else:
@@ -176,5 +176,5 @@ class Conversation:
         """Returns (action, future) of our CALL that is answered here, (None, None) and a violation if there is none."""
         action, future = self._pending.pop(call_id, (None, None))
         if action is None:
-            self._violation(f"answers {call_id!r}, which nobody asked or which is answered already")
+            self._violation(f"answers {call_id!r}, which is unknown or already answered")
         return action, future

@@ -1,4 +1,4 @@
-"""The central system's books: every transaction once, whatever is sent twice."""
+"""Ledger of the central system: transactions by id; repeated messages are detected."""
 
 from dataclasses import dataclass, field
 
@@ -22,17 +22,17 @@ class Transaction:
 class Ledger:
     """Transactions of all stations by id.
 
-    A station that got no answer sends the message again; the content tells it from a new one. Such repetitions are
-    counted in `repeated` and change nothing. What cannot be explained is written down in `problems`.
+    A station without an answer sends the message again. Messages with the same content are repetitions: they are
+    counted in `repeated` and change nothing. Inconsistencies are listed in `problems`.
     """
 
     def __init__(self):
         self.transactions = {}
-        self.repeated = []  # payloads that came again with the same content
+        self.repeated = []  # payloads that were received again
         self.problems = []
 
     def start(self, station, payload):
-        """Returns the Transaction that a StartTransaction begins, or has begun when it comes again."""
+        """Books a StartTransaction; returns its Transaction, the same one for a repetition."""
         for transaction in self.transactions.values():
             if transaction.station == station and transaction.start == payload:
                 self.repeated.append(payload)
@@ -45,14 +45,14 @@ class Ledger:
         return transaction
 
     def stop(self, station, payload):
-        """Books a StopTransaction; returns its Transaction or None when there is no such one."""
+        """Books a StopTransaction; returns its Transaction, None for an unknown id."""
         transaction = self._find(station, payload, "StopTransaction")
         if transaction is None:
             return None
         if transaction.stop == payload:
             self.repeated.append(payload)
         elif transaction.stop is not None:
-            self.problems.append(f"{station}: transaction {transaction.id} ended twice, differently")
+            self.problems.append(f"{station}: transaction {transaction.id} ended twice with different content")
         else:
             transaction.stop = payload
             if transaction.energy_wh < 0:
@@ -62,7 +62,7 @@ class Ledger:
         return transaction
 
     def meter_values(self, station, payload):
-        """Books a MeterValues that belongs to a transaction; others are of no interest here."""
+        """Books the MeterValues of a transaction; others are ignored."""
         if "transactionId" not in payload:
             return
         transaction = self._find(station, payload, "MeterValues")

@@ -1,9 +1,9 @@
-"""Times as OCPP writes them (OCPP 1.6 §3.15)."""
+"""Times in OCPP messages (OCPP 1.6 §3.15): Unix seconds from and to ISO 8601."""
 
 import re
 from datetime import datetime, timezone
 
-# A time without offset means nothing to the other side, so there must be one.
+# An offset is required: without it the time is ambiguous.
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 

@@ -1,4 +1,4 @@
-"""Frames as a person reads them: one line each, answers under the name of what they answer."""
+"""Shows OCPP messages as one line each; answers with the action of their call."""
 
 import json
 
@@ -24,7 +24,7 @@ class Narrator:
 
 
 def fields(payload):
-    """Returns a payload as `name=value name=value`, with meter values shortened to what was measured."""
+    """Returns a payload as `name=value name=value`, with shortened meter values."""
     return " ".join(f"{name}={_value(name, value)}" for name, value in payload.items())
 
 

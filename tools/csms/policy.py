@@ -1,4 +1,4 @@
-"""How the central system answers: as a friendly back-end does, until a test or a person wants it otherwise."""
+"""Policy of the central system: its answers, by default those of a friendly back-end; changeable at any time."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from tools.csms.moments import iso8601
 
 @dataclass
 class Policy:
-    """Everything may be changed while the central system runs; actions are named as OCPP names them."""
+    """All fields may be changed while the central system runs; actions have their OCPP names."""
 
     registration: str = "Accepted"  # answer to BootNotification: Accepted, Pending or Rejected
-    interval: int = 86400  # seconds: heartbeat interval, or how soon to try again when not accepted
+    interval: int = 86400  # seconds: heartbeat interval, or the wait before the next attempt when not accepted
     tags: dict = field(default_factory=dict)  # idTag -> idTagInfo; upper and lower case are the same (OCPP 1.6 §7.10)
     unknown_tag: dict = field(default_factory=lambda: {"status": "Accepted"})
-    latency: float = 0.005  # seconds from every CALL to its answer; shows a station that does not wait for the answer
-    delays: dict = field(default_factory=dict)  # action -> seconds on top of the latency
+    latency: float = 0.005  # seconds from a CALL to its answer; reveals a station that does not wait for it
+    delays: dict = field(default_factory=dict)  # action -> seconds in addition to the latency
     silent: set = field(default_factory=set)  # actions that are never answered
     errors: dict = field(default_factory=dict)  # action -> code of the CALLERROR that answers it
     answers: dict = field(default_factory=dict)  # action -> function of the Message that returns the payload
@@ -29,9 +29,9 @@ class Policy:
         return known.get(tag.casefold(), self.unknown_tag)
 
     def answer(self, message, ledger):
-        """Returns the payload that answers a valid CALL, None for an action that is not a station's to call.
+        """Returns the answer payload for a valid CALL, None for an action that stations may not call.
 
-        Transactions are booked in `ledger`, also when a scripted answer says otherwise.
+        Transactions are booked in `ledger`, also with a scripted answer.
         """
         standard = _STANDARD.get(message.action)
         payload = standard(self, message, ledger) if standard else None

@@ -1,4 +1,4 @@
-"""What the central system remembers of its conversation with charging stations."""
+"""Records of messages: frames, calls of stations with their answers."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ class CallFailed(Exception):
 
 @dataclass
 class Frame:
-    """One text frame as it went over the wire."""
+    """One text frame as sent on the wire."""
 
     t: float  # Unix seconds
     station: str
@@ -25,7 +25,7 @@ class Frame:
 
 @dataclass
 class Message:
-    """A CALL of a station and what it was answered. `message["meterStart"]` looks into the payload."""
+    """A CALL of a station and its answer. `message["meterStart"]` is a field of the payload."""
 
     t: float
     station: str
@@ -48,11 +48,11 @@ class Message:
 
     @property
     def transaction_id(self):
-        """The transaction that the message speaks of: in its payload, or given to it by the answer."""
+        """The transactionId in the payload or in the answer."""
         return self.payload.get("transactionId", (self.answer or {}).get("transactionId"))
 
     def matches(self, fields):
-        """Returns whether the payload has these values; a callable value is asked instead of compared."""
+        """Returns True when the payload has these values; a callable value is called with the field."""
         return all(
             name in self.payload and (value(self.payload[name]) if callable(value) else self.payload[name] == value)
             for name, value in fields.items()

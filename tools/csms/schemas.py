@@ -1,4 +1,4 @@
-"""The OCA's JSON schemas of OCPP 1.6 and its security extensions, from the `ocpp` package, taken strictly."""
+"""Strict validation by the OCA's JSON schemas of OCPP 1.6 and its security extensions, from the `ocpp` package."""
 
 import json
 from decimal import Decimal
@@ -16,7 +16,7 @@ _formats = FormatChecker(formats=())
 
 @_formats.checks("date-time", raises=ValueError)
 def _is_date_time(value):
-    return not isinstance(value, str) or unix_seconds(value) is not None  # other types are not the format's matter
+    return not isinstance(value, str) or unix_seconds(value) is not None  # the format only applies to strings
 
 
 @_formats.checks("uri", raises=ValueError)
@@ -27,17 +27,17 @@ def _is_uri(value):
 @cache
 def _validator(name):
     text = (_SCHEMAS / f"{name}.json").read_text(encoding="utf-8-sig")
-    # multipleOf 0.1 is decided in decimal: as binary floats 21.4 is no multiple of 0.1.
+    # multipleOf 0.1 needs decimals: as binary float 21.4 is not a multiple of 0.1.
     return Draft4Validator(json.loads(text, parse_float=Decimal), format_checker=_formats)
 
 
 def known(action):
-    """Returns whether OCPP 1.6 or its security extensions have this action."""
+    """Returns True for an action of OCPP 1.6 or its security extensions."""
     return action.isalpha() and not action.endswith("Response") and (_SCHEMAS / f"{action}.json").is_file()
 
 
 def violations(action, payload, response=False):
-    """Returns what the schema of `action` (or of its response) forbids in `payload`, one line each."""
+    """Returns the violations of the schema of `action` (or its response) in `payload`, one line each."""
     if not known(action):
         return [f"{action} is not an action of OCPP 1.6"]
     exact = json.loads(json.dumps(payload), parse_float=Decimal)

@@ -1,4 +1,4 @@
-"""The central system itself: a WebSocket server in a thread of its own, behind an interface without asyncio."""
+"""CentralSystem: a WebSocket server in its own thread, with a blocking interface for tests and console."""
 
 import asyncio
 import hmac
@@ -19,22 +19,22 @@ SUBPROTOCOL = "ocpp1.6"
 
 
 class CentralSystem:
-    """Serves any number of stations until `stop()`; with one station its identity never needs to be named.
+    """Serves any number of stations until `stop()`; with only one its identity need not be given.
 
-    `calls` has every CALL of a station, `frames` every text frame, `violations` whatever broke the protocol in either
-    direction, `ledger` the transactions, and `policy` says how to answer. All of them live as long as this object, over
-    reconnections and over `close_port()` and `open_port()`.
+    `calls` has every CALL of a station, `frames` every text frame, `violations` every violation of the protocol in
+    either direction, `ledger` the transactions; `policy` sets the answers. All are kept over reconnections and over
+    `close_port()` and `open_port()`.
     """
 
     def __init__(self, port=0, host="127.0.0.1", policy=None, ssl=None):
         self.host = host
-        self.port = port  # 0: the system chooses at start, and keeps it
+        self.port = port  # 0: a free port, chosen at the start and kept
         self.policy = policy or Policy()
         self.ledger = Ledger()
         self.calls = []
         self.frames = []
         self.violations = []
-        self.observers = []  # called with each Frame, on the server's thread
+        self.observers = []  # functions called with each Frame, on the server's thread
         self.registered = {}  # identity -> answer to its last BootNotification
         self._ssl = ssl
         self._changed = threading.Condition()
@@ -44,7 +44,7 @@ class CentralSystem:
         self._thread = threading.Thread(target=self._loop.run_forever, name="central system", daemon=True)
         self._server = None
 
-    # Life
+    # Start and stop
 
     def __enter__(self):
         self.start()
@@ -55,7 +55,7 @@ class CentralSystem:
 
     @property
     def url(self):
-        """Where a station connects to, without its identity, which it appends."""
+        """URL for stations, without the identity, which they append."""
         return f"{'wss' if self._ssl else 'ws'}://{self.host}:{self.port}"
 
     def start(self):
@@ -63,7 +63,7 @@ class CentralSystem:
         self.open_port()
 
     def stop(self):
-        """Closes all connections and the port; what has been recorded stays."""
+        """Closes all connections and the port; the records are kept."""
         self.close_port()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -74,16 +74,16 @@ class CentralSystem:
         self._run(self._open())
 
     def close_port(self):
-        """Stops listening and closes all connections; stations find nobody there until `open_port()`."""
+        """Stops listening and closes all connections, until `open_port()`."""
         self._run(self._close())
 
-    # Looking at what stations have sent
+    # Received messages
 
     def expect(self, action, timeout=10, station=None, **fields):
         """Returns the next CALL `action` whose payload has these `fields`, waiting at most `timeout` seconds for it.
 
-        "Next" is after the one that the last call for this action returned. Raises AssertionError, which tells what
-        came instead.
+        "Next" means after the one returned by the last call for this action. Raises AssertionError with the messages
+        received instead.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -92,7 +92,7 @@ class CentralSystem:
                 for index in range(checked, len(self.calls)):
                     message = self.calls[index]
                     if message.action == action and station in (None, message.station) and message.matches(fields):
-                        # The answer goes out a moment later, and who expects a message wants to see it answered.
+                        # The answer is sent a moment later; wait for it, since callers expect an answered message.
                         if action in self.policy.silent or self._wait(lambda m=message: m.answered, deadline):
                             self._seen[action] = index + 1
                             return message
@@ -101,15 +101,15 @@ class CentralSystem:
                     raise AssertionError(self._missed(action, fields, timeout))
 
     def expect_none(self, action, within=1.0, **fields):
-        """Raises AssertionError when such a CALL comes within so many seconds."""
+        """Raises AssertionError when such a CALL is received within `within` seconds."""
         try:
             message = self.expect(action, timeout=within, **fields)
         except AssertionError:
             return
-        raise AssertionError(f"{action} came: {message.payload}")
+        raise AssertionError(f"{action} was received: {message.payload}")
 
     def wait_connected(self, timeout=10, station=None):
-        """Returns when a station (or this one) is connected; raises AssertionError after `timeout` seconds."""
+        """Waits until a station (or this one) is connected; raises AssertionError after `timeout` seconds."""
         with self._changed:
             if not self._wait(
                 lambda: station in self._conversations if station else self._conversations, time.monotonic() + timeout
@@ -122,36 +122,36 @@ class CentralSystem:
         with self._changed:
             return sorted(self._conversations)
 
-    # Talking to stations
+    # Messages to stations
 
     def call(self, action, /, timeout=10, station=None, **payload):
         """Sends a CALL and returns the payload of its answer.
 
-        Raises CallFailed for a CALLERROR, TimeoutError, ConnectionError without a station or when it goes away, and
-        ValueError for a payload that the schema forbids (use `send_text` to send such ones).
+        Raises CallFailed for a CALLERROR, TimeoutError, ConnectionError without a connected station, and ValueError for
+        a payload that violates the schema (use `send_text` for those).
         """
         future = asyncio.run_coroutine_threadsafe(self._conversation(station).call(action, payload), self._loop)
         try:
             return future.result(timeout)
         except (CancelledError, ConnectionClosed):
-            raise ConnectionError(f"the connection went away during {action}") from None
+            raise ConnectionError(f"the connection was lost during {action}") from None
         finally:
             future.cancel()
 
     def send_text(self, text, station=None):
-        """Sends a text frame as it is, however wrong; `bytes` go out as a binary frame."""
+        """Sends a text frame unchecked; `bytes` are sent as a binary frame."""
         self._run(self._conversation(station).send(text))
 
     def send_raw(self, data, station=None):
-        """Writes bytes to the connection as they are, without a frame around them."""
+        """Writes raw bytes to the connection, without a frame."""
         self._run(self._conversation(station).send_raw(data))
 
     def disconnect(self, station=None, code=1000):
-        """Closes the connection in an orderly way."""
+        """Closes the connection with a Close frame."""
         self._run(self._conversation(station).close(code))
 
     def abort(self, station=None):
-        """Cuts the connection without a word."""
+        """Aborts the connection without a Close frame."""
         self._run(self._conversation(station).abort())
 
     # Called by conversations on the server's thread
@@ -219,7 +219,7 @@ class CentralSystem:
             self._server = None
 
     def _admit(self, connection, request):
-        """Answers the handshake with an HTTP error or lets it go on (OCPP-J 1.6 §6.2.2 HTTP basic authentication)."""
+        """Returns an HTTP error for the handshake, None to continue (HTTP basic authentication, OCPP-J 1.6 §6.2.2)."""
         station = request.path.rpartition("/")[2]
         if self.policy.refuse:
             return connection.respond(self.policy.refuse, "refused\n")
@@ -227,7 +227,7 @@ class CentralSystem:
             return connection.respond(401, "wrong user or password\n")
         if SUBPROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
             self.record_violation(station, f"does not offer the sub-protocol {SUBPROTOCOL} (OCPP-J 1.6 §3.2)")
-        return None  # and the handshake fails if there is no sub-protocol in common
+        return None  # without a common sub-protocol the handshake fails
 
     def _authentic(self, station, header):
         password = self.policy.password
@@ -243,7 +243,7 @@ class CentralSystem:
         station = socket.request.path.rpartition("/")[2]
         conversation = Conversation(self, station, socket)
         with self._changed:
-            self._conversations[station] = conversation  # a station that comes again has lost its old connection
+            self._conversations[station] = conversation  # a station that connects again has lost its old connection
             self._changed.notify_all()
         try:
             await conversation.run()

@@ -21,7 +21,7 @@ csms COMMAND           what the central system can ask for (csms help); help, qu
 
 
 def play(station, csms, view):
-    """Plays the session; returns what is wrong with it, one reason each."""
+    """Plays the session; returns what was wrong, one text each."""
     session = Session(station.charger, csms, lambda text: view.line(f"\n{text}"))
     try:
         session.play()
@@ -34,7 +34,7 @@ def play(station, csms, view):
 
 
 def obey(station, csms, view):
-    """Carries out typed commands until "quit"; without anybody who types, until Ctrl-C."""
+    """Runs typed commands until "quit"; without a terminal, until Ctrl-C."""
     view.line(f"Commands:\n{HELP}")
     back_end = Console(csms)
     for line in view.typed():
@@ -54,7 +54,7 @@ def obey(station, csms, view):
 
 
 def command(station, line):
-    """Carries out one command of the control socket; returns what it answers."""
+    """Runs one command of the control socket; returns its reply."""
     try:
         name, arguments = console.parse(line)
         reply = station.charger.command(name, **arguments)
@@ -66,13 +66,13 @@ def command(station, line):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tools.demo", description="A charging session on this computer.")
-    parser.add_argument("--demo", action="store_true", help="end after the session; exit code 0 if all was right")
+    parser.add_argument("--demo", action="store_true", help="end after the session; exit code 0 if it was correct")
     demo = parser.parse_args().demo
     terminal.heed_signals()
 
     view, narrator = View(), Narrator()
     try:
-        # Both sides live in the same fast time, the station's is its own.
+        # Both sides run in the same fast time; the station keeps its own clock.
         began = time.time()
         policy = Policy(now=lambda: began + (time.time() - began) * RATE)
         with view, CentralSystem(policy=policy) as csms:

@@ -1,4 +1,4 @@
-"""The session that `make run` plays, and the verdict on it."""
+"""Session of the demonstration (`make run`), and the check of its result."""
 
 import time
 
@@ -12,7 +12,7 @@ _LOOK_S = 0.05
 
 
 class Session:
-    """One charging session: plug in, show a card, charge, show it again, drive away. `tell(text)` says what goes on."""
+    """One charging session: plug in, present a card, charge, present it again, unplug. `tell(text)`: each step."""
 
     def __init__(self, charger, csms, tell):
         self._charger = charger
@@ -22,46 +22,46 @@ class Session:
         self._counted_wh = None  # by the meter, over the whole session
 
     def play(self):
-        """Plays it; raises AssertionError when a step does not happen and ConnectionError when the charger is gone."""
+        """Plays it; raises AssertionError when a step fails, ConnectionError when the charger has ended."""
         charger, csms = self._charger, self._csms
         charger.wait_boot(_PATIENCE_S)
         before = charger.connector()["wh"]
-        self._tell("A car arrives and is plugged in.")
+        self._tell("A car is plugged in.")
         charger.plug()
         csms.expect("StatusNotification", _PATIENCE_S, connectorId=1, status="Preparing")
-        self._tell(f"The driver shows card {TAG}.")
+        self._tell(f"The driver presents card {TAG}.")
         charger.swipe(TAG)
         start = csms.expect("StartTransaction", _PATIENCE_S, connectorId=1, idTag=TAG)
         self._until("an offer of current", lambda state: state["amps"] > 0)
-        self._tell(f"The car sees the offer and wants {PHASES} x {AMPS} A.")
+        self._tell(f"The car requests {PHASES} x {AMPS} A.")
         charger.draw(AMPS, PHASES)
         self._until("a closed contactor", lambda state: state["relay"])
         self._pass(MINUTES * 60)
-        self._tell("The driver shows the card again.")
+        self._tell("The driver presents the card again.")
         charger.swipe(TAG)
         self._until("the end of the offer", lambda state: state["amps"] == 0)
         charger.cp("B")
         csms.expect("StopTransaction", _PATIENCE_S, transactionId=start.transaction_id)
         self._until("an open contactor", lambda state: not state["relay"])
-        self._tell("The car is unplugged and leaves.")
+        self._tell("The car is unplugged.")
         charger.unplug()
         csms.expect("StatusNotification", _PATIENCE_S, connectorId=1, status="Available")
         self._transaction = csms.ledger.transactions[start.transaction_id]
         self._counted_wh = charger.connector()["wh"] - before
 
     def faults(self):
-        """Returns what is wrong with the session that was played, one reason each; nothing when all is well."""
+        """Returns what was wrong with the session, one text each; [] if it was correct."""
         csms, transaction = self._csms, self._transaction
         reasons = [f"protocol: {violation}" for violation in csms.violations]
-        reasons += [f"books: {problem}" for problem in csms.ledger.problems]
+        reasons += [f"ledger: {problem}" for problem in csms.ledger.problems]
         if transaction is None or transaction.stop is None:
             return reasons + ["the transaction is not complete"]
         if len(csms.ledger.transactions) != 1:
             reasons.append(f"{len(csms.ledger.transactions)} transactions instead of one")
         if csms.ledger.repeated:
-            reasons.append(f"{len(csms.ledger.repeated)} messages of it were sent twice")
+            reasons.append(f"{len(csms.ledger.repeated)} messages were sent twice")
         if not transaction.meter_values:
-            reasons.append("it has no meter values")
+            reasons.append("the transaction has no meter values")
         if transaction.energy_wh != self._counted_wh:
             reasons.append(f"{transaction.energy_wh} Wh were billed, {self._counted_wh} Wh counted by the meter")
         if self._counted_wh <= 0:
@@ -69,7 +69,7 @@ class Session:
         return reasons
 
     def summary(self):
-        """Returns one line about a session without faults."""
+        """Returns one line about a correct session."""
         transaction = self._transaction
         return (
             f"Transaction {transaction.id} is complete: {transaction.energy_wh} Wh billed, as the meter counted, "
@@ -79,11 +79,11 @@ class Session:
     def _until(self, what, condition):
         deadline = time.monotonic() + _PATIENCE_S
         while not condition(self._charger.connector()):
-            assert time.monotonic() < deadline, f"{what} did not come, but {self._charger.connector()}"
+            assert time.monotonic() < deadline, f"{what} did not happen: {self._charger.connector()}"
             time.sleep(_LOOK_S)
 
     def _pass(self, seconds):
-        """Lets virtual seconds pass, by the charger's clock."""
+        """Waits for virtual seconds by the charger's clock."""
         end = self._charger.state()["time"] + seconds
         while self._charger.state()["time"] < end:
             time.sleep(_LOOK_S)

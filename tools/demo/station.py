@@ -1,4 +1,4 @@
-"""The charger of the demonstration: kept running, and watched by the view."""
+"""Charger of the demonstration: restarted when it ends, shown in the view."""
 
 import threading
 
@@ -6,7 +6,7 @@ from tools.sim import Charger, CommandFailed
 from tools.terminal import reason
 
 _LOOK_S = 0.1
-_AGAIN_S = 1  # after a power cut, and when a start failed
+_AGAIN_S = 1  # wait before a restart
 
 _SAYS = {
     "relay": lambda e: f"contactor {'closed, phases: ' + str(e['phases']) if e['on'] else 'open'}",
@@ -19,9 +19,9 @@ _SAYS = {
 
 
 class Station:
-    """A Charger that gets its power back after a cut and starts again after a reset.
+    """A Charger that is restarted after a power loss or a reset.
 
-    `rate` is how many times faster its time runs than ours. Raises RuntimeError when it does not start at all.
+    `rate`: how many times faster than real time it runs. Raises RuntimeError when it does not start.
     """
 
     def __init__(self, url, view, rate, keys):

@@ -1,19 +1,19 @@
-"""The terminal: a panel that shows the station as it is, above the lines that tell what happens."""
+"""Terminal view: a panel with the state of the station, above lines for events."""
 
 import os
 import sys
 
 from tools.terminal import Terminal
 
-_ROWS = 5  # of the panel
-_LEAST = (40, 12)  # columns and rows of a window that has room for it
+_ROWS = 5  # rows of the panel
+_LEAST = (40, 12)  # minimum columns and rows of the window
 _CP_VOLTS = {"A": 12, "B": 9, "C": 6, "D": 3, "E": 0, "F": -12}
 _BAR = 20
-_ENERGY_STEP_WH = 250  # without a panel, energy is told in steps
+_ENERGY_STEP_WH = 250  # without a panel, energy is shown in steps
 
 
 class View:
-    """Lines on any output; on a terminal with the panel on top of them. Safe to use from several threads."""
+    """Lines on any output; on a terminal with the panel above them. Thread-safe."""
 
     def __init__(self, out=None):
         self._out = out or sys.stdout
@@ -34,17 +34,17 @@ class View:
             self._terminal.draw("\x1b7\x1b[r\x1b8\n")
 
     def line(self, text):
-        """Tells something that happened."""
+        """Shows an event."""
         self._terminal.say(text)
 
     def typed(self):
-        """Yields the lines that a person types."""
+        """Yields typed lines."""
         return self._terminal.lines()
 
     def panel(self, heading, connector=None):
-        """Shows a heading and the state of a connector as the control interface gives it (None: it cannot be had).
+        """Shows a heading and the state of a connector from the control interface (None: unavailable).
 
-        Without a terminal, that is a line whenever it has changed.
+        Without a terminal a line is written whenever it has changed.
         """
         rows = describe(connector) if connector else ("", "", "")
         if self._live:
@@ -64,7 +64,7 @@ class View:
                     self.line("  | " + row)
 
     def _fit(self):
-        """Divides the window anew when it has another size: what a person types scrolls below the panel."""
+        """Adapts the scroll region below the panel to the size of the window."""
         size = _window(self._out)
         if size == self._size:
             return

@@ -1,10 +1,10 @@
-"""Prints and verifies what a station keeps on its flash.
+"""Prints and verifies the data that a station keeps on its flash.
 
-    python -m tools.flashlog DIRECTORY     a store, copied from a station (mpremote cp -r :/data .) or made by a test;
-                                           or the folder that `data` was copied to
+    python -m tools.flashlog DIRECTORY     a store, copied from a station (mpremote cp -r :/data .) or made by a test,
+                                           or the folder with the copied `data`
     python -m tools.flashlog IMAGE         a whole flash image, such as the simulator's flash.img
 
-Nothing is changed. The exit code is 1 when something was damaged.
+Nothing is changed. Exit code 1: something is damaged.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main():
         if arguments.store.is_dir():
             store = store_in(arguments.store)
             if store is None:
-                parser.error(f"{arguments.store} holds no store of a station: journal, history, tags or settings")
+                parser.error(f"{arguments.store} is not a station's store: no journal, history, tags or settings")
             copy_store(store, copy)  # opening a store repairs it: not the original
         elif arguments.store.is_file():
             extract(arguments.store, copy)
@@ -68,12 +68,12 @@ def main():
 
 
 def store_in(folder):
-    """Returns the folder that is a store, `folder` or the `data` in it (as mpremote copies it), or None."""
+    """Returns the folder of the store: `folder` or `data` in it (as copied by mpremote), or None."""
     return next((place for place in (folder, folder / "data") if is_store(place)), None)
 
 
 def is_store(folder):
-    """Tells whether there is anything in a folder that only a station's store has."""
+    """Returns True for a folder with files of a station's store."""
     segments = [path.name for path in (folder / "journal").glob("*.log")]
     return (
         any(re.fullmatch(r"[0-9a-f]{8}\.log", name) for name in segments)
@@ -84,12 +84,12 @@ def is_store(folder):
 
 
 def is_list(path):
-    """Tells whether a file ends as a SortedFile does."""
+    """Returns True for a file with the footer of a SortedFile."""
     return path.is_file() and SORTED_MAGIC in path.read_bytes()[-SORTED_FOOTER:]
 
 
 def copy_store(store, target):
-    """Copies what belongs to a store, and nothing else that is in its folder, into the new folder `target`."""
+    """Copies only the files of a store to the new folder `target`."""
     target.mkdir()
     for path in store.iterdir():
         if path.is_dir() and path.name in ("journal", "history"):
@@ -103,11 +103,11 @@ def extract(image, target):
     target.mkdir()
     done = subprocess.run([*interpreter(), Path(__file__).with_name("extract.py"), image, target], capture_output=True)
     if done.returncode:
-        sys.exit(f"{image}: no LittleFS2 image: {done.stdout.decode(errors='replace').strip().splitlines()[-1:]}")
+        sys.exit(f"{image}: not a LittleFS2 image: {done.stdout.decode(errors='replace').strip().splitlines()[-1:]}")
 
 
 def find(folder, secrets):
-    """Yields (name, function that prints it and tells whether it is intact) for everything in a store."""
+    """Yields (name, function that prints it and returns True if it is intact) for each part of a store."""
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.name == "journal" and path.is_dir():
