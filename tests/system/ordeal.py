@@ -96,7 +96,7 @@ class Ordeal:
         try:
             self.random.choice(actions)(self.random.choice(self.connectors))
         except CommandFailed as exc:
-            if "firmware does not run" not in str(exc):
+            if "firmware is not running" not in str(exc):
                 raise
 
     def _arrive(self, n):

@@ -456,7 +456,7 @@ def test_firmware_that_cannot_start_leaves_the_hardware_to_be_asked(tmp_path):
     assert (state["boot"], state["ws"], state["connectors"][0]["status"]) == ("None", "down", None)
     client.command("plug")
     assert client.command("state")["connectors"][0]["cable_a"] == 32
-    with pytest.raises(CommandFailed, match="does not run"):
+    with pytest.raises(CommandFailed, match="is not running"):
         client.command("set_key", key="HeartbeatInterval", value="5")
     client.command("exit")
     assert process.wait(5) == 0

@@ -32,15 +32,15 @@ def run(*arguments, **options):
         (["tools.csms", "--port", "70000"], "a port must be a number from 1 to 65535"),
         (["tools.csms", "--port", "http"], "a port must be a number from 1 to 65535"),
         (["tools.csms", "--host", "no.such.host.invalid", "--port", "9999"], "cannot listen on no.such.host.invalid"),
-        (["tools.sim", "--url", "http://x"], "begins with ws:// or wss://"),
+        (["tools.sim", "--url", "http://x"], "begin with ws:// or wss://"),
         (["tools.sim", "--url", "ws://x:99999"], "port from 1 to 65535"),
-        (["tools.sim", "--url", "ws://:9000"], "names no host"),
+        (["tools.sim", "--url", "ws://:9000"], "has no host"),
         (["tools.sim", "--rate", "0"], "a rate must be from"),
         (["tools.sim", "--key", "HeartbeatInterval"], "NAME=VALUE"),
         (["tools.sim", "--state", "/dev/null/x"], "/dev/null/x"),
         (["tools.sim", "--id", ""], "ocpp.id"),
         (["tools.sim", "ctl", "127.0.0.1:99999", "state"], "a port must be a number"),
-        (["tools.sim", "ctl", "127.0.0.1:1", "state"], "no charger listens there"),
+        (["tools.sim", "ctl", "127.0.0.1:1", "state"], "no charger listens at this address"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_one_line(arguments, words):
@@ -63,10 +63,10 @@ def start(tmp_path, control, config=None, **options):
     [
         ("127.0.0.1:0", None, "port from 1 to 65535"),
         ("127.0.0.1:70000", None, "port from 1 to 65535"),
-        ("192.0.2.1:9000", None, "192.0.2.1:9000: there is no such address here"),
+        ("192.0.2.1:9000", None, "192.0.2.1:9000: this computer does not have this address"),
         ("127.0.0.1:9000", {"ocpp": {"url": "ws://host:0"}}, "port from 1 to 65535"),
-        ("127.0.0.1:9000", {"ocpp": {"url": "ws:///path"}}, "names no host"),
-        ("127.0.0.1:9000", {"ocpp": {"url": "ws://a host"}}, "names no host"),
+        ("127.0.0.1:9000", {"ocpp": {"url": "ws:///path"}}, "has no host"),
+        ("127.0.0.1:9000", {"ocpp": {"url": "ws://a host"}}, "has no host"),
     ],
 )
 def test_the_process_says_what_is_wrong(tmp_path, control, config, words):

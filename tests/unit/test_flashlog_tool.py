@@ -80,7 +80,7 @@ def test_a_flash_image_is_read():
     assert code == 0 and "event   Test" in output
     Path(image).write_bytes(bytes(8192))
     code, output = tool(image)
-    assert code == 1 and "no LittleFS2 image" in output
+    assert code == 1 and "not a LittleFS2 image" in output
 
 
 def test_a_folder_that_is_no_store_is_left_alone():

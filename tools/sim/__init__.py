@@ -13,7 +13,7 @@ socket), `world/` (circuits and devices) and `device/` (the modules of the board
 
 
 def __getattr__(name):
-    # MicroPython imports this package too, and it has none of what the host side needs.
+    # MicroPython imports this package too and does not have the modules that the host side needs.
     if name in ("Charger", "ControlClient", "CommandFailed", "free_port"):
         from tools.sim import charger, client
 

@@ -1,8 +1,8 @@
-"""`python -m tools.sim`: a simulated charger for people.
+"""Command line of the simulated charger: `python -m tools.sim`.
 
-python -m tools.sim --url ws://127.0.0.1:9000 [--rate 10]     start one, see what happens, type commands
-python -m tools.sim ctl HOST:PORT COMMAND [NAME=VALUE...]     one command to one that runs
-python -m tools.sim run --config F --state D --control H:P    only the process, restarted and stopped as it should be
+python -m tools.sim --url ws://127.0.0.1:9000 [--rate 10]     start one, show its events, type commands
+python -m tools.sim ctl HOST:PORT COMMAND [NAME=VALUE...]     send one command to a running one
+python -m tools.sim run --config F --state D --control H:P    only the process, restarted after resets
 """
 
 import argparse
@@ -46,14 +46,14 @@ def control(argv):
         print(json.dumps(client.command(command, **arguments), indent=2))
         client.close()
     except ConnectionRefusedError:
-        sys.exit(f"{argv[0]}: no charger listens there")
+        sys.exit(f"{argv[0]}: no charger listens at this address")
     except (OSError, ValueError, CommandFailed, argparse.ArgumentTypeError) as exc:
         sys.exit(f"{argv[0]}: {exc}")
     return 0
 
 
 def run(argv):
-    """Runs the bare process, again after each reset; passes SIGTERM and SIGINT on, which stop it in an orderly way."""
+    """Runs only the process, restarts it after each reset; passes on SIGTERM and SIGINT, which stop it orderly."""
     stopped = []
 
     def stop(*_):
@@ -61,26 +61,26 @@ def run(argv):
         process.terminate()
 
     while True:
-        # The pipe ends with this process, and the charger with the pipe.
+        # When this process ends, so do the pipe and the charger.
         command = [*interpreter(), *HEAP, "tools/sim/run.py", *argv, "--tied"]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         code = process.wait()
         if stopped:
-            return max(code, 0)  # negative: it had only just started, and nothing ran yet
+            return max(code, 0)  # negative: killed right after its start
         if code not in RESTART_CODES:
             return code
 
 
 def rate(text):
-    """Returns how many times faster time runs. Raises ArgumentTypeError."""
+    """Returns the time rate. Raises ArgumentTypeError."""
     try:
         value = float(text)
     except ValueError:
         value = 0
     if not 0.01 <= value <= _MAX_RATE:
-        raise argparse.ArgumentTypeError(f"a rate is from 0.01 to {_MAX_RATE}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"a rate must be from 0.01 to {_MAX_RATE}, not {text!r}")
     return value
 
 
@@ -88,22 +88,22 @@ def interactive(argv):
     parser = argparse.ArgumentParser(
         prog="python -m tools.sim",
         description="A simulated charger.",
-        epilog="Also: python -m tools.sim ctl --help, a command to one that runs; docs/simulator.md has all of it.",
+        epilog="See also: python -m tools.sim ctl --help (a command to a running one); docs/simulator.md.",
     )
     parser.add_argument(
         "--url", type=terminal.url, default="ws://127.0.0.1:9000", help="central system, without the identity"
     )
     parser.add_argument("--id", default="cp001", help="identity at the central system")
     parser.add_argument(
-        "--rate", type=rate, default=1, help="how many times faster time runs; unless it is 1, the board keeps its own"
+        "--rate", type=rate, default=1, help="speed of time; unless it is 1, the back-end's time is ignored"
     )
-    parser.add_argument("--state", help="directory of what survives a power cut (default: a temporary one)")
+    parser.add_argument("--state", help="directory for the durable state (default: a temporary one)")
     parser.add_argument("--connectors", type=int, choices=(1, 2), default=1)
     parser.add_argument("--cable", choices=("socket", "fixed"), default="socket")
     parser.add_argument(
-        "--key", action="append", type=terminal.setting, default=[], metavar="NAME=VALUE", help="setting at delivery"
+        "--key", action="append", type=terminal.setting, default=[], metavar="NAME=VALUE", help="initial setting"
     )
-    parser.add_argument("--all", action="store_true", help="show the lamps and the length of the queue, too")
+    parser.add_argument("--all", action="store_true", help="also show events of the light and the queue")
     options = parser.parse_args(argv)
     terminal.heed_signals()
     screen = terminal.Terminal()
@@ -141,7 +141,7 @@ def interactive(argv):
 
 
 class Events:
-    """Shows the events of a charger as lines; messages as the central system's console does."""
+    """Shows the events of a charger as lines; messages as in the central system's console."""
 
     def __init__(self, screen, identity, everything):
         self._screen = screen
@@ -151,7 +151,7 @@ class Events:
 
     def __call__(self, event):
         if event["ev"] == "message":
-            # Seen from the station: what comes in is what the central system has sent.
+            # From the station's view: "in" is a message of the central system.
             direction = "in" if event["direction"] == "out" else "out"
             said = self._narrator.line(Frame(0, self._identity, direction, event["text"]))
             arrow = "→" if direction == "in" else "←"
@@ -175,7 +175,7 @@ def _obey(charger, line, screen):
 
 
 def _keep_running(charger, screen):
-    """Starts the charger again after each reset and each power cut, as its power supply would."""
+    """Restarts the charger after each reset and power loss."""
     while True:
         code = charger.process.wait()
         if code in (0, 1, 2) or not charger.directory.exists():
@@ -190,7 +190,7 @@ def _keep_running(charger, screen):
 
 
 if __name__ == "__main__":
-    # A reader that has gone, as in `python -m tools.sim ctl ... | head`, is no error.
+    # A closed pipe, as in `python -m tools.sim ctl ... | head`, is not an error.
     try:
         sys.exit(main(sys.argv[1:]))
     except BrokenPipeError:

@@ -1,9 +1,8 @@
 # A whole station above the simulated circuit, in one process and in virtual time. MIT license.
-"""`Bench` joins the firmware's real layers (drivers, EVSE, charging, journal, settings) to the world of the simulator.
+"""Bench: the firmware's drivers, EVSE, charging, journal and settings above the simulated world, in one process.
 
-There is no event loop: `run(ms)` is what the tasks of the firmware do, at their periods, so that an hour takes seconds.
-Left out is what has a wire of its own (Modbus, the reader, the link); meters are read straight from the outlets. Runs
-on CPython and on MicroPython.
+There is no event loop: `run(ms)` calls the steps of the firmware's tasks at their periods, so an hour takes seconds.
+Not included: Modbus, card reader and link; meters are read directly from the outlets. Runs on CPython and MicroPython.
 """
 
 import sys
@@ -13,7 +12,7 @@ from micropython import const
 from tools.sim.device import machine
 from tools.sim.world.world import World
 
-sys.modules["machine"] = machine  # before the board is imported, which makes its pins of it
+sys.modules["machine"] = machine  # before the import of the board, which uses it
 
 from firmware.boards import simulated  # noqa: E402
 from firmware.boards.board import Board  # noqa: E402
@@ -39,14 +38,14 @@ CARD = "04A1B2C3"
 
 
 class OutletMeter:
-    """The meter of an outlet. `lost_phase`: index of a phase that the supply lacks, or None.
+    """The meter of an outlet. `lost_phase`: index of a missing phase of the supply, or None.
 
-    `backwards`: it measures powers, and their direction is wrong.
+    `backwards`: it measures powers, with the wrong sign.
     """
 
     measures_currents = True
     backwards = False
-    repeats = False  # what it read last
+    repeats = False  # repeats the last reading
     stands = False  # its register does not move
 
     def __init__(self, outlet):
@@ -62,7 +61,7 @@ class OutletMeter:
         if not self.repeats:
             self._shown = outlet.meter_shows()
         shown = self._shown
-        currents = shown.currents_ma[:1] + shown.currents_ma[1:]  # each reading is another object
+        currents = shown.currents_ma[:1] + shown.currents_ma[1:]  # a new object for each reading
         voltages = tuple(0 if phase == self.lost_phase else mv for phase, mv in enumerate(shown.voltages_mv))
         power_w = -sum(shown.powers_mw) // 1000 if self.backwards else None
         if not self.measures_currents or outlet.meter.blind:
@@ -75,8 +74,8 @@ class OutletMeter:
 class Bench:
     """One power-on. `folder` is an empty directory for the store; `settings` are values by name.
 
-    station, evses, outlets, meters, board, journal, settings, clock: the parts. `opened_at` has, per connector, the ms
-    at which the coil was last switched off.
+    station, evses, outlets, meters, board, journal, settings, clock: the parts. `opened_at`: for each connector the
+    time in ms when the coil was last switched off.
     """
 
     def __init__(self, folder, connectors=1, noise_mv=10, socket=True, adc_us=45, **settings):
@@ -117,7 +116,7 @@ class Bench:
     # Time
 
     def tick(self, ms=TICK_MS):
-        """One period of everything. A longer one is a loop that was held up."""
+        """One period of all tasks. A longer one simulates a blocked loop."""
         self.ms += ms
         self.world.timeline.now()
         self.control.turn(self.ms)
@@ -136,7 +135,7 @@ class Bench:
             self.tick(tick_ms)
 
     def until(self, condition, limit_ms, tick_ms=TICK_MS):
-        """Runs until condition() holds; returns the ms it took, None when it is not in time."""
+        """Runs until condition() is true; returns the ms it took, None at the time-out."""
         began = self.ms
         while not condition():
             if self.ms - began >= limit_ms:
@@ -150,7 +149,7 @@ class Bench:
         return _complete(self.station.swipe(token))
 
     def session(self, n=1, token=CARD, amps=16):
-        """A card is shown for a vehicle that is plugged in and asks for current; energy flows when this returns."""
+        """Presents a card for a plugged-in vehicle that requests current; returns when energy flows."""
         outlet = self.outlets[n - 1]
         outlet.set_load((amps * 1000,) * 3, 230_000)
         assert self.swipe(token) == "start"
@@ -170,7 +169,7 @@ class Bench:
         return self.reporter.payload(n)
 
     def closed(self, n=1):
-        """Whether current can flow: the main contacts, not the coil."""
+        """True when the main contacts (not only the coil) are closed."""
         return self.outlets[n - 1].contactor.closed(0)
 
     def books(self):
@@ -194,9 +193,9 @@ class _NoCache:
 
 
 def _complete(coroutine):
-    """Runs a coroutine that has nothing to wait for; returns its result."""
+    """Runs a coroutine that does not wait; returns its result."""
     try:
         coroutine.send(None)
     except StopIteration as end:
         return end.value
-    raise AssertionError("it waits for something")
+    raise AssertionError("the coroutine waits")

@@ -1,4 +1,4 @@
-"""A simulated charger as a Python object: the process, its flash and its world."""
+"""Charger: starts and drives a simulated charger from Python (process, flash, commands, events)."""
 
 import importlib.util
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.sim.client import CommandFailed, ControlClient, matches
 
 ROOT = Path(__file__).resolve().parents[2]
-# A collection walks the whole heap, so that a large one costs time that a simulation at high speed does not have.
+# A large heap would make collections too slow for a simulation at high speed.
 HEAP = ("-X", "heapsize=2M")
 RESTART_CODES = (64, 65, 66)  # soft reset, hard reset, watchdog or update
 
@@ -24,7 +24,7 @@ _SHOWN_EVENTS = 15
 
 
 def free_port():
-    """Returns a TCP port of 127.0.0.1 that nobody uses at the moment."""
+    """Returns a free TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -33,8 +33,8 @@ def free_port():
 def interpreter():
     """Returns the beginning of a command line that runs MicroPython's unix port.
 
-    Not the script in .venv/bin: it begins with the path that the checkout had when .venv was made, and a checkout may
-    be moved or copied.
+    Not the script in .venv/bin: it contains the path of the checkout where .venv was made, and a checkout may be moved
+    or copied.
     """
     if importlib.util.find_spec("micropython_unix"):
         return [sys.executable, "-c", "import sys; from micropython_unix import main; sys.exit(main())"]
@@ -45,7 +45,7 @@ def interpreter():
 
 
 def merged(base, changes):
-    """Returns a nested dict with `changes` laid over it."""
+    """Returns a copy of a nested dict, updated by `changes`."""
     result = dict(base)
     for key, value in changes.items():
         nested = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -54,18 +54,18 @@ def merged(base, changes):
 
 
 class Charger:
-    """A charger that starts with `start()` (or `with`) and can lose its power, be restarted and be looked into.
+    """A charger that is started with `start()` (or `with`), can be cut off, restarted and inspected.
 
-    `url`       central system without the identity; None: a port where nobody listens
-    `keys`      {configuration key: text} at delivery
-    `directory` keeps flash and what else survives; a temporary one by default, which `close()` removes
-    `config`    anything of the configuration file (docs/simulator.md), laid over what the other arguments make
+    `url`       central system without the identity; None: a port without a listener
+    `keys`      initial settings {configuration key: text}
+    `directory` for flash and other durable state; a temporary one by default, which `close()` removes
+    `config`    other parts of the configuration file (docs/simulator.md), which override the other arguments
 
-    Commands raise CommandFailed when the charger refuses them and ConnectionError when it does not run.
+    Commands raise CommandFailed when the charger refuses them, ConnectionError when it does not run.
     """
 
     program = "tools/sim/run.py"
-    default_keys = {}  # {configuration key: text} of all chargers of this process that say nothing else
+    default_keys = {}  # default {configuration key: text} for all chargers of this process
 
     def __init__(self, url=None, identity="cp001", rate=1, keys=None, directory=None, config=None, on_event=None):
         self._temporary = directory is None
@@ -87,12 +87,12 @@ class Charger:
         self.port = free_port()
         self.process = None
         self.client = None
-        self.wants_messages = False  # among the events: `message`, what goes over the WebSocket
+        self.wants_messages = False  # subscribe to `message` events (OCPP messages), too
         self._on_event = on_event
-        self._past = []  # events of earlier lives
-        self._seen = {}  # event name -> how many events expect() has passed by
+        self._past = []  # events before the last start
+        self._seen = {}  # event name -> number of events that expect() has consumed
 
-    # Life
+    # Start and end
 
     def __enter__(self):
         return self.start()
@@ -105,15 +105,15 @@ class Charger:
         return self.directory / "state"
 
     def start(self):
-        """Switches the power on and waits for the control socket. Raises RuntimeError with what the process said."""
+        """Switches the power on and waits for the control socket. Raises RuntimeError with the process's output."""
         config = self.directory / "config.json"
         config.write_text(json.dumps(self.config))
         command = [*interpreter(), *HEAP, self.program, "--config", str(config), "--state", str(self.state_directory)]
         command += ["--control", f"127.0.0.1:{self.port}", "--tied"]
         with open(self.directory / "output.log", "ab") as log:
             began = log.tell()
-            # Its stdin is a pipe that ends with this process, however it ends. Not a session of its own: its leader
-            # would take a UART's tty for its terminal, and die with it.
+            # Its stdin is a pipe that ends with this process in any case. No session of its own: a session leader
+            # would take a UART's tty as its controlling terminal.
             self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_S
         while self.process.poll() is None and time.monotonic() < deadline:
@@ -125,10 +125,10 @@ class Charger:
                 time.sleep(0.01)
         self._bury()
         said = self.output()[began:].strip()
-        raise RuntimeError(f"the charger did not start: {said or 'it said nothing'}")
+        raise RuntimeError(f"the charger did not start: {said or 'no output'}")
 
     def stop(self):
-        """Stops the charger in an orderly way; returns the exit code."""
+        """Stops the charger orderly; returns the exit code."""
         try:
             self.command("exit")
         except ConnectionError:
@@ -136,20 +136,20 @@ class Charger:
         return self.wait_exit(_STOP_S)
 
     def kill(self):
-        """SIGKILL: the power goes at this instant."""
+        """Power loss at this instant (SIGKILL)."""
         self.process.kill()
         return self.wait_exit(_STOP_S)
 
     def cut(self, at="now", timeout=30):
-        """The power goes now, at the next flash write ("next_flash_write") or after so many bytes of writes."""
+        """Power loss now, at the next flash write ("next_flash_write"), or after a number of bytes written."""
         try:
             self.command("cut", at=at)
         except ConnectionError:
-            pass  # it was gone before it could reply
+            pass  # it ended before it could reply
         return self.wait_exit(timeout) if at == "now" else None
 
     def wait_exit(self, timeout=30):
-        """Waits until the process has ended by itself; returns its exit code. Raises subprocess.TimeoutExpired."""
+        """Waits until the process ends by itself; returns its exit code. Raises subprocess.TimeoutExpired."""
         try:
             return self.process.wait(timeout)
         finally:
@@ -157,13 +157,13 @@ class Charger:
                 self._bury()
 
     def restart(self):
-        """Switches the power on again, on the same flash; a charger that still runs loses it first."""
+        """Switches the power on again, with the same flash; a running charger is killed first."""
         if self.running:
             self.kill()
         return self.start()
 
     def close(self):
-        """Ends the charger for good."""
+        """Ends the charger and removes its temporary directory."""
         if self.running:
             self.kill()
         if self._temporary:
@@ -174,7 +174,7 @@ class Charger:
         return self.process is not None and self.process.poll() is None
 
     def output(self):
-        """Returns what the process has written to stdout and stderr, all lives together."""
+        """Returns the output (stdout and stderr) of all starts."""
         path = self.directory / "output.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -191,9 +191,9 @@ class Charger:
     # Commands
 
     def command(self, cmd, /, **arguments):
-        """Sends any command of the control socket; arguments that are None are left out. Returns the reply."""
+        """Sends a command to the control socket, without arguments that are None; returns the reply."""
         if self.client is None:
-            raise ConnectionError("the charger does not run")
+            raise ConnectionError("the charger is not running")
         return self.client.command(cmd, **{key: value for key, value in arguments.items() if value is not None})
 
     def plug(self, cable_a=32, connector=1):
@@ -209,7 +209,7 @@ class Charger:
         self.command("load", connector=connector, amps=amps, phases=phases, volts=volts)
 
     def draw(self, amps, phases=None, connector=1):
-        """The vehicle wants current and takes so much of it once the contactor is closed."""
+        """The vehicle requests current and draws `amps` once the contactor is closed."""
         self.load(amps, phases, connector=connector)
         self.cp("C", connector)
 
@@ -234,7 +234,7 @@ class Charger:
     def set_key(self, key, value):
         return self.command("set_key", key=key, value=value)["needs"]
 
-    # Looking
+    # State and events
 
     def state(self):
         """Returns the snapshot of the whole charger."""
@@ -246,11 +246,11 @@ class Charger:
 
     @property
     def events(self):
-        """All events since this object was made, oldest first."""
+        """All events since this object was created, oldest first."""
         return self._past + (self.client.events if self.client else [])
 
     def expect(self, name, /, timeout=_EVENT_S, **fields):
-        """Returns the next event of that name with these fields that no expect() has returned or passed by before.
+        """Returns the next event with this name and fields, after those that expect() has consumed before.
 
         Raises AssertionError when it does not come.
         """
@@ -266,7 +266,7 @@ class Charger:
         return self._wait(find, timeout, name, fields)
 
     def wait_event(self, name, /, timeout=_EVENT_S, **fields):
-        """Returns the first event of that name with these fields since the beginning, as soon as there is one."""
+        """Waits for the first event with this name and fields since the beginning; returns it."""
 
         def find():
             return next((event for event in self.events if matches(event, name, fields)), None)
@@ -274,7 +274,7 @@ class Charger:
         return self._wait(find, timeout, name, fields)
 
     def wait_state(self, timeout=_EVENT_S, connector=1, **fields):
-        """Waits until the snapshot of a connector has these fields; returns it. A callable value is asked."""
+        """Waits until the snapshot of a connector has these fields; returns it. A callable value is called."""
         deadline = time.monotonic() + timeout
         while True:
             snapshot = self.connector(connector)

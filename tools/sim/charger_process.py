@@ -1,5 +1,5 @@
 # The process of the simulated charger. MIT license.
-"""Builds world, flash and control socket, runs the firmware above them and ends the process as the board would.
+"""Process of the simulated charger: builds world, flash and control socket, runs the firmware, ends as a board does.
 
 Runs in the MicroPython unix port only, with the shadow modules of tools/sim/device first on sys.path.
 """
@@ -39,23 +39,23 @@ EXIT_CODES = {"exit": 0, "soft": 64, "hard": 65, "watchdog": 66}
 
 _WATCHDOG_CHECK_MS = const(500)
 _KEEP_CLOCK_MS = const(1000)
-_FIRST_WORDS_MS = const(60)  # for a tester to connect and subscribe
+_FIRST_WORDS_MS = const(60)  # for a client to connect and subscribe
 _LISTEN_MS = const(20)
-_GOODBYE_MS = const(50)  # so that the last events are on their way
+_GOODBYE_MS = const(50)  # for the last events to be sent
 _MAX_LOG_LINE = const(1000)
 _EADDRINUSE = const(98)
 _EACCES = const(13)
 
 
 class Charger:
-    """The simulated charger as the control socket sees it. Raises OSError or claim.Claimed when it cannot be built.
+    """The simulated charger, for the control socket. Raises OSError or claim.Claimed when it cannot be built.
 
     collector   the collector.Collections that counts garbage collections
-    tied        stdin is a pipe of the process that started this one: the power goes when it ends
+    tied        stdin is a pipe from the parent process; its end is a power loss
     """
 
     def __init__(self, config, directory, host, port, mount_point="/flash", collector=None, tied=False):
-        self.server = None  # until it can be heard
+        self.server = None  # until it is opened
         self._config = config
         self._tied = tied
         self.kept = Kept(directory, config["sim"]["keep_vehicle"])
@@ -104,10 +104,10 @@ class Charger:
         self._console = select.poll()
         self._console.register(sys.stderr, select.POLLOUT)
 
-    # Life and death.
+    # Start and end.
 
     def run(self):
-        """Runs until the firmware, a tester, SIGTERM or SIGINT ends it; returns the exit code."""
+        """Runs until the firmware, a command, SIGTERM or SIGINT ends it; returns the exit code."""
         return self._leave(asyncio.run(self._main()))
 
     async def _main(self):
@@ -116,18 +116,18 @@ class Charger:
             asyncio.create_task(self._watch_signals(signals))
         if self._tied:
             asyncio.create_task(self._watch_parent())
-        # The firmware first: who can connect is answered at once, and building it takes longer than that.
+        # The firmware first: clients that can connect are answered at once, and building takes longer than that.
         self._firmware = asyncio.create_task(self._run_firmware())
         for task in self.background():
             asyncio.create_task(task)
         return await self._stop()
 
     def background(self):
-        """Returns the coroutines that serve the board for as long as there is power."""
+        """Returns the coroutines that simulate the board while the power is on."""
         return self.server.run(), self._watch_watchdog(), self._keep_clock()
 
     async def _stop(self):
-        """Waits for the end, and leaves the firmware time for what belongs to it."""
+        """Waits for the end, with time for an orderly stop of the firmware."""
         await self._ending.wait()
         if self._end == "exit":
             self._firmware.cancel()
@@ -148,15 +148,15 @@ class Charger:
         except asyncio.CancelledError:
             return  # an orderly stop
         except Exception as exc:
-            # The tester can still ask what the hardware does; the board itself would hang in the REPL.
-            self.console("the firmware has died:")
+            # Commands still work for the hardware; a real board would be in the REPL.
+            self.console("the firmware has failed:")
             sys.print_exception(exc, sys.stderr)
             return
         self._end = kind if kind in EXIT_CODES else "exit"
         self._ending.set()
 
     async def _leave_time_to_subscribe(self):
-        """Waits until somebody listens, or for a moment: the first things that happen are worth hearing of."""
+        """Waits a moment for a subscriber, so that it gets the first events."""
         for _ in range(_FIRST_WORDS_MS // _LISTEN_MS):
             if self.server.has_subscribers:
                 break
@@ -193,15 +193,15 @@ class Charger:
         return self.bridge.app
 
     def end_soon(self, kind, by):
-        """Ends the process after the reply is out: a watchdog's reset, or an orderly stop."""
+        """Ends the process after the reply was sent: a watchdog's reset, or an orderly stop."""
         if kind != "exit":
             self.emit("reset", {"kind": kind, "by": by})
-            self.flash.off = True  # a watchdog lets nobody finish
+            self.flash.off = True  # a watchdog reset finishes nothing
         self._end = kind
         self._ending.set()
 
     def _reset_now(self, kind):
-        """machine.reset() and its like, and a watchdog that bites."""
+        """machine.reset() and the like, and a watchdog reset."""
         self.flash.off = True
         self.emit("reset", {"kind": kind, "by": "board"})
         self.emit("exit", {"kind": kind, "code": EXIT_CODES[kind]})
@@ -213,20 +213,20 @@ class Charger:
             if kind in CAUSES:
                 self.kept.set_cause(kind)
         except OSError as exc:
-            self.console("the state of the hardware is not kept: %s" % exc)
+            self.console("the state of the hardware is not saved: %s" % exc)
         return EXIT_CODES[kind]
 
     def kill(self):
-        """The power goes: no handler, no flush, no farewell."""
+        """Power loss: no handler, no flush."""
         try:
             self.kept.save()
             self.kept.save_clock()
         except OSError:
-            pass  # a full disk, say: the power goes nevertheless
+            pass  # for example a full disk: the power is lost anyway
         os.system("kill -9 $PPID")
 
     async def _watch_parent(self):
-        """A process that has ended, however, takes its charger with it."""
+        """Ends the charger when its parent process has ended in any way."""
         yield core._io_queue.queue_read(sys.stdin)
         self.kill()
 
@@ -248,7 +248,7 @@ class Charger:
         if paths["meter"]:
             lines[UART_METER] = _tty(paths["meter"], "meter")
         else:
-            # With a direction pin a meter that answers at once: a driver that lets go late cuts its answer.
+            # With a direction pin the meter answers at once: a driver that releases the line late cuts the answer.
             turnaround = {"turnaround_ms": 0} if self._config["sim"]["direction_pin"] else {}
             MeterBus(lines[UART_METER], timeline, self.world.outlets, self.kept.save_registers, **turnaround)
         if paths["rfid"]:
@@ -266,16 +266,16 @@ class Charger:
         self.world.timeline.look()
 
     async def _keep_clock(self):
-        # Its battery lets the real-time clock go on; in fast time it must not fall back to the host's.
+        # The battery keeps the real-time clock running; in fast time it must not fall back to the host's time.
         while True:
             try:
                 self.kept.save_clock()
             except OSError as exc:
-                self.console("the time is not kept: %s" % exc)
+                self.console("the time is not saved: %s" % exc)
             await asyncio.sleep_ms(_KEEP_CLOCK_MS)
 
     def _ignore_backend_time(self, clock):
-        """In a time of its own the board has no use for what a central system in real time says."""
+        """Ignores the time of a central system in real time, at a rate other than 1."""
         set_unix = clock.set_unix
 
         def take(unix, source, ms=0):
@@ -283,7 +283,7 @@ class Charger:
             if source == "ocpp" and own and clock.synchronised:
                 if not self._time_told:
                     self._time_told = True
-                    why = "runs at rate %s" % self.clock.rate if self.clock.rate != 1 else "was told to keep its clock"
+                    why = "runs at rate %s" % self.clock.rate if self.clock.rate != 1 else "has sim.keep_clock"
                     self.app.log.warning("sim", "the board %s: the back-end's time is ignored", why)
                 return
             self._time_told = False
@@ -292,7 +292,7 @@ class Charger:
         clock.set_unix = take
 
     def set_time(self, unix):
-        """Sets the real-time clock, and the firmware takes the time from it as at power-on."""
+        """Sets the real-time clock; the firmware takes the time from it as at power-on."""
         self.clock.set_unix(unix)
         self.clock.lost = False
         self.kept.save_clock()
@@ -303,7 +303,7 @@ class Charger:
             self.emit("clock", {"unix": unix, "source": "rtc"})
 
     def lose_time(self):
-        """The battery of the real-time clock is gone, and the firmware has had no time since power-on."""
+        """The battery of the real-time clock is empty: the firmware has no time since power-on."""
         self.clock.lose()
         self.kept.save_clock()
         if self.app:
@@ -322,7 +322,7 @@ class Charger:
             expiry = parse_iso8601(expiry)
         self.app.stores.cache.put(token, TokenInfo(verdict_of(status), expiry, parent))
 
-    # What is told.
+    # Events.
 
     def emit(self, name, fields):
         if self.server and self.server.has_subscribers:
@@ -335,7 +335,7 @@ class Charger:
         return self.bridge.snapshot()
 
     def set_log_level(self, name):
-        """From now on lines of this level and above are told as events, too."""
+        """From now on log lines of this level and above are events, too."""
         from firmware.kernel.log import level_of
 
         self._tell_flash = name == "debug"
@@ -353,12 +353,12 @@ class Charger:
         self.console("%d %s %s" % (unix, area, text))
 
     def console(self, text):
-        """Writes a line to stderr, unless whoever holds the other end of the pipe does not read."""
+        """Writes a line to stderr, unless the reader of the pipe does not read."""
         if self._console.poll(0):
             try:
                 sys.stderr.write(text[:_MAX_LOG_LINE] + "\n")
             except OSError:
-                pass  # a full disk, or a reader that has gone: no reason for the firmware to stumble
+                pass  # a full disk or a closed pipe must not affect the firmware
 
 
 def _listen(host, port, handle, ms):
@@ -367,12 +367,12 @@ def _listen(host, port, handle, ms):
         return Server(host, port, handle, ms)
     except (OSError, IndexError) as exc:
         reasons = {_EADDRINUSE: "the port is in use", _EACCES: "that port is not allowed"}
-        why = reasons.get(getattr(exc, "errno", None), "there is no such address here")
+        why = reasons.get(getattr(exc, "errno", None), "this computer does not have this address")
         raise OSError("%s:%d: %s; choose another address with --control" % (host, port, why))
 
 
 def _share(line, pn532, em4100):
-    """Two readers on one line: the board hears the one whose speed it has."""
+    """Two readers on one line: the board receives from the one with its baud rate."""
     heard = line.on_write
 
     def written(data):
@@ -383,11 +383,11 @@ def _share(line, pn532, em4100):
 
 
 def _tty(path, name):
-    """Returns the line to a tty of the host that the configuration names."""
+    """Returns the line to the host's tty in the configuration."""
     try:
         return TtyLine(path)
     except OSError as exc:
-        raise configuration.ConfigError("hw.uart.%s: %s is no tty that can be used: %s" % (name, path, exc))
+        raise configuration.ConfigError("hw.uart.%s: %s cannot be used as a tty: %s" % (name, path, exc))
 
 
 def _own_pid():

@@ -11,16 +11,16 @@ from micropython import const
 
 _AF_UNIX = const(1)
 _EADDRINUSE = const(98)
-_PATIENCE_MS = const(1000)  # a process that was just killed may not have gone yet
+_PATIENCE_MS = const(1000)  # a killed process may still be ending
 _LOOK_MS = const(50)
 
 
 class Claimed(Exception):
-    """Another process has the directory."""
+    """Another process uses the directory."""
 
 
 def claim(directory):
-    """Returns what holds the claim for as long as it is referred to. Raises Claimed or OSError."""
+    """Returns an object that keeps the claim while it is referenced. Raises Claimed or OSError."""
     identity = os.stat(directory)[1:3]
     address = struct.pack("H", _AF_UNIX) + b"\0wallbox-state-%d-%d" % (identity[0], identity[1])
     holder = usocket.socket(_AF_UNIX, usocket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""A client of the control socket of a simulated charger: commands out, replies and events in."""
+"""Client of the control socket of a simulated charger: sends commands, receives replies and events."""
 
 import json
 import socket
@@ -10,13 +10,13 @@ _REPLY_TIMEOUT_S = 5
 
 
 class CommandFailed(Exception):
-    """The charger answered ok: false; the text is its reason."""
+    """The charger answered "ok": false; the text is its error."""
 
 
 class ControlClient:
     """One connection to HOST:PORT. A thread reads it; `events` has all events so far, oldest first.
 
-    Raises OSError when there is nobody. With `on_event` each event is also given to that function, on the thread.
+    Raises OSError when no charger listens. `on_event`, if given, is called with each event, on that thread.
     """
 
     def __init__(self, host, port, timeout=5, on_event=None):
@@ -39,20 +39,20 @@ class ControlClient:
         try:
             self._socket.sendall(line.encode())
         except OSError as exc:
-            raise ConnectionError(f"the charger is gone: {exc}") from exc
+            raise ConnectionError(f"the charger has ended: {exc}") from exc
         with self._changed:
             self._changed.wait_for(lambda: number in self._replies or self.closed, timeout)
             reply = self._replies.pop(number, None)
         if reply is None:
             if self.closed:
-                raise ConnectionError("the charger is gone")
+                raise ConnectionError("the charger has ended")
             raise TimeoutError(f"no reply to {cmd} in {timeout} s")
         if not reply["ok"]:
             raise CommandFailed(reply["error"])
         return reply
 
     def wait_for(self, find, timeout):
-        """Waits until find() returns something other than None, looking again after each event; returns that."""
+        """Calls find() after each event until it returns something other than None; returns that."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -66,7 +66,7 @@ class ControlClient:
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # it was closed by the charger
+            pass  # closed by the charger
         self._thread.join()
         self._socket.close()
 
@@ -93,5 +93,5 @@ class ControlClient:
 
 
 def matches(event, name, fields):
-    """Returns True for an event of that name which has these fields."""
+    """Returns True for an event with this name and fields."""
     return event["ev"] == name and all(event.get(key) == value for key, value in fields.items())

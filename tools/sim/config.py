@@ -1,10 +1,10 @@
 # Configuration file of the simulated charger. MIT license.
-"""Reads and checks the configuration, and says what the firmware gets of it. Unknown keys are ignored."""
+"""Configuration file of the simulated charger: reads, checks and converts it to settings. Unknown keys are ignored."""
 
 import json
 
 _NUMBER = (int, float)
-_LONGEST = 65_536  # characters of a configuration file
+_LONGEST = 65_536  # maximum characters of the file
 
 # (section, key, type, lowest or allowed values, highest or longest, default)
 _FIELDS = (
@@ -41,7 +41,7 @@ _FIELDS = (
 )
 _RECONNECT = (("min_s", "ReconnectMin"), ("max_s", "ReconnectMax"), ("jitter_s", "ReconnectJitter"))
 
-# What the firmware calls it; a setting that it does not have (yet) is left out.
+# Names of the settings in the firmware; settings that it does not have are left out.
 _FACTORY = (
     ("ocpp", "url", "CentralSystemUrl"),
     ("ocpp", "id", "ChargePointId"),
@@ -63,7 +63,7 @@ _FACTORY = (
 
 
 class ConfigError(ValueError):
-    """What is wrong with the configuration, for a person."""
+    """The configuration is not valid; the text says why, for a person."""
 
 
 def load(path):
@@ -72,7 +72,7 @@ def load(path):
         with open(path) as file:
             text = file.read(_LONGEST + 1)
     except (OSError, UnicodeError) as exc:
-        raise ConfigError("cannot read %s: %s" % (path, str(exc) or "it is not UTF-8"))
+        raise ConfigError("cannot read %s: %s" % (path, str(exc) or "not UTF-8"))
     if len(text) > _LONGEST:
         raise ConfigError("%s has more than %d characters" % (path, _LONGEST))
     try:
@@ -95,19 +95,19 @@ def check(raw):
             _want(value, kind, name)
             if isinstance(low, tuple):
                 if value not in low:
-                    raise ConfigError("%s is one of %s, not %s" % (name, ", ".join(str(v) for v in low), value))
+                    raise ConfigError("%s must be one of %s, not %s" % (name, ", ".join(str(v) for v in low), value))
             elif kind is str:
                 if not 1 <= len(value) <= high:
-                    raise ConfigError("%s has 1 to %d characters" % (name, high))
+                    raise ConfigError("%s must have 1 to %d characters" % (name, high))
             elif low is not None and not low <= value <= high:
-                raise ConfigError("%s is from %s to %s, not %s" % (name, low, high, value))
+                raise ConfigError("%s must be from %s to %s, not %s" % (name, low, high, value))
         config.setdefault(section, {})[key] = value
     for key, _ in _RECONNECT:
         value = _section(_section(raw, "ocpp"), "reconnect", "ocpp.").get(key)
         if value is not None:
             _want(value, _NUMBER, "ocpp.reconnect." + key)
             if not 0 <= value <= 86400:
-                raise ConfigError("ocpp.reconnect.%s is from 0 to 86400" % key)
+                raise ConfigError("ocpp.reconnect.%s must be from 0 to 86400" % key)
             config["reconnect"][key] = value
     for line in ("meter", "rfid"):
         path = _section(_section(raw, "hw"), "uart", "hw.").get(line)
@@ -125,30 +125,30 @@ def check(raw):
 
 
 def check_url(url):
-    """Raises ConfigError for what cannot be the address of a central system."""
+    """Raises ConfigError for an invalid URL of a central system."""
     scheme, _, rest = url.partition("://")
     if scheme not in ("ws", "wss"):
-        raise ConfigError("ocpp.url begins with ws:// or wss://, not %s" % url)
+        raise ConfigError("ocpp.url must begin with ws:// or wss://, not %s" % url)
     authority = rest.split("/")[0].split("?")[0]
     authority = authority.rpartition("@")[2]
     host, colon, port = authority.rpartition(":")
-    if not colon or "]" in port:  # the address of IPv6 has colons of its own
+    if not colon or "]" in port:  # an IPv6 address contains colons
         host, port = authority, "80"
     if not host or any(char <= " " for char in url):
-        raise ConfigError("ocpp.url names no host: %s; it is like ws://192.168.1.10:9000" % url)
+        raise ConfigError("ocpp.url has no host: %s; example: ws://192.168.1.10:9000" % url)
     if not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise ConfigError("ocpp.url has no port from 1 to 65535: %s" % url)
+        raise ConfigError("ocpp.url must have a port from 1 to 65535: %s" % url)
 
 
 def _meter_wh(value, connectors):
-    """Returns the energy registers at delivery, one for each connector: a number is that of all."""
+    """Returns the initial energy registers, one for each connector; a single number applies to all."""
     values = value if isinstance(value, list) else [value] * connectors
     if len(values) != connectors:
-        raise ConfigError("sim.meter_wh is one number, or one for each connector")
+        raise ConfigError("sim.meter_wh must be one number, or one for each connector")
     for wh in values:
         _want(wh, int, "sim.meter_wh")
         if not 0 <= wh <= 999_999_999:
-            raise ConfigError("sim.meter_wh is from 0 to 999999999")
+            raise ConfigError("sim.meter_wh must be from 0 to 999999999")
     return values
 
 
@@ -158,7 +158,7 @@ def _section(raw, name, prefix=""):
 
 
 def _want(value, kind, name):
-    # A bool is an int to Python, but not to whoever wrote the file.
+    # In Python a bool is an int, but not in a configuration.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ConfigError("%s has the wrong type" % name)
     return value

@@ -1,25 +1,25 @@
-"""Lines that a person types as commands of the control socket, and events as lines to read."""
+"""Console of the simulated charger: typed lines to commands of the control socket, events to lines."""
 
 import json
 import shlex
 
 HELP = """\
 plug [CABLE_A]         vehicle and cable in (13, 20, 32, 63 A)     unplug
-cp A..F                what the vehicle shows; C: wants current
-load AMPS [PHASES] [VOLTS]      what it draws then
-swipe TOKEN            a card at the reader; card UID held_ms=N flicker=true
+cp A..F                state of the vehicle; C: requests current
+load AMPS [PHASES] [VOLTS]      current that it draws
+swipe TOKEN            present a card; card UID held_ms=N flicker=true
 button stop|emergency           fault NAME [off]: rcd, relay_weld, diode, ...
 meter wh=N | frozen=true | fail=true | reverse=true | exception=N
 temp DC|open|short     pp OHM|open|short       volts [230,230,0]
 contact AUX            bolt HOW                rcd selftest=fail
 net up|down            ws connect|close        device meter|reader STATE
 clock rate=N | unix=N  set_key KEY VALUE       cut [next_flash_write|N]
-state, reset, exit     Any command takes NAME=VALUE too: plug connector=2"""
+state, reset, exit     Commands also take NAME=VALUE: plug connector=2"""
 
-# Events that say little to a person.
+# Events that are not shown by default.
 QUIET = ("led", "queue", "flash")
 
-# Names of the arguments that may be given without a name, in order.
+# Arguments that may be given without a name, in order.
 _POSITIONS = {
     "plug": ("cable_a", "connector"),
     "unplug": ("connector",),
@@ -45,23 +45,23 @@ _POSITIONS = {
     "log": ("level",),
 }
 _SYNONYMS = {"swipe": "rfid"}
-_TEXTS = ("token", "uid", "key", "value", "parent", "vendor_code")  # never a number, whatever they look like
+_TEXTS = ("token", "uid", "key", "value", "parent", "vendor_code")  # always text, also if they look like numbers
 _WORDS = {"on": True, "off": False, "up": True, "down": False, "true": True, "false": False}
 
 
 def parse(words):
-    """Returns (command, arguments) of the words of a line, or of the line. Raises ValueError."""
+    """Returns (command, arguments) from a line or its words. Raises ValueError."""
     if isinstance(words, str):
         words = shlex.split(words)
     if not words:
-        raise ValueError("which command?")
+        raise ValueError("no command given")
     command = _SYNONYMS.get(words[0], words[0])
     arguments, unnamed = {}, list(_POSITIONS.get(command, ()))
     for word in words[1:]:
         name, equals, text = word.partition("=")
         if not equals:
             if not unnamed:
-                raise ValueError(f"{command}: what is {word}?")
+                raise ValueError(f"{command}: unexpected argument {word}")
             name, text = unnamed.pop(0), word
         arguments[name] = _value(name, text)
     return command, arguments

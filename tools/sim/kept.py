@@ -2,8 +2,8 @@
 """The state directory without the flash image: registers of the meters, the real-time clock, the cause of the next
 start, and in what condition the hardware is.
 
-What is broken, worn or set otherwise around the board stays so over a power cycle, until a tester says something else.
-The vehicle drives away meanwhile, unless `keep_vehicle`.
+Changed hardware (broken, worn, set by commands) stays so over a power cycle until another command changes it. The
+vehicle is unplugged meanwhile, unless `keep_vehicle`.
 """
 
 import json
@@ -24,7 +24,7 @@ CAUSES = {
 
 
 class Kept:
-    """Makes the directory if there is none. Raises OSError."""
+    """Creates the directory if it is missing. Raises OSError."""
 
     def __init__(self, directory, keep_vehicle):
         self._directory = directory
@@ -40,7 +40,7 @@ class Kept:
     # Registers.
 
     def registers(self, delivered_wh):
-        """Returns a Register for each connector: what a meter has shown never becomes less."""
+        """Returns a Register for each connector; a register never decreases below what a meter has shown."""
         count = len(delivered_wh)
         self._imported = Record(self._directory + "/meters.bin", count)
         self._exported = Record(self._directory + "/exports.bin", count)
@@ -56,7 +56,7 @@ class Kept:
     # Condition.
 
     def attach(self, outlets, readers):
-        """Brings the world into the condition in which it was, and remembers it from now on."""
+        """Restores the condition of the world, and saves it from now on."""
         self._outlets, self._readers = outlets, readers
         exported = self._exported.values or ()
         for outlet, uj in zip(outlets, exported):  # noqa: B905
@@ -80,7 +80,7 @@ class Kept:
             return None  # a new one
 
     def save(self):
-        """Writes down in what condition the world is, if that has changed."""
+        """Saves the condition of the world if it has changed."""
         outlets = []
         for outlet in self._outlets:
             condition = outlet.condition()
@@ -99,7 +99,7 @@ class Kept:
     # Clock and cause.
 
     def clock(self, clock):
-        """Gives the real-time clock the time that its battery has kept."""
+        """Sets the real-time clock to the time kept by its battery."""
         self._clock = clock
         self._clock_record = Record(self._directory + "/rtc.bin", 3)
         if self._clock_record.values:
@@ -109,12 +109,12 @@ class Kept:
         self._clock_record.save(*self._clock.keep())
 
     def set_cause(self, kind):
-        """Says what the next start on this directory was caused by, one of CAUSES."""
+        """Sets the reset cause for the next start, one of CAUSES."""
         with open(self._directory + "/reset_cause", "w") as file:
             file.write(kind)
 
     def take_cause(self):
-        """Returns why the board starts, as `machine` has it; the next time it is a power-on."""
+        """Returns the reset cause of this start (constant of `machine`); without a reset the next one is a power-on."""
         path = self._directory + "/reset_cause"
         try:
             with open(path) as file:
@@ -125,7 +125,7 @@ class Kept:
         return CAUSES.get(kind, machine.PWRON_RESET)
 
     def take_cut(self):
-        """Returns after how many bytes written to the flash the power of this start goes, None: it does not."""
+        """Returns the number of bytes written to flash after which the power is lost in this start, or None."""
         path = self._directory + "/cut_after"
         try:
             with open(path) as file:

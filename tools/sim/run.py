@@ -1,20 +1,19 @@
 # Entry of the simulated charger. MIT license.
-"""Runs the firmware above a simulated board on the MicroPython unix port:
+"""Entry of the simulated charger: runs the firmware above a simulated board on the MicroPython unix port.
 
     micropython tools/sim/run.py --config FILE.json --state DIR --control HOST:PORT [--tied]
 
-`--tied`: stdin is a pipe of the process that has started this one, and its end is a power cut.
+`--tied`: stdin is a pipe from the parent process; its end is a power loss.
 
 Exit codes: 0 orderly stop, 64 soft reset, 65 hard reset, 66 watchdog or update, 2 wrong configuration or arguments,
-1 it cannot run here (directory or port in use, disk full, damaged flash image). Whoever started it starts it again
-after 64 to 66.
+1 cannot run (directory or port in use, disk full, damaged flash image). The parent restarts it after 64 to 66.
 """
 
 import gc
 import sys
 
-# Collects as early as the board does (boot.py; objects have twice the size here): a heap that is only swept when it is
-# full is soon so scattered that no long message fits in.
+# Collect as often as the board (boot.py; objects are twice as large here): a heap that is only collected when full soon
+# is too fragmented for long messages.
 gc.threshold(64 * 1024)
 
 _ROOT = sys.argv[0].rpartition("tools/sim/")[0].rstrip("/") or "."
@@ -25,17 +24,17 @@ _USAGE = "usage: micropython tools/sim/run.py --config FILE.json --state DIR [--
 
 
 _REASONS = {
-    2: "there is no such directory",
-    13: "it may not be written to",
-    20: "it is no directory",
+    2: "no such directory",
+    13: "no permission to write",
+    20: "not a directory",
     27: "the file would be too large",
-    28: "no space is left on the disk",
-    30: "it may not be written to",
+    28: "no space left on the disk",
+    30: "read-only file system",
 }
 
 
 def _arguments(argv):
-    """Returns {"config", "state", "control", "tied"}; ends the process when they make no sense."""
+    """Returns {"config", "state", "control", "tied"}; ends the process if they are invalid."""
     if "-h" in argv or "--help" in argv:
         print(_USAGE)
         sys.exit()
@@ -59,7 +58,7 @@ def _refuse(reason, code=2):
 def _address(text):
     host, _, port = (text or "").rpartition(":")
     if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
-        _refuse("the control address is HOST:PORT with a port from 1 to 65535, not %s" % text)
+        _refuse("the control address must be HOST:PORT with a port from 1 to 65535, not %s" % text)
     return host, int(port)
 
 

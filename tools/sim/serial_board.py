@@ -1,11 +1,11 @@
-"""A simulated board behind a serial port: what mpremote and other tools of a real board can be tried on.
+"""SerialBoard: a simulated board behind a serial port (pty), to test mpremote and other tools of a real board.
 
     with SerialBoard() as board:
         subprocess.run(["mpremote", "connect", board.port, "fs", "ls"])
 
-The port is a pty. Between it and the process of the board (`board.py`) stands what a board's UART and bootloader do:
-Ctrl-C interrupts a running program, a soft reset starts the interpreter anew, machine.reset() boots anew, a watchdog
-that nobody feeds does so at any time. The power comes back by itself after each cut.
+Between the pty and the process of the board (`board.py`) it does what a board's UART and bootloader do: Ctrl-C
+interrupts a running program, a soft reset restarts the interpreter, machine.reset() and an unfed watchdog reboot. The
+power returns by itself after each power loss.
 """
 
 import fcntl

@@ -1,5 +1,5 @@
 # What the firmware does, as events and as a snapshot. MIT license.
-"""Listens to the firmware's signals and reads its state; it changes nothing."""
+"""Events and snapshot of the firmware for the control socket, from its signals and state. Changes nothing."""
 
 import gc
 
@@ -10,7 +10,7 @@ from firmware.kernel.log import format_line
 from firmware.ocpp.v16.status import error_code
 from firmware.ocpp.v16.words import REASONS, STATES, VERDICTS
 
-_LOG_LINES = const(20)  # of the snapshot
+_LOG_LINES = const(20)  # log lines in the snapshot
 _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error"}
 
 
@@ -26,7 +26,7 @@ class Bridge:
         self._collector = collector
         if collector:
             collector.closed = lambda: any(outlet.contactor.coil for outlet in world.outlets)
-        self._lines = []  # the newest of the log
+        self._lines = []  # newest log lines
         self.app = None
 
     def attach(self, app):
@@ -84,7 +84,7 @@ class Bridge:
         self._emit("queue", {"len": self.app.link.queue_length})
 
     def logged(self, line, tell):
-        """Takes a line of the log; `tell`: as an event, too."""
+        """Takes a line of the log; `tell`: also emit it as an event."""
         self._lines.append(line)
         if len(self._lines) > _LOG_LINES:
             self._lines.pop(0)
@@ -99,19 +99,19 @@ class Bridge:
     # Snapshot.
 
     def _collections(self):
-        """Returns the figures of garbage collection. A firmware that counts by itself is to be asked here."""
+        """Returns the figures of garbage collection."""
         if not self._collector:
             return None
         self._collector.look()
         return self._collector.figures()
 
     def _holds(self):
-        """Returns how late the control task was: 99.9 % of its periods, and the worst."""
+        """Returns the lateness of the control task: 99.9 % of its periods, and the maximum."""
         gaps = self.app.supervisor.gaps
         return {"p999_ms": gaps.p999_ms, "max_ms": gaps.max_ms}
 
     def snapshot(self):
-        """Returns the whole state; before the firmware runs, that of the hardware alone."""
+        """Returns the whole state; before the firmware runs, only that of the hardware."""
         app = self.app
         return {
             "boot": str(app.link.registration) if app else "None",

@@ -1,5 +1,5 @@
 # What a tester can do to the simulated charger. MIT license.
-"""The commands of the control socket: arguments are checked here, effects are those of the world or the firmware."""
+"""Commands of the control socket: checks arguments, acts on the world or the firmware."""
 
 import asyncio
 
@@ -13,17 +13,17 @@ _PROTOCOL = 1
 _MINOR = 1
 _MAX_TOKEN = 20  # characters, OCPP 1.6 §7.28 CiString20
 _CARD_DIGITS = (8, 14, 20)
-_RANDOM_ID = "08"  # a four-byte id with this first byte is made up by the card, a reader ignores it
-_CASCADE_TAG = "88"  # cannot begin an id of four bytes
+_RANDOM_ID = "08"  # first byte of a random UID of four bytes, which a reader ignores
+_CASCADE_TAG = "88"  # not possible as first byte of a UID of four bytes
 _LEVELS = ("debug", "info", "warning", "error")
-# What belongs to parts of the firmware that are not there.
+# Commands for parts of the firmware that do not exist yet.
 _NOT_YET = ("wifi", "ethernet", "press", "label", "update")
-# After these the hardware may be in another condition, which is there without power, too.
+# Commands that may change the condition of the hardware, which is saved.
 _CHANGES_WORLD = ("plug", "unplug", "rfid") + tuple(hardware.TABLE)
 
 
 class Commands:
-    """`charger` is the simulator's Charger (run.py), with the world, the firmware and the process in its hands."""
+    """`charger` is the simulator's Charger (charger_process.py): world, firmware and process."""
 
     def __init__(self, charger):
         self.charger = charger
@@ -44,18 +44,18 @@ class Commands:
             try:
                 self.charger.kept.save()
             except OSError as exc:
-                raise CommandError("done, but a power cut will undo it: %s" % exc)
+                raise CommandError("done, but not saved: %s" % exc)
         return reply or {}
 
     def outlet(self, request):
         index = argument(request, "connector", int, 1)
         if not 1 <= index <= len(self._world.outlets):
-            raise CommandError("no connector %d" % index)
+            raise CommandError("unknown connector %d" % index)
         return self._world.outlets[index - 1]
 
     def firmware(self):
         if self.charger.app is None:
-            raise CommandError("the firmware does not run")
+            raise CommandError("the firmware is not running")
         return self.charger.app
 
     def hello(self, client, request):
@@ -85,9 +85,9 @@ class Commands:
         cable_a = argument(request, "cable_a", int, 32)
         vehicle = argument(request, "vehicle", bool, True)
         if cable_a not in CABLE_OHM:
-            raise CommandError("cable_a is one of 13, 20, 32, 63")
+            raise CommandError("cable_a must be one of 13, 20, 32, 63")
         if not outlet.lock and not vehicle:
-            raise CommandError("a fixed cable is not put in")
+            raise CommandError("a fixed cable cannot be plugged in alone")
         outlet.plug(cable_a if outlet.lock else None, vehicle)
 
     def unplug(self, client, request):
@@ -103,7 +103,7 @@ class Commands:
         asyncio.create_task(self.firmware().station.swipe(token, connectors))
 
     def _through_reader(self, token):
-        """Shows a card that the built-in reader can read; returns False for a token that no card can be."""
+        """Presents a card to the built-in reader; returns False for a token that is not a possible UID."""
         pn532, em4100 = self.charger.readers
         if pn532.dead:
             return True
@@ -123,7 +123,7 @@ class Commands:
         if action == "connect":
             connection.reconnect()
         else:
-            connection.drop("closed by the tester")
+            connection.drop("closed by a command")
 
     def net(self, client, request):
         self.charger.set_network(argument(request, "up", bool))
@@ -134,7 +134,7 @@ class Commands:
         drift_ppm = argument(request, "drift_ppm", int, required=False)
         lost = argument(request, "lost", bool, required=False)
         if unix is not None and not 946684800 <= unix < 4102444800:
-            raise CommandError("unix is in this century")
+            raise CommandError("unix must be in this century")
         try:
             self.charger.clock.set_speed(rate, drift_ppm)
         except ValueError as exc:
@@ -161,7 +161,7 @@ class Commands:
         self.charger.preload(token, status, argument(request, "expiry", (int, str), required=False), parent)
 
     def gaps(self, client, request):
-        """How late the control task has been since the last reset, in ms of board time."""
+        """Lateness of the control task since the last reset, in ms of board time."""
         gaps = self.firmware().supervisor.gaps
         reply = {"count": gaps.count, "p50": gaps.quantile_ms(500), "p999": gaps.p999_ms, "max": gaps.max_ms}
         if argument(request, "reset", bool, False):
@@ -169,7 +169,7 @@ class Commands:
         return reply
 
     def health(self, client, request):
-        """What the station says of itself, and what its flash has really done since power-on."""
+        """Health figures of the station, and the actual erases and writes of its flash since power-on."""
         chip = self.charger.flash
         figures = self.firmware().health.snapshot()
         figures["chip"] = {"erases": chip.erases, "programmed": chip.bytes_programmed}
@@ -184,7 +184,7 @@ class Commands:
         elif isinstance(at, int) and not isinstance(at, bool) and at >= 0:
             self.charger.flash.cut_after(at)
         else:
-            raise CommandError("at is now, next_flash_write or a number of bytes")
+            raise CommandError("at must be now, next_flash_write or a number of bytes")
 
     def reset(self, client, request):
         self.charger.end_soon("watchdog", "control")
@@ -201,7 +201,7 @@ def _is_hexadecimal(token):
 
 
 def _is_card(token):
-    """Returns True for a token that a reader can report letter by letter: the id of a real card, in upper case."""
+    """Returns True for a token that is a possible UID of a card, in upper case."""
     if len(token) not in _CARD_DIGITS or not _is_hexadecimal(token):
         return False
     return len(token) > 8 or token[:2] not in (_RANDOM_ID, _CASCADE_TAG)

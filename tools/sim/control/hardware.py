@@ -1,5 +1,5 @@
 # Commands that do something to the hardware of the simulated charger. MIT license.
-"""Sensors, switchgear, meter and reader: set as a fault or a person would, and left so until told otherwise."""
+"""Commands for the hardware: sensors, switchgear, supply, meter and reader. They last until the next command."""
 
 from tools.sim.control.arguments import argument, choice, number, text, three, whole
 from tools.sim.control.server import CommandError
@@ -39,11 +39,11 @@ def _sensor(request, name, low, high, kind):
     value = request.get(name)
     if isinstance(value, str):
         if value not in _WIRES:
-            raise CommandError("%s is a number, open or short" % name)
+            raise CommandError("%s must be a number, open or short" % name)
         return value
     value = argument(request, name, kind)
     if not low <= value <= high:
-        raise CommandError("%s is from %s to %s" % (name, low, high))
+        raise CommandError("%s must be from %s to %s" % (name, low, high))
     return value
 
 
@@ -52,7 +52,7 @@ def cp(commands, request):
     state = request.get("state")
     if "high_mv" in request or "low_mv" in request:
         if state is not None:
-            raise CommandError("either state, or high_mv and low_mv")
+            raise CommandError("give either state, or high_mv and low_mv")
         high_mv = number(request, "high_mv", -_MAX_MV, _MAX_MV)
         low_mv = number(request, "low_mv", -_MAX_MV, _MAX_MV)
         outlet.hold_pilot(int(high_mv), int(low_mv))
@@ -72,7 +72,7 @@ def load(commands, request):
         value = int(number(request, "amps", 0, 200) * 1000 + 0.5)
         phases = argument(request, "phases", int, outlet.phases)
         if not 1 <= phases <= 3:
-            raise CommandError("phases is from 1 to 3")
+            raise CommandError("phases must be from 1 to 3")
         milliamps = tuple(value if phase < phases else 0 for phase in range(3))
     milliamps = tuple(value if phase < outlet.phases else 0 for phase, value in enumerate(milliamps))
     outlet.set_load(milliamps, None if volts is None else int(volts * 1000))
@@ -93,7 +93,7 @@ def meter(commands, request):
     wh = argument(request, "wh", int, required=False)
     add_wh = argument(request, "add_wh", int, required=False)
     if not 0 <= (register.wh if wh is None else wh) + (add_wh or 0) <= _MAX_WH:
-        raise CommandError("the register is from 0 to %d" % _MAX_WH)
+        raise CommandError("the register must be from 0 to %d" % _MAX_WH)
     export_wh = whole(request, "export_wh", 0, _MAX_WH)
     flags = {name: argument(request, name, bool, required=False) for name in ("frozen", "fail", "reverse")}
     numbers = {
@@ -110,7 +110,7 @@ def meter(commands, request):
             load_map(model)
         except ValueError as exc:
             raise CommandError(str(exc))
-    # Nothing is wrong with it: now it counts.
+    # All arguments are valid: apply them.
     if wh is not None:
         register.wh = wh
     if add_wh is not None:
@@ -139,7 +139,7 @@ def contact(commands, request):
 
 def bolt(commands, request):
     outlet = commands.outlet(request)
-    # The page names no argument: it may be called as the command is.
+    # The argument has the name of the command.
     state = choice(request, "bolt" if "bolt" in request else "state", BOLT)
     if not outlet.lock:
         raise CommandError("a fixed cable has no lock")
@@ -170,7 +170,7 @@ def card(commands, request):
         data = b""
     if len(data) not in sizes or len(uid) != 2 * len(data):
         allowed = " or ".join([str(2 * size) for size in sizes])
-        raise CommandError("uid has %s hexadecimal digits for this reader" % allowed)
+        raise CommandError("uid must have %s hexadecimal digits for this reader" % allowed)
     try:
         charger.field.show(data, held_ms, 0, flicker)
     except ValueError as exc:
@@ -211,7 +211,7 @@ def fault(commands, request):
         else:
             evse.clear_fault("other")
     elif name == "imbalance" and outlet.phases == 1:
-        raise CommandError("one phase has nothing to be compared with")
+        raise CommandError("imbalance needs three phases")
     else:
         outlet.set_fault(name, on)
 
@@ -222,7 +222,7 @@ def button(commands, request):
 
 
 def power(commands, request):
-    """Dies like `cut`; the next start tells the firmware this cause."""
+    """Power loss like `cut`; the next start has this reset cause."""
     cause = choice(request, "cause", ("brown_out", "power_on"))
     commands.charger.kept.set_cause(cause)
     commands.charger.kill()

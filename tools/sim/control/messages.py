@@ -1,13 +1,13 @@
 # The OCPP messages of the simulated charger. MIT license.
-"""Lets the control socket see the text messages on the WebSocket, whatever encryption is around it."""
+"""Copies OCPP messages on the WebSocket to the control socket, also with TLS."""
 
 from uwebsockets.client import WebSocket
 
 
 def watch(wanted, tell):
-    """From now on calls tell(direction, text), "out" or "in", for each message while wanted() holds.
+    """From now on calls tell(direction, text), "out" or "in", for each message while wanted() is true.
 
-    Of a message that is sent in pieces, or spooled because of its size, only the size is told.
+    For a message that is sent in pieces or spooled only the size is given.
     """
     send, send_pieces, recv = WebSocket.send, WebSocket.send_pieces, WebSocket.recv
 

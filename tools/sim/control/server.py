@@ -1,14 +1,14 @@
 # JSON lines over TCP. MIT license.
-"""Serves the control socket: any number of requests, events to subscribers, and no client that can hold the firmware.
+"""Server of the control socket: requests, and events for subscribers. Clients cannot block the firmware.
 
-A client that does not read what it asked for is dropped; the rest of a line that is too long is skipped.
+A client that does not read is disconnected; the rest of a line that is too long is skipped.
 """
 
 import asyncio
 import json
 from asyncio import core
 
-import usocket as socket  # the one that the simulated network does not take down
+import usocket as socket  # not the shadow module: it must work while the simulated network is down
 from micropython import const
 
 _MAX_CLIENTS = const(16)
@@ -21,7 +21,7 @@ _TCP_NODELAY = const(1)
 
 
 class CommandError(Exception):
-    """A command cannot be carried out; its text goes into the reply."""
+    """A command cannot be executed; the text is sent in the reply."""
 
 
 class _Client:
@@ -32,7 +32,7 @@ class _Client:
         self._out = bytearray()
         self._flushing = False
         self.subscribed = False
-        self.messages = False  # it wants to see the OCPP messages, too
+        self.messages = False  # subscribed to OCPP messages, too
         self.closed = False
 
     def send(self, line):
@@ -47,7 +47,7 @@ class _Client:
             asyncio.create_task(self._flush_later())
 
     def _flush(self):
-        """Writes what the socket takes; returns True when nothing is left."""
+        """Writes as much as the socket takes; returns True when nothing is left."""
         try:
             written = self._sock.write(self._out) or 0
         except OSError:
@@ -102,7 +102,7 @@ class Server:
         return any(client.subscribed and client.messages for client in self._clients)
 
     def mute(self):
-        """Sends no event any more: the last one has been told."""
+        """Sends no more events."""
         for client in self._clients:
             client.subscribed = False
 
@@ -124,9 +124,9 @@ class Server:
             try:
                 sock, _ = self._listening.accept()
             except OSError:
-                continue  # gone before it was welcomed
+                continue  # disconnected at once
             sock.setblocking(False)
-            sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)  # an event must not wait for the previous one's ACK
+            sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)  # events must not wait for the previous one's ACK
             if len(self._clients) >= _MAX_CLIENTS:
                 sock.close()
                 continue
@@ -136,7 +136,7 @@ class Server:
 
     async def _serve(self, client):
         pending = b""
-        skipping = False  # the rest of a line that was too long
+        skipping = False  # skipping the rest of a line that is too long
         try:
             while True:
                 data = await client.receive()
@@ -147,7 +147,7 @@ class Server:
                     line, pending = pending.split(b"\n", 1)
                     if line.strip() and not skipping:
                         client.send(json.dumps(self._reply(client, line)) + "\n")
-                        await asyncio.sleep(0)  # the firmware has its turn between two requests
+                        await asyncio.sleep(0)  # the firmware runs between two requests
                     skipping = False
                 if len(pending) > _MAX_LINE:
                     if not skipping:
@@ -164,10 +164,10 @@ class Server:
         except (ValueError, UnicodeError):
             return _refusal(None, "not JSON")
         if not isinstance(request, dict):
-            return _refusal(None, "a request is an object")
+            return _refusal(None, "a request must be an object")
         number = request.get("id")
         if isinstance(number, (dict, list)):
-            return _refusal(None, "id is a number or a text")
+            return _refusal(None, "id must be a number or a text")
         if not isinstance(request.get("cmd"), str):
             return _refusal(number, "cmd is missing")
         try:
@@ -175,7 +175,7 @@ class Server:
         except CommandError as exc:
             return _refusal(number, str(exc))
         except Exception as exc:
-            # The firmware has failed inside a command; the tester is told and the simulator goes on.
+            # The firmware has raised inside a command: reply with the error, the simulator continues.
             return _refusal(number, "%s: %s" % (type(exc).__name__, exc))
         reply["id"] = number
         reply["ok"] = True
