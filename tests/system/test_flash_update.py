@@ -148,7 +148,7 @@ def test_an_earlier_project_is_named_and_removed_after_a_question(image, factory
         starts = board.starts
         done = run(board.port, "--image", packed(image), "--factory", factory, "--yes", "--wait", 0)
         assert done.returncode == 0, done.stdout + done.stderr
-        board.wait_console(" app: firmware 0.1.0")
+        board.wait_console("wifi: address")
         assert board.starts == starts + 1, "no watchdog has bitten"
     assert files.list("/") == sorted(
         "a boot.py data factory.json main.py notes.txt pins.json rescue.py slots.json".split()
