@@ -63,10 +63,16 @@ def build(out: Path) -> dict:
 
 
 def chips() -> list[str]:
-    """Returns the chips of the boards that the image knows, as MicroPython names them."""
-    files = (ROOT / "firmware" / "boards").glob("*.py")
-    names = [path.stem for path in files if "\nLAYOUT = " in path.read_text()]  # the others need a board to be loaded
-    return sorted({importlib.import_module(f"firmware.boards.{name}").LAYOUT["chip"] for name in names})
+    """Returns the chips of the boards that the image knows, as MicroPython names them. Raises ValueError."""
+    found = set()
+    for path in (ROOT / "firmware" / "boards").glob("*.py"):
+        if "\nLAYOUT = " not in path.read_text():
+            continue  # the others need a board to be loaded
+        layout = importlib.import_module(f"firmware.boards.{path.stem}").LAYOUT
+        if "chip" not in layout:
+            raise ValueError(f"firmware/boards/{path.name}: LAYOUT has no chip, such as esp32s3")
+        found.add(layout["chip"])
+    return sorted(found)
 
 
 def freeze(out: Path) -> None:

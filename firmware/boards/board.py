@@ -5,6 +5,7 @@ App unloads this module once the station is built, so running code must not refe
 A layout is a dict (or a module with one as LAYOUT) of plain data:
 
 name, max_ma, phases, fixed_cable   of the board
+chip          as MicroPython names it, such as esp32s3; make flash compares it with the board at the port
 cpu_hz        processor frequency to set (240 MHz); an ESP32 starts with 160 MHz, too slow for a control step in 20 ms
 connectors    one dict per connector: part name -> its pins and values; a missing part is not fitted. An input named in
               contacts.CONTACTS has pin and pressed_level (0: closes to ground; 1: opens a contact to ground)

@@ -146,3 +146,39 @@ def test_an_application_for_a_partition_is_an_image_too(tmp_path):
     events = list(reader.receive(archive.pack(tmp_path / "image")))
     reader.finish()
     assert [value[:2] for kind, value in events if kind == image.FILE] == [("micropython.bin", 5014)]
+
+
+def rows(name):
+    text = (ROOT / "tools" / "production" / name).read_text()
+    return [[word.strip() for word in line.split(",")] for line in text.splitlines() if line and line[0] != "#"]
+
+
+def test_the_partition_table_has_two_places_for_an_application_and_fits_the_flash():
+    table = {row[0]: (row[1], row[2], int(row[3], 0), int(row[4], 0)) for row in rows("partitions.csv")}
+    end = 0x9000  # boot loader and table lie before
+    for kind, _, start, size in sorted(table.values(), key=lambda row: row[2]):
+        assert start == end and start % (0x10000 if kind == "app" else 0x1000) == 0
+        end = start + size
+    configuration = (ROOT / "tools" / "production" / "sdkconfig.board").read_text()
+    assert end == 8 * 1024 * 1024 and "CONFIG_ESPTOOLPY_FLASHSIZE_8MB=y" in configuration
+    assert "CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE=y" in configuration
+    assert table["ota_0"][:2] == ("app", "ota_0") and table["ota_1"][:2] == ("app", "ota_1")
+    assert table["ota_0"][3] == table["ota_1"][3] > 2_500_000
+    assert table["otadata"] == ("data", "ota", 0xD000, 0x2000)
+    assert table["vfs"][0] == "data"  # as MicroPython looks for it
+
+
+def test_the_manifest_for_freezing_keeps_what_the_port_needs_itself(tmp_path):
+    freeze(tmp_path)
+    assert 'include("$(PORT_DIR)/boards/manifest.py")' in (tmp_path / "manifest.py").read_text()
+    namespace: dict = {}
+    exec((tmp_path / "licences_txt.py").read_text(), namespace)
+    assert b"MIT License" in namespace["DATA"]
+
+
+def test_a_frozen_data_file_without_a_folder_is_found(tmp_path, monkeypatch):
+    from firmware.kernel.resources import open_data
+
+    (tmp_path / "words_txt.py").write_text("DATA = b'yes'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert open_data("words.txt").read() == b"yes"
