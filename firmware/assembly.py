@@ -184,6 +184,8 @@ def connect(app, board, memory):
         add(name, run, heartbeat_ms)
     add("wifi", wifi.run, _WIFI_HEARTBEAT_MS)
     add("health", app.health.run)
+    if hasattr(app.log.sink, "run"):
+        add("console", app.log.sink.run)
     add("start", confirmation.run)
     for i, reader in enumerate(board.readers):
         add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
