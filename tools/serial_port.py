@@ -21,8 +21,8 @@ from serial.tools import list_ports
 
 # A pty is read byte by byte until one comes: without a time-out mpremote would wait for ever.
 _SILENCE_S = 2
-_TRIES = 4
-_ANSWER_S = 4
+# How long the board is given to answer, each time that it is asked: what is sent to one that is booting is lost.
+_ANSWER_S = (1.5, 3, 5, 5)
 _REOPEN_S = 0.2
 _WORKING_S = 180  # the board copies and compares a whole version
 _WATCHDOG_MS = 3_600_000
@@ -90,10 +90,10 @@ class SerialPort:
 
     def _enter(self, soft_reset: bool) -> None:
         """Asks for the raw REPL, more than once: a program may be in the middle of something when Ctrl-C comes."""
-        for _ in range(_TRIES):
+        for seconds in _ANSWER_S:
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # it prints what it did not expect
-                    self._transport.enter_raw_repl(soft_reset=soft_reset, timeout_overall=_ANSWER_S)
+                    self._transport.enter_raw_repl(soft_reset=soft_reset, timeout_overall=seconds)
                 return
             except TransportError:
                 continue

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from tools import archive
 from tools.flash import Unfit, checks, flash, install
 from tools.image import ROOT, build
 from tools.serial_port import PortError, SerialPort
-from tools.sim.serial_board import SerialBoard
+from tools.sim.serial_board import FLASH_KIB, SerialBoard
 
 _FACTORY = {"board": "simulated", "hw": {"connectors": 1}, "settings": {"FirmwareConfirmTime": "5"}}
 
@@ -81,15 +82,15 @@ def test_an_empty_board_gets_the_station_and_then_another_version_of_it(image, f
     first, second = packed(image), packed(other(image, tmp_path))
     count = len(list(archive.Image.load(first).files))
     with SerialBoard() as board:
-        done = run(board.port, "--image", first, "--factory", factory, "--wait", 30)
+        done = run(board.port, "--image", first, "--factory", factory, "--wait", 0)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"{count} files copied, 0 taken from slot -, 0 were there; all verified" in done.stdout
-        assert done.stdout.splitlines()[-1].startswith("version 0.1.0, slot a, board simulated, address 127.0.0.1")
+        board.wait_console("wifi: address")
         # The station runs now, with its watchdog armed.
         done = run(board.port, "--image", second, "--wait", 30)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"1 files copied, {count - 1} taken from slot a, 0 were there; all verified" in done.stdout
-        assert done.stdout.splitlines()[-1].startswith("version 9.9.9, slot b, board simulated")
+        assert done.stdout.splitlines()[-1] == "version 9.9.9, slot b, board simulated, address 127.0.0.1"
         done = run(board.port, "--image", second, "--wait", 0)
         assert done.returncode == 0 and "slot b holds version 9.9.9 already: nothing is copied" in done.stdout
         board.wait_console(" start: slot b, confirmed, boots: 2")
@@ -155,17 +156,34 @@ def test_an_earlier_project_is_named_and_removed_after_a_question(image, factory
     )
 
 
-def test_what_is_wrong_with_a_board_is_named_before_anything_is_written(image, factory):
-    for config, reason in (
+@pytest.mark.parametrize(
+    "config, reason",
+    (
         ({"hw": {"psram": False}}, "there is no PSRAM: put ESP32_GENERIC-SPIRAM on a board"),
         ({"sim": {"flash_kib": 900}}, " KB of flash are missing: a version needs "),
-    ):
-        with SerialBoard(config=config) as board:
-            with pytest.raises(Unfit, match=reason):
-                flash(board.port, image, factory)
-            with SerialPort(board.port) as port:
-                port.interrupt()
-                assert checks.look(port).heads == {"a": None, "b": None}
+    ),
+)
+def test_what_is_wrong_with_a_board_is_named_before_anything_is_written(image, factory, tmp_path, config, reason):
+    with SerialBoard(tmp_path / "board", config) as board:
+        with pytest.raises(Unfit, match=reason):
+            flash(board.port, image, factory)
+    kib = config.get("sim", {}).get("flash_kib", FLASH_KIB)
+    assert BoardFiles(tmp_path / "board", kib).list("/") == []
+
+
+def test_the_log_is_read_and_the_station_goes_on(files, tmp_path):
+    log = tmp_path / "station.log"
+    with SerialBoard(files.directory) as board:
+        command = [sys.executable, "-m", "tools.logs", board.port, "--file", log]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as logs:
+            try:
+                line = next(line for line in logs.stdout if " app: firmware " in line)
+            finally:
+                logs.send_signal(signal.SIGINT)
+            assert logs.wait(10) == 0
+        assert line in log.read_text()
+        board.wait_console("wifi: address")
+        assert board.starts == 1 and "Traceback" not in board.console()
 
 
 def test_a_port_that_is_not_there_is_named():
