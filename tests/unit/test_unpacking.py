@@ -1,6 +1,7 @@
 # interpreters: micropython
 """An image that comes piece by piece fills the slot that does not run; a bad one changes nothing that counts."""
 
+import gc
 import json
 import os
 
@@ -197,3 +198,22 @@ def test_the_power_may_go_at_every_write():
             unpack(slots, made())
             slots.try_next()
     assert count > 20
+
+
+def test_the_heap_that_it_takes_does_not_grow_with_the_image():
+    def most(count):
+        files = tuple(("firmware/file%03d.mpy" % number, bytes(1500)) for number in range(count))
+        data = made(files)
+        with board(160) as (_, slots):
+            unpacking = Unpacking(slots, None, _DEVICE)
+            gc.collect()
+            before = most = gc.mem_alloc()
+            for at in range(0, len(data), 1000):
+                for _ in unpacking.receive(data[at : at + 1000]):
+                    pass
+                gc.collect()
+                most = max(most, gc.mem_alloc())
+            unpacking.abandon()
+        return most - before
+
+    assert most(60) < most(10) + 1000 < 9000
