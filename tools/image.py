@@ -150,7 +150,7 @@ def _mpy(out: Path) -> tuple[int, int, int]:
     return max(found, key=lambda each: each[2])
 
 
-def report(out: Path, manifest: dict) -> Iterator[str]:
+def report(manifest: dict) -> Iterator[str]:
     """Yields lines for a person: the size of each package, and what all of it takes."""
     packages: dict[str, list[int]] = {}
     for name, size, _ in manifest["files"]:
@@ -176,6 +176,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="folder to build in (emptied first): build/image or build/frozen")
     parser.add_argument("--frozen", action="store_true", help="what is frozen into an interpreter, with its manifest")
     parser.add_argument("--application", type=Path, help="MicroPython with this firmware in it (.bin)")
+    parser.add_argument("--quiet", action="store_true", help="without the size report")
     options = parser.parse_args()
     out = options.out or ROOT / "build" / ("frozen" if options.frozen else "image")
     if options.frozen:
@@ -189,7 +190,8 @@ def main() -> int:
         return 1
     packed = out.parent / f"wallbox-{VERSION}.img"
     packed.write_bytes(archive.pack(out))
-    print("\n".join(report(out, manifest)))
+    if not options.quiet:
+        print("\n".join(report(manifest)))
     print(f"{packed}: {packed.stat().st_size} bytes, for {', '.join(manifest['chips'])}")
     return 0
 

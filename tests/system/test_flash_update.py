@@ -11,7 +11,7 @@ import pytest
 from board_files import BoardFiles
 
 from tools import archive
-from tools.flash import Unfit, checks, flash, install
+from tools.flash import Interrupted, Unfit, checks, flash, install
 from tools.image import ROOT, build
 from tools.serial_port import PortError, SerialPort
 from tools.sim.serial_board import FLASH_KIB, SerialBoard
@@ -191,6 +191,23 @@ def test_a_port_that_is_not_there_is_named():
         SerialPort("/dev/ttyACM99")
     done = run("/dev/ttyACM99", "--image", Path(__file__))
     assert done.returncode == 1 and "there is no port /dev/ttyACM99" in done.stderr
+    assert done.stderr.endswith("nothing was copied\n")
+
+
+def test_a_flash_that_refuses_is_told_and_the_old_version_runs(files, image, tmp_path):
+    several = other(image, tmp_path)
+    with SerialBoard(files.directory) as board:
+        board.wait_console(" app: firmware 0.1.0")
+        with SerialPort(board.port) as port:
+            put = port.run
+
+            def run(code):
+                return put("raise OSError(28)" if code.startswith("open_file('/b/firmware/version.py')") else code)
+
+            port.run = run
+            with pytest.raises(Interrupted, match="OSError"):
+                flash(port, several)
+        board.wait_console(" start: slot a, confirmed, boots: 2")
 
 
 def test_a_damaged_archive_is_refused_before_the_board_is_asked(image, tmp_path):

@@ -127,7 +127,7 @@ def test_packages_of_others_come_with_their_licences(tmp_path, monkeypatch):
 
 def test_the_report_counts_every_byte(tmp_path):
     manifest = build(tmp_path / "image")
-    lines = list(report(tmp_path / "image", manifest))
+    lines = list(report(manifest))
     (total,) = [line.split() for line in lines if line.startswith("all ")]
     files = [path for path in (tmp_path / "image").rglob("*") if path.is_file() and path.name != "manifest.json"]
     assert int(total[1]) == manifest["count"] == len(files)

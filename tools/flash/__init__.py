@@ -9,9 +9,13 @@ from pathlib import Path
 from tools.archive import Image
 from tools.flash import checks, install
 from tools.flash.checks import FactoryError, Unfit, mistakes_in
-from tools.serial_port import SerialPort
+from tools.serial_port import BoardError, PortError, SerialPort
 
-__all__ = ("FactoryError", "Unfit", "flash", "mistakes_in", "mpremote")
+__all__ = ("FactoryError", "Interrupted", "Unfit", "flash", "mistakes_in", "mpremote")
+
+
+class Interrupted(RuntimeError):
+    """The board has failed, or is gone, after something was written. The version before runs, if there was one."""
 
 
 def mpremote(port: str, *commands: str) -> None:
@@ -36,7 +40,7 @@ def flash(
     tell       called with lines for a person; progress: with the file that is sent next
     boot       replaces boot.py, main.py and rescue.py, which only a first flash writes
 
-    Raises FactoryError and Unfit before anything is written, BoardError and PortError; then the old version runs.
+    Raises FactoryError, Unfit, BoardError and PortError before anything is written, Interrupted afterwards.
     """
     mistakes = mistakes_in(factory) if factory else []
     if mistakes:
@@ -49,12 +53,15 @@ def flash(
     port.interrupt()
     try:
         board = _checked(port, image, factory, ask, tell)
-        outcome = _install(port, board, image, tell, progress)
-        _write_root(port, board, image, tell, boot)
-        if factory:
-            install.write_factory(port, factory.read_text(encoding="utf-8"))
-        if outcome.slot != board.active:
-            install.try_slot(port, board, outcome.slot)
+        try:
+            outcome = _install(port, board, image, tell, progress)
+            _write_root(port, board, image, tell, boot)
+            if factory:
+                install.write_factory(port, factory.read_text(encoding="utf-8"))
+            if outcome.slot != board.active:
+                install.try_slot(port, board, outcome.slot)
+        except (BoardError, PortError) as error:
+            raise Interrupted(str(error)) from None
         return outcome
     finally:
         port.reset()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from firmware.version import VERSION
-from tools.flash import FactoryError, Unfit, flash
+from tools.flash import FactoryError, Interrupted, Unfit, flash
 from tools.flash.waiting import watch
 from tools.image import ROOT
 from tools.serial_port import BoardError, PortError, SerialPort
@@ -66,10 +66,11 @@ def main() -> int:
         lines = [f"{options.factory}: {mistake}" for mistake in error.mistakes]
     except Unfit as error:
         lines = error.reasons
-    except (BoardError, PortError, OSError) as error:
-        print(error, file=sys.stderr)
-        print("the flash was interrupted: the old version runs, if there was one", file=sys.stderr)
+    except Interrupted as error:
+        print(f"{error}\ninterrupted: the version before runs, if there was one", file=sys.stderr)
         return 1
+    except (BoardError, PortError, OSError) as error:
+        lines = [str(error)]
     except ValueError as error:  # ImageError
         lines = [f"{options.image}: the image {error}"]
     print("\n".join(lines), file=sys.stderr)
