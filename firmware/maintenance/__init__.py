@@ -1,11 +1,6 @@
 """Maintenance features, each loaded when it is first used: name -> module of this package."""
 
-_FEATURES = {
-    "Backup": "backup",
-    "FactoryReset": "factory_reset",
-    "Installation": "installation",
-    "Unpacking": "unpacking",
-}
+_FEATURES = {"Backup": "backup", "Unpacking": "unpacking", "Installation": "installation"}
 
 
 def __getattr__(name):

@@ -28,8 +28,7 @@ class NoSlots:
 
     running = None
     on_trial = False
-    confirmed = True
-    failures = boots = 0
+    failures = 0
 
     def crashes(self):
         return []

@@ -6,7 +6,6 @@ import os
 import select
 import subprocess
 import threading
-import time
 import tty
 from pathlib import Path
 
@@ -77,6 +76,10 @@ class Line:
 
     def to_charger(self, data):
         os.write(self._ends[1][0], data)
+
+    def next_request(self, timeout):
+        """Waits for the charger's next request, in disturb(); returns False when none comes in `timeout` s."""
+        return bool(select.select((self._ends[1][0],), (), (), timeout)[0])
 
     def close(self):
         self._stop.set()
@@ -200,7 +203,7 @@ def test_an_answer_that_comes_too_late_does_not_answer_the_next_question(line, s
 
     def late(number, data):
         if number == 1:
-            time.sleep(0.35)
+            assert line.next_request(timeout=5)
         return data
 
     line.disturb = late
@@ -246,9 +249,10 @@ def test_a_session_is_billed_by_the_meter_that_is_set(line, server, csms, keys):
 def test_a_meter_behind_a_slow_gateway_is_read_with_a_longer_time_out(line, server, csms):
     """M6."""
     server((1, SDM630))
+    impatient = []
 
     def late(number, data):
-        time.sleep(0.35)
+        impatient.append(line.next_request(timeout=0.35))  # longer than a MeterTimeout of 300 ms
         return data
 
     line.disturb = late
@@ -259,6 +263,7 @@ def test_a_meter_behind_a_slow_gateway_is_read_with_a_longer_time_out(line, serv
         charger.swipe("04A1B2C3")
         assert csms.expect("StartTransaction", timeout=10)["meterStart"] == 123_456_789
         assert charger.connector()["faults"] == []
+    assert impatient and not any(impatient)
 
 
 def test_a_whole_charger_loses_its_meter_and_finds_it_again(line):

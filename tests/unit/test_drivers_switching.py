@@ -155,8 +155,9 @@ def test_rcd_trip_and_test_in_their_polarity():
     assert test() == 1
     rcd.test(False)
     assert test() == 0
-    low_active = Rcd(Pin(0), Pin(0), trip_level=0, test_level=0)
-    assert low_active.is_tripped() and low_active._test() == 1  # no test current after power-on
+    test = Pin(0)
+    low_active = Rcd(Pin(0), test, trip_level=0, test_level=0)
+    assert low_active.is_tripped() and test() == 1  # no test current after power-on
     without = Rcd(Pin())
     without.test(True)
     assert not without.can_test

@@ -2,9 +2,11 @@
 
 import os
 
+from flashlog import FlashLog
 from folder import fresh_folder
 from harness import FakeClock, raises
 
+import firmware.store.journal as journal_module
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
 from firmware.store import records
@@ -13,6 +15,7 @@ from firmware.store.packing import pack
 from firmware.store.records import BEGIN, BOOT, CLOCK, END, EVENT, SAMPLE
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
+from firmware.store.wear import Wear
 
 READING = Reading(3_600_000, 11_040, (16_000, 16_000, 15_900), (230_100, 229_800, 231_000), None, 50_010)
 
@@ -220,8 +223,10 @@ def test_running_state_survives():
 def test_a_record_of_a_later_version_is_passed_over():
     station = Station()
     station.session(samples=0)
-    station.journal._log.append(99, b"?")
-    station.journal._log.append(BEGIN, pack([1]))
+    log = FlashLog(station.folder + "/journal")
+    log.append(99, b"?")
+    log.append(BEGIN, pack([1]))
+    station.start()
     tx = station.session(samples=0)
     assert [r.kind for r in facts(station.start())] == [BEGIN, END, BEGIN, END]
     with raises(ValueError):
@@ -303,22 +308,51 @@ class _Once:
         raise MemoryError("swept")
 
 
+class _Swept(FakeClock):
+    """A clock whose reading fails when it is armed: before a record is written."""
+
+    armed = False
+
+    def ms(self):
+        if self.armed:
+            raise MemoryError("swept")
+        return super().ms()
+
+
+class _SweptWear(Wear):
+    """Counts wear, and fails when it is armed: after a record was written."""
+
+    armed = False
+
+    def wrote(self, *args):
+        super().wrote(*args)
+        if self.armed:
+            raise MemoryError("swept")
+
+
+def _interrupted(sweeper, function, *args):
+    """Calls a function that is interrupted, and again."""
+    sweeper.armed = True
+    with raises(MemoryError):
+        function(*args)
+    sweeper.armed = False
+    function(*args)
+
+
 def test_a_begin_or_end_that_was_interrupted_is_written_once():
-    for after in (False, True):
-        station = Station()
-        journal = station.journal
-        tx = journal.next_tx()
-        append = journal._append
-        journal._append = _Once(append, after)
-        with raises(MemoryError):
-            journal.begin(tx, 1, "04A1B2C3", 1000)
-        journal.begin(tx, 1, "04A1B2C3", 1000)
-        journal._append = _Once(append, after)
-        with raises(MemoryError):
-            journal.end(tx, 1, None, 2000, "local")
-        journal.end(tx, 1, None, 2000, "local")
-        assert [r.kind for r in station.start().read() if r.kind != BOOT] == [BEGIN, END], after
-        assert station.journal.open_transactions() == []
+    journal_module.Wear = _SweptWear
+    try:
+        for after in (False, True):
+            station = Station(_Swept())
+            journal = station.journal
+            sweeper = journal.wear if after else station.clock
+            tx = journal.next_tx()
+            _interrupted(sweeper, journal.begin, tx, 1, "04A1B2C3", 1000)
+            _interrupted(sweeper, journal.end, tx, 1, None, 2000, "local")
+            assert [r.kind for r in station.start().read() if r.kind != BOOT] == [BEGIN, END], after
+            assert station.journal.open_transactions() == []
+    finally:
+        journal_module.Wear = Wear
 
 
 def test_an_end_whose_running_state_was_not_forgotten_is_repeated():

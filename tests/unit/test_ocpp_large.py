@@ -231,18 +231,17 @@ async def test_what_the_flash_has_no_room_for_is_refused_and_leaves_nothing():
     await settle()
     assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
     message = bench.spool.begin(True, 100)
-    message.write(call(entries(2)).encode())
-    message._write = full_flash
+    message.write(call(entries(2)).encode() + b" " * 65_536)
+    (written,) = bench.files()
+    in_the_way = bench.folder + "/" + written[:-1] + "1"  # where the next file of the message would be
+    os.mkdir(in_the_way)
     message.write(b" " * 1000)
+    os.rmdir(in_the_way)
     await bench.peer.receive_large(message)
     await settle()
     assert bench.sent.pop()[:3] == [4, "1", "GenericError"] and bench.files() == []
     await bench.receive(call(entries(2)))
     assert bench.sent.pop() == [3, "1", {"status": "Accepted"}]
-
-
-def full_flash(data):
-    raise OSError(28)
 
 
 async def test_a_message_must_arrive_in_time():

@@ -497,7 +497,7 @@ async def test_an_id_comes_again_as_soon_as_its_answer_is_read():
     """O9: a back-end that uses one id for all its calls, and reads the answer before our send() has returned."""
     bench = Bench()
     waiting = []
-    plain = bench.peer._answers._socket.send
+    plain = bench.send
 
     async def send(text):
         await plain(text)
@@ -506,7 +506,7 @@ async def test_an_id_comes_again_as_soon_as_its_answer_is_read():
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-    bench.peer._answers._socket.send = send
+    bench.send = send
     await bench.receive(reset("7"))
     await waiting[0]
     await settle()

@@ -2,7 +2,8 @@
 
 from harness import raises
 
-from firmware.kernel.resources import lines
+import firmware.ocpp.schema as schema_module
+from firmware.kernel.resources import lines, open_data
 from firmware.ocpp.errors import CallError
 from firmware.ocpp.v16.rules import Rules
 
@@ -161,12 +162,25 @@ def test_only_actions_are_known():
         assert code_of(schema.accept, action, None) == "NotImplemented"
 
 
-def test_cache_is_bounded_and_refills():
+def test_the_newest_schemas_stay_in_ram_and_older_ones_are_read_again():
     schema = Rules().schema
-    names = [line.split()[0] for line in lines("firmware/ocpp/v16/schemas.txt")]
-    for _ in range(2):
-        for name in names:
-            if name.isalpha():
+    opened = []
+
+    def counting(name):
+        opened.append(name)
+        return open_data(name)
+
+    schema_module.open_data = counting
+    try:
+        for _ in range(3):
+            schema.accept("Reset", {"type": "Soft"})
+        assert len(opened) == 1
+        for line in lines("firmware/ocpp/v16/schemas.txt"):
+            name = line.split()[0]
+            if name.isalpha() and name != "Reset":
                 assert code_of(schema.accept, name, None) == FORMATION
-    assert len(schema._cache) <= 6
-    schema.accept("Reset", {"type": "Soft"})
+        opened.clear()
+        schema.accept("Reset", {"type": "Soft"})
+        assert len(opened) == 1
+    finally:
+        schema_module.open_data = open_data

@@ -105,18 +105,18 @@ def test_ten_thousand_tags_in_any_order():
     assert len(tags) == 9_300 and tags.get("TAG%06d" % numbers[0]) is None
 
 
-def cache_of(most=5):
-    folder = fresh_folder()
+def cache_of(most=5, path=None):
     clock = FakeClock()
-    return AuthCache(folder + "/cache", clock, most), clock
+    return AuthCache(path or fresh_folder() + "/cache", clock, most), clock
 
 
 def test_cache_survives_and_takes_the_latest_verdict():
-    cache, clock = cache_of()
+    path = fresh_folder() + "/cache"
+    cache, clock = cache_of(path=path)
     cache.put("A", TokenInfo("accepted", clock.now() + 100, "P"))
     cache.put("b", TokenInfo("blocked"))
     cache.put("a", TokenInfo("invalid"))
-    cache = AuthCache(cache._path, clock)
+    cache = AuthCache(path, clock)
     assert told(cache.get("A")) == ("invalid", None, None) and told(cache.get("B")) == ("blocked", None, None)
     assert len(cache) == 2 and cache.get("c") is None
     cache.clear()
@@ -124,14 +124,15 @@ def test_cache_survives_and_takes_the_latest_verdict():
 
 
 def test_an_unchanged_verdict_is_not_written_again():
-    cache, _ = cache_of()
+    path = fresh_folder() + "/cache"
+    cache, _ = cache_of(path=path)
     cache.put("A", TokenInfo("accepted"))
-    os.rename(cache._path, cache._path + ".old")
-    with open(cache._path + ".old", "rb") as f, open(cache._path, "wb") as copy:
+    os.rename(path, path + ".old")
+    with open(path + ".old", "rb") as f, open(path, "wb") as copy:
         copy.write(f.read())
-    before = os.stat(cache._path)[1]  # inode
+    before = os.stat(path)[1]  # inode
     cache.put("A", TokenInfo("accepted"))
-    assert os.stat(cache._path)[1] == before
+    assert os.stat(path)[1] == before
 
 
 def test_full_cache_drops_what_is_not_valid_then_the_oldest():
@@ -152,16 +153,17 @@ def test_full_cache_drops_what_is_not_valid_then_the_oldest():
 
 
 def test_cache_ignores_what_is_no_token_and_what_is_damaged():
-    cache, clock = cache_of()
+    path = fresh_folder() + "/cache"
+    cache, clock = cache_of(path=path)
     cache.put("x" * 21, TokenInfo("accepted"))
     cache.put("\u00e4", TokenInfo("accepted"))
     assert len(cache) == 0
     for token in ("a", "b", "c"):
         cache.put(token, TokenInfo("accepted"))
-    with open(cache._path, "rb") as f:
+    with open(path, "rb") as f:
         data = bytearray(f.read())
     data[60] ^= 1
-    with open(cache._path, "wb") as f:
+    with open(path, "wb") as f:
         f.write(data[:-3])
     assert [t for t in ("a", "b", "c") if cache.get(t)] == ["a"]
 
@@ -231,12 +233,13 @@ def test_what_the_cache_costs_the_flash_is_counted():
 
 
 def test_a_flash_that_refuses_costs_the_entry_and_leaves_no_half_file():
-    cache, _ = cache_of()
+    path = fresh_folder() + "/cache"
+    cache, _ = cache_of(path=path)
     cache.put("a", TokenInfo("accepted"))
-    os.mkdir(cache._path + ".new")  # cannot be opened for writing
+    os.mkdir(path + ".new")  # cannot be opened for writing
     cache.put("b", TokenInfo("accepted"))
     assert cache.get("a") and not cache.get("b")
-    os.rmdir(cache._path + ".new")
+    os.rmdir(path + ".new")
 
     class Refusing:
         """The os module on a flash that has no room for the new name."""
@@ -252,17 +255,18 @@ def test_a_flash_that_refuses_costs_the_entry_and_leaves_no_half_file():
         cache.put("b", TokenInfo("accepted"))
     finally:
         tags_module.os = os
-    folder, _, name = cache._path.rpartition("/")
+    folder, _, name = path.rpartition("/")
     assert os.listdir(folder) == [name] and cache.get("a") and not cache.get("b")
 
 
 def test_a_cache_record_of_a_later_version_is_passed_over():
-    cache, _ = cache_of()
+    path = fresh_folder() + "/cache"
+    cache, _ = cache_of(path=path)
     cache.put("a", TokenInfo("accepted"))
-    with open(cache._path, "rb") as f:
+    with open(path, "rb") as f:
         data = f.read()
     later = data[:20] + b"\x05" + data[21:46]
-    with open(cache._path, "wb") as f:
+    with open(path, "wb") as f:
         f.write(data[:46] + b"????" + later + struct.pack("<I", binascii.crc32(later)) + data)
     assert len(cache) == 1 and told(cache.get("a")) == ("accepted", None, None)
 
@@ -279,10 +283,11 @@ def open_files():
 
 
 def test_a_cache_that_has_become_smaller_drops_as_many_of_the_oldest():
-    cache, clock = cache_of(most=6)
+    path = fresh_folder() + "/cache"
+    cache, clock = cache_of(most=6, path=path)
     for token in "abcdef":
         cache.put(token, TokenInfo("accepted"))
-    cache = AuthCache(cache._path, clock, 2)
+    cache = AuthCache(path, clock, 2)
     cache.put("g", TokenInfo("accepted"))
     assert [token for token in "abcdefg" if cache.get(token)] == ["f", "g"]
 
@@ -291,8 +296,9 @@ def test_only_files_of_the_list_open_one():
     folder = fresh_folder()
     with open(folder + "/settings.a", "wb") as f:
         f.write(b"x")
+    opened = open_files()
     tags = TagList(folder + "/tags")
-    assert not tags.damaged and tags.get("a") is None and tags._file is None
+    assert not tags.damaged and tags.get("a") is None and open_files() == opened
     tags.close()
     tags.replace(1, [("a", TokenInfo("accepted"))])
     assert not tags.damaged and tags.get("a")

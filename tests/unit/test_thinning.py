@@ -8,8 +8,10 @@ from firmware.store.records import BEGIN, BOOT, END, EVENT, SAMPLE, begin_payloa
 from firmware.store.thinning import thin
 
 
-def new_log():
-    return FlashLog(fresh_folder() + "/log", 600)
+def new_log(worn=None):
+    """Returns a FlashLog of small segments; `worn` gets the bytes of each write."""
+    wrote = None if worn is None else lambda count, before: worn.append(count)
+    return FlashLog(fresh_folder() + "/log", 600, wrote=wrote)
 
 
 def sample(context="periodic", tx=7, connector=1, wh=5):
@@ -37,13 +39,13 @@ def test_each_series_keeps_every_second_sample_the_first_one_not():
 
 
 def test_only_samples_in_the_middle_go():
-    log = new_log()
+    worn = []
+    log = new_log(worn)
     edges = [sample(context) for context in ("begin", "end", "interruption.begin", "interruption.end")]
     numbers = fill(log, edges + edges + [b"of a later version"])
     for kind in (BEGIN, END, EVENT, BOOT):
         numbers += fill(log, [begin_payload(1_800_000_000, 7, 1, "A", 0, None, None)] * 3, kind)
-    worn = []
-    log._wrote = lambda count, before: worn.append(count)
+    worn.clear()
     for after in (0, numbers[3], numbers[-1]):
         won, segment = thin(log, after)
         assert won == 0 and segment in log.segments()
@@ -75,11 +77,11 @@ def test_the_only_segment_is_thinned_again_and_again():
 
 
 def test_a_segment_that_wins_nothing_is_passed_over():
-    log = new_log()
+    worn = []
+    log = new_log(worn)
     kept = fill(log, [sample("begin")] * 4)
     thinned = fill(log, [sample()] * 2)
-    worn = []
-    log._wrote = lambda count, before: worn.append(count)
+    worn.clear()
     won, segment = thin(log, 0)
     assert segment == thinned[0] and len(worn) == 1
     assert won == len(sample()) + 12  # of the flash, with the record's head and check

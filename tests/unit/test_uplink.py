@@ -1,5 +1,7 @@
 """The way to the network: who needs to know hears of a new address and of a lost one."""
 
+import asyncio
+
 from harness import FakeClock
 
 from firmware.drivers.uplink import Wifi
@@ -38,15 +40,17 @@ def bench():
 
 async def test_address_changes_are_told():
     clock, wlan, uplink, heard = bench()
+    running = asyncio.create_task(uplink.run(lambda: None))
     for address in ("0.0.0.0", "192.0.2.7", "192.0.2.7", "0.0.0.0", "192.0.2.8", "192.0.2.9"):
         wlan.address = address
-        uplink._step(clock.ms())
+        await clock.run_for(1_000)
+    running.cancel()
     assert heard == ["192.0.2.7", None, "192.0.2.8", None, "192.0.2.9"]
 
 
 async def test_joining_is_tried_again():
     clock, wlan, uplink, _ = bench()
-    for _ in range(25):
-        uplink._step(clock.ms())
-        clock.advance(1_000)
+    running = asyncio.create_task(uplink.run(lambda: None))
+    await clock.run_for(25_000)
+    running.cancel()
     assert len(wlan.joins) == 2

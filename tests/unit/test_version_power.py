@@ -4,6 +4,7 @@
 import json
 
 from flash import format_flash, mounted, sweep
+from flashlog import FlashLog
 from harness import FakeClock
 from test_history import Charge
 
@@ -44,7 +45,8 @@ def prepare(path):
     history = History(path + "/history")
     for number in (2, 3):
         journal.begin(journal.next_tx(), 1, "TAG", 100 * number)
-    journal._log.append(9, pack((clock.now(), "what only a later version knows")))
+    FlashLog(path + "/journal").append(9, pack((clock.now(), "what only a later version knows")))
+    journal = Journal(path + "/journal", clock, Log(clock), Settings(path + "/none", SETTINGS))
     tx = journal.open_transactions()[0].tx
     history.began(Charge(tx))
     journal.end(tx, 1, None, 900, "local")
