@@ -141,9 +141,8 @@ class Journal:
         Its time is fixed at the last known moment: `newest` (Unix seconds), or that of the running state.
         """
         time = self._begin_time(begin)
-        seconds = time[1] if isinstance(time, tuple) else time
         saved = self.running.load().get(begin.connector)
-        elapsed = saved[2] - seconds if saved and saved[0] == begin.tx else 0
+        elapsed = saved[2] - time[1] if saved and saved[0] == begin.tx else 0
         self._timelines.resume(begin.tx, time, max(elapsed, newest - begin.t))
 
     def save_running(self, tx, connector, wh):
@@ -332,19 +331,17 @@ class Journal:
         return won
 
     def _begin_time(self, begin):
-        """Returns the time of a BEGIN Record as stored on flash."""
+        """Returns (boot or None, seconds) of a BEGIN Record as stored on flash."""
         for seq, _, payload in self._log.read(begin.seq):
             if seq == begin.seq:
-                boot, seconds = records.time_of(payload)
-                return seconds if boot is None else (boot, seconds)
+                return records.time_of(payload)
             break
-        return begin.t
+        return None, begin.t
 
     def _time(self, ago_s=0, tx=0):
         """Returns the time for a record: Unix seconds, or (boot, seconds) while the clock is not known."""
         time = self._timelines.time(tx, ago_s)
         if time is not None:
-            self._rebase_needed = self._rebase_needed or isinstance(time, tuple)
             return time
         if self._boot_synchronised:
             return self._clock.now() - ago_s

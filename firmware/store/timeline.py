@@ -12,8 +12,8 @@ class _Line:
 class Timelines:
     """The time in each running transaction, on the clock as it was at its begin. `clock`: kernel.clock.Clock.
 
-    A time is Unix seconds, or (boot, seconds) if the clock was not set at the begin; the correction found later then
-    applies to the whole transaction.
+    A time is Unix seconds, also as (None, Unix seconds), or (boot, seconds) if the clock was not set at the begin; the
+    correction found later then applies to the whole transaction.
     """
 
     def __init__(self, clock):

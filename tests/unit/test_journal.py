@@ -90,12 +90,32 @@ def test_begin_and_end_are_durable_samples_with_their_batch():
 def test_a_sample_waits_no_longer_than_the_setting():
     station = Station()
     tx = station.session(samples=1, end=False)
-    station.clock.advance(1000 * station.settings.get("JournalBatchSeconds") - 1)
+    waits_ms = 1000 * station.settings.get("JournalBatchSeconds")
+    station.clock.advance(waits_ms // 2)
+    newest = station.journal.sample(tx, 1, "periodic", READING)  # does not make the first one wait longer
+    station.clock.advance(waits_ms - waits_ms // 2 - 1)
     station.journal.flush_due()
-    assert [r.kind for r in facts(station.journal)] == [BEGIN, SAMPLE]
+    assert not station.journal.is_durable(newest - 1)
     station.clock.advance(1)
     station.journal.flush_due()
-    assert [(r.kind, r.tx) for r in facts(station.start())] == [(BEGIN, tx), (SAMPLE, tx)]
+    assert station.journal.is_durable(newest)
+    assert [(r.kind, r.tx) for r in facts(station.start())] == [(BEGIN, tx), (SAMPLE, tx), (SAMPLE, tx)]
+
+
+def test_a_sample_after_a_batch_that_was_written_waits_anew():
+    for write in (lambda journal, tx: journal.flush(), lambda journal, tx: journal.end(tx, 1, None, 5, "Local")):
+        station = Station()
+        tx = station.session(samples=1, end=False)
+        waits_ms = 1000 * station.settings.get("JournalBatchSeconds")
+        station.clock.advance(waits_ms - 1)
+        write(station.journal, tx)
+        seq = station.journal.sample(0, 1, "clock", READING)
+        station.clock.advance(waits_ms - 1)
+        station.journal.flush_due()
+        assert not station.journal.is_durable(seq)
+        station.clock.advance(1)
+        station.journal.flush_due()
+        assert station.journal.is_durable(seq)
 
 
 def test_transaction_numbers_rise_over_restarts():
