@@ -27,9 +27,11 @@ class Pacer:
         ms = self._clock.ms
         now = ms()
         while ms() == now:
-            pass
+            time.ticks_us()
         now = ms()
-        time.sleep_us(_AFTER_US)
+        begun_us = time.ticks_us()
+        while time.ticks_diff(time.ticks_us(), begun_us) < _AFTER_US:
+            pass
         try:
             self._timer = machine.Timer(_TIMER)
             self._timer.init(period=period_ms, mode=machine.Timer.PERIODIC, callback=_woken)

@@ -22,6 +22,7 @@ _PARTS = {
     "code": "code",
     "heap": "heap",
     "live": "live",
+    "pilot": "pilot",
     "calls": "calls",
     "flash": "flash",
     "list": "taglist",

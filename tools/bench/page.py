@@ -45,6 +45,9 @@ of the simulated board, such waiting included, from the moment that the vehicle 
 coil has been switched (1 ms later than it is). C to B is not believed at once for 0.2 s after the contactor has closed,
 as the coil disturbs the measurement, nor for 0.55 s after another duty cycle; events come later.
 
+**Pilot (pilot).** A whole station above the simulated circuit, in virtual time, with a vehicle at each of some offers;
+the calls of `read_uv()` in one control step are counted.
+
 **Calls (calls).** On the unix port, in one process and in turns: the firmware's way from the text of a CALL to the text
 of its answer, and `json.dumps(json.loads(text))`. The calls change nothing. The ratio is the median of the rounds.
 
