@@ -12,14 +12,14 @@ import argparse
 import getpass
 import json
 import os
-import subprocess
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tools.flash import mpremote
+from tools.flash.install import prepare, put
+from tools.serial_port import SerialPort
 
-_TIMEOUT_S = 600  # half a megabyte at 115 200 Bd in both directions
 _DOCUMENT = "restore.json"
 _BEGIN = '{"backup":'  # begin of the document, after other output of the board
 
@@ -40,35 +40,34 @@ _RESTORE = "asyncio.run(backup.restore({name!r}, {passphrase!r}))"
 
 
 def save(port: str, passphrase: str | None = None, with_list: bool = False) -> str:
-    """Returns the backup of the board at `port` as JSON text. Raises RuntimeError with the board's message."""
-    try:
-        text = _execute(port, _OPEN + _SAVE.format(passphrase=passphrase, with_list=with_list))
-        document = text[text.index(_BEGIN) :] + "\n"
-        json.loads(document)
-        return document
-    finally:
-        mpremote(port, "resume", "reset")
+    """Returns the backup of the board at `port` as JSON text. Raises BoardError with the board's message."""
+    with _stopped(port) as board:
+        text = board.run(_OPEN + _SAVE.format(passphrase=passphrase, with_list=with_list))
+    document = text[text.index(_BEGIN) :].rstrip() + "\n"
+    json.loads(document)
+    return document
 
 
 def restore(port: str, document: str, passphrase: str | None = None) -> None:
-    """Restores a backup. Raises RuntimeError with the board's message; the board is then unchanged."""
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / _DOCUMENT
-        path.write_text(document)
-        mpremote(port, "fs", "cp", str(path), f":{_DOCUMENT}")
-    try:
-        _execute(port, _OPEN + _RESTORE.format(name=_DOCUMENT, passphrase=passphrase))
-    finally:
-        mpremote(port, "resume", "fs", "rm", f":{_DOCUMENT}")
-        mpremote(port, "resume", "reset")
+    """Restores a backup. Raises BoardError with the board's message; the board is then unchanged."""
+    with _stopped(port) as board:
+        prepare(board)
+        put(board, f"/{_DOCUMENT}", document.encode())
+        try:
+            board.run(_OPEN + _RESTORE.format(name=_DOCUMENT, passphrase=passphrase))
+        finally:
+            board.run(f"remove(['/{_DOCUMENT}'])")
 
 
-def _execute(port: str, code: str) -> str:
-    command = [sys.executable, "-m", "mpremote", "connect", port, "exec", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
-    return done.stdout.strip()
+@contextmanager
+def _stopped(port: str) -> Iterator[SerialPort]:
+    """A board whose station is stopped, with its contactors open, and started again afterwards."""
+    with SerialPort(port) as board:
+        board.interrupt()
+        try:
+            yield board
+        finally:
+            board.reset()
 
 
 def main() -> int:
@@ -87,7 +86,7 @@ def main() -> int:
         else:
             document = arguments.file.read_text()
             restore(arguments.port, document, _passphrase() if "secrets" in json.loads(document) else None)
-    except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

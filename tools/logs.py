@@ -21,10 +21,10 @@ def main() -> int:
             for line in port.lines():
                 if not line:
                     continue
-                print(line, flush=True)
                 if file:
                     file.write(line + "\n")
                     file.flush()
+                print(line, flush=True)
     except (PortError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

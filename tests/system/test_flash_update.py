@@ -225,6 +225,7 @@ def test_a_damaged_archive_is_refused_before_the_board_is_asked(image, tmp_path)
 def test_what_the_manifest_says_of_flash_is_what_a_version_takes(image, factory):
     with SerialBoard() as board, SerialPort(board.port) as port:
         port.interrupt()
+        install.prepare(port)
         before = checks.look(port)
         loaded = archive.Image.load(image)
         install.install(port, before, loaded, lambda name, sent, total: None)

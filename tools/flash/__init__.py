@@ -1,8 +1,6 @@
 """Puts the firmware on a board (`make flash`): checks first, fills the free slot, waits until the station works."""
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,16 +9,11 @@ from tools.flash import checks, install
 from tools.flash.checks import FactoryError, Unfit, mistakes_in
 from tools.serial_port import BoardError, PortError, SerialPort
 
-__all__ = ("FactoryError", "Interrupted", "Unfit", "flash", "mistakes_in", "mpremote")
+__all__ = ("FactoryError", "Interrupted", "Unfit", "flash", "mistakes_in")
 
 
 class Interrupted(RuntimeError):
     """The board has failed, or is gone, after something was written. The version before runs, if there was one."""
-
-
-def mpremote(port: str, *commands: str) -> None:
-    """Runs mpremote commands on the board at `port`; raises CalledProcessError when one fails."""
-    subprocess.run([sys.executable, "-m", "mpremote", "connect", port, *commands], check=True, stdin=subprocess.DEVNULL)
 
 
 def flash(
@@ -69,6 +62,7 @@ def flash(
 
 def _checked(port, image, factory, ask, tell):
     """Returns the Board once it can take the image."""
+    install.prepare(port)
     board = checks.look(port)
     tell(f"{board.machine}, MicroPython {'.'.join(map(str, board.version))}")
     reasons = checks.problems(board, image, factory)

@@ -10,7 +10,6 @@ from tools.serial_port import BoardError, SerialPort
 
 _SLOTS = ("a", "b")
 _ROOM = 65_536  # bytes of flash that are left to the journal
-_ON_BOARD = Path(__file__).with_name("on_board.py")
 
 
 class FactoryError(ValueError):
@@ -81,8 +80,7 @@ class Board:
 
 
 def look(port: SerialPort) -> Board:
-    """Returns what the board is. Sends it what runs there. Raises BoardError, PortError."""
-    port.run(_ON_BOARD.read_text())
+    """Returns what the board is, where install.prepare() was called. Raises BoardError, PortError."""
     text = port.run("look()")
     try:
         facts = json.loads(text)

@@ -3,11 +3,13 @@
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 from tools.archive import Image
 from tools.flash.checks import Board
 from tools.serial_port import BoardError, SerialPort
 
+_ON_BOARD = Path(__file__).with_name("on_board.py")
 _PIECE = 3072  # bytes in one line to the REPL
 
 Progress = Callable[[str, int, int], None]  # name of the file, bytes sent, bytes in all
@@ -20,6 +22,11 @@ class Outcome:
         self.slot = slot
         self.copied = copied
         self.taken = taken
+
+
+def prepare(port: SerialPort) -> None:
+    """Sends the board, whose program is stopped, what runs there: on_board.py."""
+    port.run(_ON_BOARD.read_text())
 
 
 def put(port: SerialPort, path: str, data: bytes) -> None:
