@@ -2,14 +2,15 @@
 
 from micropython import const
 
-# Ohms. The coding values are 1500, 680, 220 and 100; the bands meet half-way between them, and both ends are closed:
-# an open or shorted contact is no 13 A cable.
-_OPEN_OHM = const(4_500)
-_BANDS = (  # (from, below, mA)
-    (1_000, 2_700, 13_000),
-    (330, 1_000, 20_000),
-    (150, 330, 32_000),
-    (60, 150, 63_000),
+# (ohm from, mA). The coding values are 1500, 680, 220 and 100; the bands meet half-way between them, and both ends are
+# closed: an open or shorted contact is no 13 A cable.
+_BANDS = (
+    (4_500, None),
+    (2_700, 0),
+    (1_000, 13_000),
+    (330, 20_000),
+    (150, 32_000),
+    (60, 63_000),
 )
 # The contacts of a plug that goes in bounce; two equal looks 100 ms apart are a cable.
 _SETTLE_MS = const(100)
@@ -17,10 +18,10 @@ _SETTLE_MS = const(100)
 
 def rating_ma(ohm):
     """Returns the mA that a proximity resistance allows, 0 for one that is no coding, None for no plug (or no ohm)."""
-    if ohm is None or ohm >= _OPEN_OHM:
+    if ohm is None:
         return None
-    for low, high, milliamps in _BANDS:
-        if low <= ohm < high:
+    for low, milliamps in _BANDS:
+        if ohm >= low:
             return milliamps
     return 0
 

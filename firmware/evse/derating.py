@@ -72,8 +72,7 @@ class Derating:
             self._not_cool(now_ms)
         else:
             self._not_cool_since = None
-            if self.hot or self.blind:
-                self._cool_down(now_ms)
+            self._cool_down(now_ms)
         if temperature_dc is not None:
             self._believed.see(temperature_dc, now_ms)
             believed_dc = self._believed.dc

@@ -70,7 +70,6 @@ class PilotState:
         self.connected = False
         if self.state != "E":
             self.state = "A"
-        self._contrary_since = None
 
     def _enter(self, state):
         self.state = state

@@ -58,7 +58,6 @@ class Sag:
             self._load_ma = load_ma
         elif self._failed_at is not None:
             if now_ms - self._failed_at > _BACK_MS:
-                self._failed_at = None
                 self._times = 0
             elif good:
                 self._failed_at = None

@@ -2,7 +2,7 @@
 
 from harness import raises
 
-from firmware.evse.limits import MIN_PILOT_MA, STEADY, Limits, duty_for
+from firmware.evse.limits import MIN_PILOT_MA, STATE_F, STEADY, Limits, duty_for
 from tools.sim.world.circuit import offered_ma
 
 
@@ -27,6 +27,11 @@ def test_where_the_formulas_meet_a_vehicle_reads_less_but_never_more():
     """51 A is 85 %, and 51.1 A is 84.44 %: below 85 % the first formula holds for the vehicle."""
     for milliamps in range(51_001, 52_500):
         assert milliamps - 1_900 < offered_ma(duty_for(milliamps)) <= milliamps
+
+
+def test_the_steady_levels_and_the_nearest_hundredth_of_a_percent():
+    assert (STATE_F, STEADY, MIN_PILOT_MA) == (0, 10_000, 6_000)
+    assert [duty_for(milliamps) for milliamps in (6_002, 6_003, 63_012, 63_013)] == [1_000, 1_001, 8_920, 8_921]
 
 
 def test_below_6_amperes_there_is_only_the_pause_and_above_80_nothing_more():
@@ -66,7 +71,12 @@ def test_pause_below_six_amperes():
 
 
 def test_without_any_slot_nothing_is_allowed():
-    assert Limits().allowed() == (0, "none")
+    limits = Limits()
+    assert limits.allowed() == (0, "none")
+    limits.set("supply", 6_000)
+    assert limits.allowed() == (6_000, "supply")
+    limits.clear("supply")
+    assert limits.allowed() == (0, "none") and limits.slots() == []
 
 
 def test_every_slot_can_be_explained():

@@ -78,6 +78,12 @@ def test_the_supervision_is_mutated_as_a_whole():
     assert any("supervision" in file for file in files if command.whole(file))
 
 
+def test_what_is_executed_by_an_import_is_known():
+    source = "X = 1\n\n\nclass _A:\n    y = 2\n\n    def f(self):\n        self.z = 3\n\n    class B:\n        v = 4\n"
+    found = {mutant.old: mutant.in_class_body for mutant in mutants("x.py", source)}
+    assert found == {"1": False, "2": True, "self.z = 3": False, "3": False, "4": True}
+
+
 def test_modules_are_named_as_they_are_imported():
     assert module_name("firmware/evse/machine.py") == "firmware.evse.machine"
     assert module_name("lib/flashlog/__init__.py") == "flashlog"

@@ -43,6 +43,11 @@ class Mutant:
         return source[: self.start] + self.new + source[self.end :]
 
     @property
+    def in_class_body(self):
+        """It is executed when its module is imported, and by no test."""
+        return self.where.rpartition(".")[2].lstrip("_")[:1].isupper()
+
+    @property
     def key(self):
         """Names a mutant in a list that outlives changes elsewhere in the file."""
         old = " ".join(self.old.split())

@@ -83,7 +83,7 @@ class Suite:
         stem = Path(mutant.path).stem
         files = [(test, where[mutant.path]) for test, where in self._lines.items() if mutant.path in where]
         found = [test for test, lines in files if mutant.line in lines]
-        if mutant.where == "module":
+        if mutant.where == "module" or mutant.in_class_body:
             # No test executes an import, and one that looks at a constant executes no line of the file at all.
             names = {test.partition("::")[0] for test, _ in files}
             found = found or [test for test in self._seconds if test.partition("::")[0] in names]
