@@ -89,6 +89,11 @@ class App:
         self._restart = "hard" if hard else "soft"
         self._ended.set()
 
+    def factory_reset(self):
+        """Somebody wants the state of delivery: sets the wish, and restarts."""
+        self.settings.set("FactoryReset", True, "system")
+        self.station.operation.request_reset(True, "factory reset")
+
     def go_back(self):
         """This version has not been confirmed: the one before runs next."""
         self.station.operation.request_reset(True, "trial of this version")

@@ -11,7 +11,7 @@ import time
 import network
 from micropython import const
 
-from firmware import fitting
+from firmware import fitting, maintenance
 from firmware.charging.station import Station, Stores
 from firmware.drivers import reset_cause, rtc
 from firmware.drivers.pacer import Pacer
@@ -22,6 +22,7 @@ from firmware.kernel.log import Log, level_of
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.confirmation import Confirmation
 from firmware.maintenance.health import Health
+from firmware.maintenance.service_button import ServiceButton
 from firmware.ocpp.backend import outbox_state
 from firmware.ocpp.connection import Connection
 from firmware.ocpp.cursor import sequence_floor
@@ -81,6 +82,8 @@ def settings(board, storage, factory, provision, log, slots):
     facts["FirmwareSlot"] = slots.text()
     facts.update(factory or {})
     settings = Settings(storage + "/settings", SETTINGS, facts, provision, log)
+    if settings.get("FactoryReset"):
+        maintenance.FactoryReset(storage, settings, log).perform()
     fitting.fit(board, settings, log)
     if "lock" not in board.parts:
         # What can be locked nowhere is always reported as false (OCPP 1.6 errata 3.84).
@@ -163,6 +166,9 @@ def connect(app, board, memory):
         reader.card.connect(lambda token: asyncio.create_task(station.swipe(token)))
         reader.health.connect(reactions.reader_health)
     board.buttons.changed.connect(station.button)
+    service = ServiceButton(app.clock)
+    board.buttons.changed.connect(service.changed)
+    service.factory_reset.connect(app.factory_reset)
     get = app.settings.get
     wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, lambda: (get("WifiSsid"), get("WifiPassword")))
     wifi.changed.connect(reactions.network_changed)
@@ -178,6 +184,8 @@ def connect(app, board, memory):
         add(name, run, heartbeat_ms)
     add("wifi", wifi.run, _WIFI_HEARTBEAT_MS)
     add("health", app.health.run)
+    if hasattr(app.log.sink, "run"):
+        add("console", app.log.sink.run)
     add("start", confirmation.run)
     for i, reader in enumerate(board.readers):
         add("reader %d" % (i + 1), reader.run, _READER_HEARTBEAT_MS)
@@ -188,5 +196,8 @@ def connect(app, board, memory):
 def _make_directory(path):
     try:
         os.mkdir(path)
-    except OSError:
-        os.stat(path)  # it was there: anything else is an error worth stopping for
+    except OSError as exc:
+        try:
+            os.stat(path)  # it existed already; any other error is worth stopping for
+        except OSError:
+            raise exc

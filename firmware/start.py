@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import sys
+import time
 
 from micropython import const
 
 from firmware.drivers.watchdog import Watchdog
-from firmware.kernel.clock import iso8601
-from firmware.kernel.log import format_line
+from firmware.kernel.console import Console
 from firmware.maintenance.slots import ApplicationSlots
 
 _FACTORY = "/factory.json"  # what this one station is, see firmware/factory.py
@@ -18,14 +19,18 @@ _WATCHDOG_MS = const(30_000)  # of main.py
 
 def run():
     """Operates the station until it has to restart; returns how, "soft" or "hard". The outputs are safe afterwards."""
-    app = _build()
+    console = Console(sys.stdout, time.ticks_ms, time.ticks_diff)
     try:
-        return asyncio.run(app.run())
+        app = _build(console)
+        try:
+            return asyncio.run(app.run())
+        finally:
+            app.make_safe()  # also when somebody at the console interrupts
     finally:
-        app.make_safe()  # also when somebody at the console interrupts
+        console.flush()
 
 
-def _build():
+def _build(console):
     from firmware.app import App
     from firmware.boards.board import Board, safe_pins  # App gives their code back: nothing that lives on refers to it
     from firmware.factory import load
@@ -35,7 +40,7 @@ def _build():
     board = Board(factory.layout, factory.hw)
     if board.watchdog is None:
         board.watchdog = Watchdog(_WATCHDOG_MS)  # main.py has armed it, whatever the board's file says
-    app = App(board, _STORAGE, factory.settings, None, _to_console, _slots())
+    app = App(board, _STORAGE, factory.settings, None, console, _slots())
     app.report_mistakes(factory.mistakes)
     return app
 
@@ -64,7 +69,3 @@ def _keep_pins(pins):
         pass  # the first start on this board
     with open(_PINS, "w") as file:
         file.write(text)
-
-
-def _to_console(line):
-    print(format_line(line, iso8601))

@@ -12,6 +12,7 @@ connectors    one dict per connector: part name -> its pins and values; a missin
 fitted        default number of connectors in use (all)
 meter_bus     UART of the Modbus meters: uart, baudrate, tx, rx, direction (pin of an RS-485 driver); or None.
               A transceiver with automatic direction is better: it needs no timing
+service       the service button (portal, factory reset): pin and pressed_level; or left out
 readers       card readers: kind ("pn532" or "em4100"), uart, tx, rx
 reset_register   address of the chip's reset cause; without it a brown-out looks like a power-on
 watchdog_ms   of the hardware watchdog; None = the board has none
@@ -91,6 +92,8 @@ class Board:
         self._meter_bus = layout.get("meter_bus")
         self._meter_parts = [parts.get("meter") for parts in connectors]
         self.fit_meters()
+        if "service" in layout:
+            self.buttons.add(0, "service", _button(**layout["service"]))
         self.reset_register = layout.get("reset_register")
         self._readers = layout["readers"]
         self.fit_readers()

@@ -28,6 +28,7 @@ LAYOUT = {
     ),
     "meter_bus": {"uart": 1, "baudrate": 9600, "tx": 32, "rx": 33},
     "readers": ({"kind": "pn532", "uart": 2, "tx": 4, "rx": 13},),
+    "service": {"pin": 0},  # BOOT of the usual modules: a strapping pin, free after the start
     "reset_register": 0x3FF4_8034,
     "watchdog_ms": 20_000,
 }

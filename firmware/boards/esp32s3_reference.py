@@ -37,6 +37,7 @@ LAYOUT = {
     ),
     "meter_bus": {"uart": 1, "baudrate": 9600, "tx": 18, "rx": 21, "direction": 42},
     "readers": ({"kind": "pn532", "uart": 2, "tx": 47, "rx": 48},),
+    "service": {"pin": 0},  # BOOT of the usual modules: a strapping pin, free after the start
     "reset_register": 0x6000_8038,
     "watchdog_ms": 20_000,
 }

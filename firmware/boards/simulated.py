@@ -41,6 +41,7 @@ LAYOUT = {
     "fitted": 1,
     "meter_bus": {"uart": 1, "baudrate": 9600},
     "readers": ({"kind": "pn532", "uart": 2},),
+    "service": {"pin": 61},
     "reset_register": _RESET_REGISTER,
     "watchdog_ms": None,
 }

@@ -40,7 +40,7 @@ class Buttons:
         self.changed = Signal()
 
     def add(self, connector, name, button):
-        """Adds a button of a connector (1..n); the name is one of boards.contacts.CONTACTS."""
+        """Adds a button of a connector (1..n; 0: of the station); the name is one of boards.contacts.CONTACTS."""
         self._buttons.append((connector, name, button))
 
     async def run(self, beat):

@@ -1,6 +1,11 @@
 """Maintenance features, each loaded when it is first used: name -> module of this package."""
 
-_FEATURES = {"Backup": "backup", "Unpacking": "unpacking", "Installation": "installation"}
+_FEATURES = {
+    "Backup": "backup",
+    "FactoryReset": "factory_reset",
+    "Installation": "installation",
+    "Unpacking": "unpacking",
+}
 
 
 def __getattr__(name):

@@ -69,8 +69,9 @@ class Installation:
         while end >= 0:
             try:
                 os.mkdir(path[:end])
-            except OSError:
-                os.stat(path[:end])  # it was there: anything else is an error worth stopping for
+            except OSError as exc:
+                if not _is_there(path[:end]):
+                    raise exc
             end = path.find("/", end + 1)
 
     def write(self, name):
@@ -88,11 +89,23 @@ class Installation:
         A generator that yields now and then, for others to run. Raises SlotError.
         """
         names = set()
-        for name, size, digest in _listed(self._path + _STAGED):
-            yield from _check(self._path + name, name, size, digest)
-            names.add(name)
+        listed = _listed(self._path + _STAGED)
+        try:
+            for name, size, digest in listed:
+                yield from _check(self._path + name, name, size, digest)
+                names.add(name)
+        finally:
+            listed.close()  # the manifest, which a generator that nobody uses any more keeps open
         yield from _tidy(self._path, "", names)
         os.rename(self._path + _STAGED, self._path + _MANIFEST)
+
+
+def _is_there(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 def _used(path):

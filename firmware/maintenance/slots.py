@@ -28,7 +28,8 @@ class NoSlots:
 
     running = None
     on_trial = False
-    failures = 0
+    confirmed = True
+    failures = boots = 0
 
     def crashes(self):
         return []

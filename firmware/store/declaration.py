@@ -4,7 +4,6 @@ from collections import namedtuple
 
 FIELDS = (
     "name",
-    "profile",  # feature profile of an OCPP key; None: not an OCPP key
     "kind",  # "int", "bool", "str", "csl" (comma separated list) or "secret" (a str that is never shown)
     "default",  # typed: int, bool, str or tuple of str
     "low",  # int: minimum
@@ -16,6 +15,7 @@ FIELDS = (
     "needs",  # what a change needs to take effect: "", "reconnect" or "reboot"
     "policy",  # value outside low..high: "reject", or "clamp" (accept, report as written, run with the limit)
     "part",  # hardware or function without which the setting does not exist; "" for none
+    "private",  # True: no back-end sees it
     "check",  # name of the function of values.py that a new value must pass, or None
 )
 
@@ -33,16 +33,18 @@ _WHO = {
 def setting(line):
     """Returns the Setting declared by a line of settings.txt (without its text). Raises ValueError, KeyError."""
     words = line.split()
-    name, profile, kind, default = words[:4]
-    choices, check, low, high = None, None, None, None
+    name, kind, default = words[:3]
+    choices, check, low, high, private = None, None, None, None, False
     unit, needs, policy, part, who = "", "", "reject", "", "operators"
-    for word in words[4:]:
+    for word in words[3:]:
         key, equals, value = word.partition("=")
         if not equals:
             if word in _WHO:
                 who = word
             elif word == "clamp":
                 policy = word
+            elif word == "private":
+                private = True
             elif word in ("reconnect", "reboot"):
                 needs = word
             else:
@@ -64,9 +66,8 @@ def setting(line):
     access = "r"
     if "backend" in who:
         access = "w" if kind == "secret" else "rw"
-    profile = None if profile == "-" else profile
     default = _typed(kind, "" if default == "-" else default)
-    fields = [name, profile, kind, default, low, high, choices, unit, access, who, needs, policy, part, check]
+    fields = [name, kind, default, low, high, choices, unit, access, who, needs, policy, part, private, check]
     return Setting(*fields)
 
 
@@ -82,4 +83,6 @@ def _typed(kind, text):
         return text == "true"
     if kind == "csl":
         return tuple(text.split(",")) if text else ()
+    if kind not in ("str", "secret"):
+        raise ValueError("unknown kind of setting: " + kind)
     return text

@@ -149,6 +149,17 @@ class Settings:
             self.changed.emit(self._untold.pop(0))
         return needs
 
+    def clear(self, wish):
+        """Deletes all stored values from both copies on flash, as they hold secrets; emits nothing. Raises OSError.
+
+        The setting `wish`, which asks for it, goes last: after a power cut it is there as long as anything else is.
+        """
+        for stored in ({wish: self._stored[wish]}, {}):
+            self._save(stored, ())
+        self._stored, self._verbatim = {}, ()
+        self._typed.clear()
+        self._ignored.clear()
+
     def _replace(self, new):
         """Writes to flash before anything else: after an exception nothing has changed and the call may be repeated."""
         stored = self._stored.copy()

@@ -42,8 +42,8 @@ def test_collections_are_counted(shared):
 @pytest.mark.parametrize(
     "request_",
     [
-        {"cmd": "wifi", "ssid": "x"}, {"cmd": "ethernet", "up": True}, {"cmd": "press", "name": "portal", "ms": 1},
-        {"cmd": "label"}, {"cmd": "update"}, {"cmd": "fault", "name": "smgw_full"},
+        {"cmd": "wifi", "ssid": "x"}, {"cmd": "ethernet", "up": True}, {"cmd": "label"},
+        {"cmd": "fault", "name": "smgw_full"},
         {"cmd": "device", "name": "evcc", "state": "faulted"},
     ],
 )  # fmt: skip

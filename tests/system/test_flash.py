@@ -140,6 +140,7 @@ def test_a_factory_file_with_mistakes_stops_the_flashing_and_never_the_board(tmp
         mpremote(board, "resume", "fs", "cp", str(factory), ":factory.json")
         mpremote(board, "resume", "reset")
         assert csms.expect("BootNotification", timeout=60).station == "wrong"
+        board.wait_console("link: ws:")  # the console is slower than the link
         console = board.console()
         console = console[console.rindex(" app: firmware ") :]  # what came before was for mpremote
         assert "Traceback" not in console and "correct horse" not in console

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from firmware.ocpp.v16.keys import OWN, profile_of
 from firmware.store.registry import SETTINGS
 from tools.csms import CallFailed
 from tools.image import ROOT
@@ -342,7 +343,7 @@ def test_the_table_of_keys_is_what_a_station_answers(station, csms):
     station()
     answered = {entry["key"]: entry for entry in csms.call("GetConfiguration")["configurationKey"]}
     table = table_of_keys()
-    own = {setting.name for setting in SETTINGS if setting.profile == "Vendor"}
+    own = {setting.name for setting in SETTINGS if profile_of(setting) == OWN}
     assert set(answered) - own <= set(table)
     assert {key for key, (_, _, needs) in table.items() if not needs} <= set(answered)
     for key in set(answered) & set(table):

@@ -34,7 +34,11 @@ def files(tmp_path, image):
 
 @pytest.fixture
 def board(files):
-    return SerialBoard(files.directory)
+    return power_on(files)
+
+
+def power_on(files, **hw):
+    return SerialBoard(files.directory, {"hw": hw, "sim": {"flash_kib": 4096}})  # two slots, and some room
 
 
 def other(files, image, tmp_path, path=None, text=None, version="9.9.9"):
@@ -66,7 +70,7 @@ def test_the_pilot_is_at_12_v_before_anything_is_imported(board, files):
     with board:
         board.wait_console("wifi: address")
     files.write("/main.py", "from machine import _Board\nprint('duty', _Board.world.outlets[0].pilot.duty)")
-    with SerialBoard(files.directory) as board:
+    with power_on(files) as board:
         board.wait_console("duty 10000")
 
 
@@ -143,12 +147,12 @@ def test_the_third_failure_ends_in_safe_mode_and_a_good_version_ends_that(board,
         assert board.starts == 4 and console.count(" after ") == 3 and why in console[console.index("SAFE MODE") :]
         assert int((files.directory / "watchdog").read_text()) / 1000 > time.time() + 3_000, "it leaves time to look"
     assert state_of(files)["crashes"] == 2, "the next reset tries once more"
-    with SerialBoard(files.directory) as board:
+    with power_on(files) as board:
         board.wait_console("SAFE MODE", timeout=60)
         assert board.starts == 2
     assert files.read("/a/manifest.json") == good
     other(files, image, tmp_path)
-    with SerialBoard(files.directory) as board:
+    with power_on(files) as board:
         board.wait_console("start: confirmed: slot b")
         assert "SAFE MODE" not in board.console()
     assert state_of(files) == {"active": "b", "boots": 1}
@@ -160,7 +164,7 @@ def test_a_board_whose_trouble_is_over_leaves_safe_mode_by_itself(board, files):
     with board:
         board.wait_console("SAFE MODE")
     files.write("/mended", "")
-    with SerialBoard(files.directory) as board:
+    with power_on(files) as board:
         board.wait_console("start: failed 2 times before, the last time: OSError: [Errno 2] ENOENT")
         board.wait_console("start: confirmed: slot a")
     assert "crashes" not in state_of(files)
@@ -168,7 +172,7 @@ def test_a_board_whose_trouble_is_over_leaves_safe_mode_by_itself(board, files):
 
 def test_what_is_missing_is_said_in_words(files):
     broken(files, "x = bytearray(1 << 40)\n")
-    with SerialBoard(files.directory, {"hw": {"psram": False}}) as board:
+    with power_on(files, psram=False) as board:
         board.wait_console(">>> ")
         assert board.console().count("this MicroPython has no PSRAM: use ") == 6  # at each failure, and at the end
 

@@ -39,7 +39,7 @@ LAYOUTS = (esp32s3_reference.LAYOUT, esp32_wrover.LAYOUT, simulated.LAYOUT)
 
 def test_no_pin_is_used_twice():
     for layout in LAYOUTS:
-        used = outputs(layout) + inputs(layout)
+        used = outputs(layout) + inputs(layout) + [layout["service"]["pin"]]
         assert len(used) == len(set(used)), layout["name"]
 
 

@@ -133,7 +133,7 @@ def test_the_second_connector_of_the_simulated_board_is_twenty_pins_higher():
     assert len(board.connectors) == 2
     pins = [args[0] for args, _ in made("Pin")]
     contacts = [41, 42, 43, 44, 51, 52, 53, 54]
-    assert sorted(set(pins)) == [n for n in range(1, 40) if n != 20] + contacts
+    assert sorted(set(pins)) == [n for n in range(1, 40) if n != 20] + contacts + [61]
 
 
 def test_a_fixed_cable_has_neither_lock_nor_proximity_contact():

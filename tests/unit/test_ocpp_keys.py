@@ -2,6 +2,9 @@
 
 from link_bench import LinkBench
 
+from firmware.ocpp.v16.keys import OWN, profile_of
+from firmware.store.registry import SETTINGS
+
 # key -> kind; those that a back-end may change. MessageTimeout: errata 3.83
 WRITABLE = {
     "AllowOfflineTxForUnknownId": "bool",
@@ -85,3 +88,10 @@ async def test_a_list_takes_as_many_items_as_its_max_length_says():
             ("Current.Import,Current.Offered,Power.Offered", "Rejected"),
         ):
             assert await bench.status_of("ChangeConfiguration", key=key, value=text) == status, (key, text)
+
+
+def test_every_key_of_a_profile_is_a_setting_that_a_back_end_sees():
+    profiles = {row.name: profile_of(row) for row in SETTINGS}
+    assert profiles["HeartbeatInterval"] == "Core" and profiles["AuthorizationKey"] == "Security"
+    assert profiles["ReswipeGuard"] in (OWN, None) and None in profiles.values() and OWN in profiles.values()
+    assert sum(profile not in (OWN, None) for profile in profiles.values()) == 52  # as many as keys.py names

@@ -34,14 +34,14 @@ def test_every_declaration_is_complete_and_its_default_valid():
 
 
 def test_a_line_says_what_is_declared():
-    row = setting("Wait Vendor int 5 1..10 or=0,99 unit=s local reboot clamp part=lock also=Wayt ")
-    assert (row.name, row.profile, row.kind, row.default) == ("Wait", "Vendor", "int", 5)
+    row = setting("Wait int 5 1..10 or=0,99 unit=s local reboot clamp part=lock also=Wayt ")
+    assert (row.name, row.private, row.kind, row.default) == ("Wait", False, "int", 5)
     assert (row.low, row.high, row.choices, row.unit) == (1, 10, (0, 99), "s")
     assert (row.access, row.who, row.needs) == ("r", "user installer", "reboot")
     assert (row.policy, row.part, row.check) == ("clamp", "lock", None)
-    row = setting("Url - csl - ..3 check=backend_url")
-    assert row.profile is None and row.default == () and row.high == 3 and row.check
-    for line in ("Wait - int 5 1..10 clam", "Wait - int five 1..10", "Wait - int 5 1..10 untt=s"):
+    row = setting("Url csl - ..3 private check=backend_url")
+    assert row.private and row.default == () and row.high == 3 and row.check
+    for line in ("Wait int 5 1..10 clam", "Wait int five 1..10", "Wait int 5 1..10 untt=s", "Wait Core int 5"):
         with raises(ValueError):
             setting(line)
 
@@ -163,8 +163,8 @@ def test_unknown_names_are_kept_for_the_version_that_knows_them():
     path = fresh_folder() + "/settings"
     new(path, provision={"FutureKey": "42"}).set("HeartbeatInterval", 60)
     with open(path + ".txt", "w") as file:
-        file.write("# Declarations of a later version\n\nFutureKey Vendor int 1 0..100 : A key of a later version\n")
-        file.write("HeartbeatInterval Core int 300 10..86400 clamp : A key of every version\n")
+        file.write("# Declarations of a later version\n\nFutureKey int 1 0..100 : A key of a later version\n")
+        file.write("HeartbeatInterval int 300 10..86400 clamp : A key of every version\n")
     later = Settings(path, Registry(path + ".txt"))
     assert later.text("FutureKey") == "42" and later.get("HeartbeatInterval") == 60
     assert list(later.names()) == ["FutureKey", "HeartbeatInterval"]
@@ -182,7 +182,7 @@ def test_what_a_later_version_allowed_is_kept_but_does_not_count_here():
     }
     with open(path + ".txt", "w") as file:
         for name, (declaration, _, _) in rows.items():
-            file.write("%s Core %s : A setting of a later version\n" % (name, declaration))
+            file.write("%s %s : A setting of a later version\n" % (name, declaration))
     later = Settings(path, Registry(path + ".txt"))
     later.update({name: text for name, (_, text, _) in rows.items()}, "system")
     log = Log(FakeClock())

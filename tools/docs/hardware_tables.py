@@ -36,6 +36,7 @@ def _pins(layout):
     """Returns {use: GPIO} of a board; of several connectors, the first."""
     connector = layout["connectors"][0]
     pins = {text: connector.get(part, {}).get(pin) for (part, pin), text in _ROLES.items()}
+    pins["service button, to ground"] = layout["service"]["pin"]
     bus, reader = layout["meter_bus"], layout["readers"][0]
     pins["meter bus, transmit"], pins["meter bus, receive"] = bus.get("tx"), bus.get("rx")
     pins["meter bus, 1 = transmit (RS-485 driver)"] = bus.get("direction")

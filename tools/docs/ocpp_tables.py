@@ -7,6 +7,7 @@ import ocpp
 
 from firmware.ocpp import v16
 from firmware.ocpp.v16.dispatch import ACTIONS, is_off, method_name
+from firmware.ocpp.v16.keys import OWN, profile_of
 from firmware.ocpp.v16.station_keys import fit_keys
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import Settings
@@ -91,7 +92,7 @@ def keys():
     settings = station_settings()
     for name in settings.names():
         setting = settings.setting(name)
-        if setting.profile not in (None, "Vendor") and not is_off(setting.profile, settings):
+        if profile_of(setting) not in (None, OWN) and not is_off(profile_of(setting), settings):
             yield setting
 
 
@@ -114,7 +115,7 @@ def _keys():
     yield "|---|---|---|---|---|---|---|---|"
     for setting in keys():
         yield (
-            f"| {setting.profile} | {setting.name} | {setting.access} | {value(setting)} | {allowed(setting)} "
+            f"| {profile_of(setting)} | {setting.name} | {setting.access} | {value(setting)} | {allowed(setting)} "
             f"| {setting.unit} | {setting.part.replace('_', ' ')} | {what[setting.name]} |"
         )
 

@@ -1,5 +1,6 @@
 """The tables of docs/settings.md, from the registry of settings."""
 
+from firmware.ocpp.v16.keys import OWN, profile_of
 from firmware.store.registry import SETTINGS
 
 _WHO = {"backend": "back-end", "user": "user", "installer": "installer"}
@@ -38,7 +39,7 @@ def _own():
     yield "| setting | what | default | range | unit | changed by | needs |"
     yield "|---|---|---|---|---|---|---|"
     for setting in SETTINGS:
-        if setting.profile in (None, "Vendor"):
+        if profile_of(setting) in (None, OWN):
             who = ", ".join(_WHO[word] for word in setting.who.split()) or "the product"
             yield (
                 f"| {setting.name} | {what[setting.name]} | {value(setting)} | {allowed(setting)} | {setting.unit} "

@@ -32,6 +32,7 @@ from tools.sim.world.em4100_emulator import Em4100
 from tools.sim.world.field import Field
 from tools.sim.world.meter_emulator import MeterBus
 from tools.sim.world.pn532_emulator import Pn532
+from tools.sim.world.terminal import Always, Terminal
 from tools.sim.world.uart import TtyLine
 from tools.sim.world.world import DIRECTION_PIN, UART_METER, UART_READER, World
 
@@ -185,7 +186,7 @@ class Charger:
             storage="/flash",
             factory=configuration.factory(self._config),
             provision=self._config["keys"],
-            log_sink=self._log,
+            log_sink=self._log_sink(),
         )
 
     @property
@@ -347,10 +348,28 @@ class Charger:
         if self._tell_flash:
             self.emit("flash", {"op": operation, "file": "flash.img", "bytes": count})
 
+    def _log_sink(self):
+        kind = self._config["sim"]["console"]
+        if kind == "fast":
+            return self._log
+        from firmware.kernel.console import Console
+
+        tell = self._tell
+
+        class SlowConsole(Console):
+            def __call__(self, line):
+                tell(line)
+                super().__call__(line)
+
+        return SlowConsole(Terminal(kind, self.clock, self.console), time.ticks_ms, time.ticks_diff, poll=Always)
+
     def _log(self, line):
         unix, level, area, text = line
-        self.bridge.logged(line, self._tell_log)
+        self._tell(line)
         self.console("%d %s %s" % (unix, area, text))
+
+    def _tell(self, line):
+        self.bridge.logged(line, self._tell_log)
 
     def console(self, text):
         """Writes a line to stderr, unless the reader of the pipe does not read."""

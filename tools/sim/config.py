@@ -37,6 +37,7 @@ _FIELDS = (
     ("sim", "adc_us", int, 10, 1000, 45),
     ("sim", "pwm_phase_us", int, 0, 999, 0),
     ("sim", "wake_ms", int, 0, 100, 0),
+    ("sim", "console", str, ("fast", "slow", "stuck"), None, "fast"),
     ("sim", "direction_pin", bool, None, None, False),
 )
 _RECONNECT = (("min_s", "ReconnectMin"), ("max_s", "ReconnectMax"), ("jitter_s", "ReconnectJitter"))

@@ -5,6 +5,7 @@ from micropython import const
 from firmware.ocpp.errors import OCCURRENCE_VIOLATION, CallError
 from firmware.ocpp.protocol import LongAnswer
 from firmware.ocpp.v16.dispatch import is_off
+from firmware.ocpp.v16.keys import profile_of
 from firmware.store.settings import InvalidValue, ReadOnlySetting, SettingError
 from firmware.store.values import parse
 
@@ -65,7 +66,8 @@ class Configuration:
             row = self._settings.setting(name)
         except SettingError:
             return None
-        return None if row.profile is None or is_off(row.profile, self._settings) else row
+        profile = profile_of(row)
+        return None if profile is None or is_off(profile, self._settings) else row
 
 
 def _check_security_profile(settings, row, text):

@@ -126,7 +126,7 @@ class Bridge:
             "net": None,
             "portal": None,
             "portal_dns": None,
-            "slot": None,
+            "slot": app.slots.running if app else None,
             "connectors": [self._connector(outlet) for outlet in self._world.outlets],
         }
 

@@ -4,7 +4,7 @@
 import asyncio
 
 from tools.sim.control import hardware
-from tools.sim.control.arguments import NUMBER, argument, choice, text
+from tools.sim.control.arguments import NUMBER, argument, choice, text, whole
 from tools.sim.control.server import CommandError
 from tools.sim.world.circuit import CABLE_OHM
 from tools.sim.world.em4100_emulator import ID_BYTES
@@ -17,7 +17,9 @@ _RANDOM_ID = "08"  # first byte of a random UID of four bytes, which a reader ig
 _CASCADE_TAG = "88"  # not possible as first byte of a UID of four bytes
 _LEVELS = ("debug", "info", "warning", "error")
 # Commands for parts of the firmware that do not exist yet.
-_NOT_YET = ("wifi", "ethernet", "press", "label", "update")
+_NOT_YET = ("wifi", "ethernet", "label")
+_HELD_MS = {"portal": 3_000, "factory": 11_000}
+_MOST_HELD_MS = 600_000
 # Commands that may change the condition of the hardware, which is saved.
 _CHANGES_WORLD = ("plug", "unplug", "rfid") + tuple(hardware.TABLE)
 
@@ -175,6 +177,17 @@ class Commands:
         figures["chip"] = {"erases": chip.erases, "programmed": chip.bytes_programmed}
         return figures
 
+    def press(self, client, request):
+        """The service button: the portal opens from 2 s, the factory reset is from 10 s on."""
+        held_ms = _HELD_MS[choice(request, "name", tuple(_HELD_MS))]
+        self._world.press(whole(request, "ms", 1, _MOST_HELD_MS, held_ms))
+
+    def update(self, client, request):
+        slots = self.firmware().slots
+        reply = {"slot": slots.running, "version": self.charger.version}
+        reply["confirmed"], reply["boots"] = slots.confirmed, slots.boots
+        return reply
+
     def cut(self, client, request):
         at = request.get("at", "now")
         if at == "now":
@@ -207,5 +220,7 @@ def _is_card(token):
     return len(token) > 8 or token[:2] not in (_RANDOM_ID, _CASCADE_TAG)
 
 
-_NAMES = "hello subscribe state plug unplug rfid ws net clock set_key auth_cache gaps health cut reset exit log"
+_NAMES = (
+    "hello subscribe state plug unplug rfid ws net clock set_key auth_cache gaps health press update cut reset exit log"
+)
 _TABLE = {name: getattr(Commands, name) for name in _NAMES.split()}

@@ -7,6 +7,7 @@ Wiring of the simulated board; the second connector's pins are 20 higher:
 to unlock, 10 lock feedback, 11 RCD trip, 12 RCD test, 13 thermistor ADC, 14 CP disconnect, 15 stop button and
 16 emergency stop (0 = pressed), 17/18/19 LED red/green/blue. From 41 (the second connector: 51) the contacts of RCCB,
 MCB, general breaker and surge protection (0 = tripped). 61, if it is connected: direction of the meter bus (1 = send).
+MCB, general breaker and surge protection (0 = tripped). 61 is the station's service button (0 = pressed).
 """
 
 from micropython import const
@@ -19,6 +20,7 @@ _PINS_PER_CONNECTOR = const(20)
 _FIRST_CONTACT = const(41)
 _CONTACT_PINS = const(10)  # per connector
 DIRECTION_PIN = const(61)
+_SERVICE_PIN = const(61)
 UART_METER = const(1)
 UART_READER = const(2)
 
@@ -44,6 +46,8 @@ class World:
         if direction_us:
             self.lines[UART_METER] = bus = HalfDuplexLine(direction_us, lambda: self.timeline.time)
             self._outputs[DIRECTION_PIN] = bus.drive
+        self._pressed = 0  # how many hands are on the service button
+        self._inputs[_SERVICE_PIN] = lambda: not self._pressed
         for index, outlet in enumerate(self.outlets):
             self._wire(outlet, index * _PINS_PER_CONNECTOR)
 
@@ -69,6 +73,14 @@ class World:
         self._analog[base + 2] = outlet.pilot_uv
         self._analog[base + 3] = outlet.proximity_uv
         self._analog[base + 13] = outlet.temperature_uv
+
+    def press(self, ms):
+        """Holds the service button for `ms`."""
+        self._pressed += 1
+        self.timeline.after(ms, self._release)
+
+    def _release(self, _):
+        self._pressed -= 1
 
     # What the board's pins do; `machine` calls these.
 
