@@ -79,11 +79,11 @@ def settings(board, storage, factory, provision, log, slots):
         _make_directory(storage + directory)
     facts = fitting.facts(board)
     facts["FirmwareVersion"] = VERSION
-    facts["FirmwareSlot"] = slots.text()
     facts.update(factory or {})
     settings = Settings(storage + "/settings", SETTINGS, facts, provision, log)
     if settings.get("FactoryReset"):
         maintenance.FactoryReset(storage, settings, log).perform()
+    settings.declare("FirmwareSlot", default=slots.text())
     fitting.fit(board, settings, log)
     if "lock" not in board.parts:
         # What can be locked nowhere is always reported as false (OCPP 1.6 errata 3.84).
@@ -173,7 +173,9 @@ def connect(app, board, memory):
     wifi = Wifi(network.WLAN(network.WLAN.IF_STA), app.clock, app.log, lambda: (get("WifiSsid"), get("WifiPassword")))
     wifi.changed.connect(reactions.network_changed)
     seconds = get("FirmwareConfirmTime")
-    confirmation = Confirmation(app.slots, app.supervisor, app.clock, app.log, seconds, app.health.keep, app.go_back)
+    confirmation = Confirmation(app.slots, app.supervisor, app.clock, app.log, seconds, app.health.keep)
+    confirmation.confirmed.connect(lambda: app.settings.declare("FirmwareSlot", default=app.slots.text()))
+    confirmation.given_back.connect(app.go_back)
     add = app.supervisor.add
     # The control task is the first to run: nothing that blocks stands between power-on and a pilot under control.
     pacer = Pacer(app.clock, app.log)

@@ -2,6 +2,8 @@
 
 from micropython import const
 
+from firmware.kernel.signal import Signal
+
 # Tasks that have to be alive: control, store, network.
 _NEEDED = ("control", "charging", "wifi", "connection", "messages", "outbox")
 
@@ -11,17 +13,21 @@ _AGAIN_MS = const(60_000)
 
 class Confirmation:
     """`slots` is a slots.ApplicationSlots, `supervisor` a kernel.tasks.Supervisor, `store_works()` writes something and
-    raises OSError, `go_back()` restarts the station; `seconds` is how long it has to work before it is good.
+    raises OSError; `seconds` is how long the station has to work before it is good.
+
+    confirmed()   Signal: the start is good
+    given_back()  Signal: a version on trial is not; the station has to restart
     """
 
-    def __init__(self, slots, supervisor, clock, log, seconds, store_works, go_back):
+    def __init__(self, slots, supervisor, clock, log, seconds, store_works):
         self._slots = slots
         self._supervisor = supervisor
         self._clock = clock
         self._log = log
         self._seconds = seconds
         self._store_works = store_works
-        self._go_back = go_back
+        self.confirmed = Signal()
+        self.given_back = Signal()
 
     async def run(self, beat):
         """Ends when the start is confirmed, or given back."""
@@ -34,7 +40,7 @@ class Confirmation:
             self._log.error("start", "not confirmed: %s", trouble)
             if self._slots.on_trial:
                 self._slots.give_back(trouble)
-                self._go_back()
+                self.given_back.emit()
                 return
             await self._clock.sleep_ms(_AGAIN_MS)
 
@@ -43,6 +49,7 @@ class Confirmation:
             self._log.warning("start", "confirmed: %s", self._slots.text())
         else:
             self._log.info("start", "works: %s", self._slots.text())
+        self.confirmed.emit()
 
     def _trouble(self):
         """Returns what does not work, in words, or ""."""

@@ -11,7 +11,7 @@ from firmware.kernel.log import Log
 from firmware.kernel.memory import Memory
 from firmware.kernel.tasks import Supervisor
 from firmware.maintenance.health import Health
-from firmware.maintenance.slots import NoSlots
+from firmware.maintenance.slots import ApplicationSlots, NoSlots
 from firmware.store.history import History
 from firmware.store.journal import Journal
 from firmware.store.registry import SETTINGS
@@ -48,4 +48,39 @@ async def test_figures_follow_what_happens():
         await settle()
         assert len([line for line in log.lines() if "started by watchdog" in line[3]]) == 3
         journal = Journal(path + "/journal", clock, log, settings)
-        assert new().snapshot()["erases"] >= after["erases"], "kept over a restart"
+        again = new()
+        assert again.snapshot()["erases"] >= after["erases"], "kept over a restart"
+        assert again.snapshot()["starts"] == {"watchdog": 1}
+        assert again.snapshot()["slots"] is None and again.snapshot()["crashes"] == []
+
+
+async def test_tasks_and_slots_are_part_of_the_figures():
+    with mounted(format_flash(64)) as path:
+        clock = FakeClock()
+        log = Log(clock)
+        supervisor = Supervisor(clock, log)
+
+        async def lives(beat):
+            beat()
+            await clock.sleep_ms(600_000)
+
+        async def dies(beat):
+            raise ValueError("no")
+
+        supervisor.add("silent", lives)
+        supervisor.add("alive", lives, 600_000)
+        supervisor.add("dying", dies)
+        with open(path + "/slots.json", "w") as file:
+            file.write('{"active": "a", "boots": 3, "why": "2: watchdog"}')
+        with open(path + "/crashes.json", "w") as file:
+            file.write('{"slot": "b", "why": "watchdog"}\n')
+        health = Health(path, clock, log, supervisor, Memory(clock), (), "reset", ApplicationSlots("a", path))
+        task = asyncio.create_task(supervisor.run())
+        await clock.run_for(300)
+        figures = health.snapshot()
+        task.cancel()
+        await settle()
+        assert figures["tasks"]["silent"] == [True, 0, None] and figures["tasks"]["alive"] == [True, 0, 300]
+        assert figures["tasks"]["dying"][1] >= 1
+        assert figures["slots"]["running"] == "a" and figures["slots"]["confirmed"] and figures["slots"]["boots"] == 3
+        assert figures["slots"]["why"] == "2: watchdog" and figures["crashes"][0]["slot"] == "b"
