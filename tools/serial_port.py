@@ -24,6 +24,7 @@ _SILENCE_S = 2
 # How long the board is given to answer, each time that it is asked: what is sent to one that is booting is lost.
 _ANSWER_S = (1.5, 3, 5, 5)
 _REOPEN_S = 0.2
+_LOOK_S = 0.05
 _WORKING_S = 180  # the board copies and compares a whole version
 _WATCHDOG_MS = 3_600_000
 
@@ -137,8 +138,7 @@ class SerialPort:
         rest = b""
         while deadline is None or time.monotonic() < deadline:
             try:
-                waiting = self._transport.serial.in_waiting
-                data = self._transport.serial.read(waiting) if waiting else b""
+                data = self._read()
             except (serial.SerialException, OSError):
                 self.close()
                 time.sleep(_REOPEN_S)
@@ -146,11 +146,18 @@ class SerialPort:
                     self._transport = self._open()
                 except PortError:
                     pass  # not yet
-                continue
+                data = b""
             if not data:
-                time.sleep(0.02)
                 yield ""
-                continue
             *whole, rest = (rest + data).split(b"\n")
             for line in whole:
                 yield line.decode(errors="replace").rstrip("\r")
+
+    def _read(self) -> bytes:
+        """Returns what has come, after a short while at most. Raises SerialException when the port has vanished."""
+        port = self._transport.serial
+        port.timeout = _LOOK_S
+        try:
+            return port.read(port.in_waiting or 1)
+        finally:
+            port.timeout = _SILENCE_S

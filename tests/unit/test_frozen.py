@@ -29,6 +29,9 @@ from firmware.drivers.meter_models import model
 model("sdm630")
 from firmware.evse.faults import Fault
 assert Fault("emergency_stop").text == "Emergency stop pressed"
+from firmware import start
+sys.path.append(start.__file__.rpartition("/firmware/")[0] + "/tools/sim/device")  # with a module esp32
+print(start._slots().text())
 print(sys.modules["firmware.store.settings_txt"].__name__, "served")
 """
 
@@ -50,6 +53,7 @@ def test_a_session_runs_from_the_tree_that_is_frozen():
         timeout=60,
     )
     assert "firmware.store.settings_txt served" in done.stdout, done.stdout + done.stderr
+    assert "partition factory, not confirmed, boots: 0" in done.stdout
 
 
 def test_the_manifest_lists_every_module():
