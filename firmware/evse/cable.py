@@ -2,8 +2,8 @@
 
 from micropython import const
 
-# (ohm from, mA). The coding values are 1500, 680, 220 and 100; the bands meet half-way between them, and both ends are
-# closed: an open or shorted contact is no 13 A cable.
+# (ohm from, mA). The coding values are 1500, 680, 220 and 100; the bands meet half-way between them. Beyond both ends
+# the value is invalid: an open or shorted contact is not a 13 A cable.
 _BANDS = (
     (4_500, None),
     (2_700, 0),
@@ -12,12 +12,12 @@ _BANDS = (
     (150, 32_000),
     (60, 63_000),
 )
-# The contacts of a plug that goes in bounce; two equal looks 100 ms apart are a cable.
+# Contacts bounce while a plug is inserted: two equal readings 100 ms apart are required.
 _SETTLE_MS = const(100)
 
 
 def rating_ma(ohm):
-    """Returns the mA that a proximity resistance allows, 0 for one that is no coding, None for no plug (or no ohm)."""
+    """Returns the mA coded by a proximity resistance, 0 for an invalid one, None for no plug (or ohm None)."""
     if ohm is None:
         return None
     for low, milliamps in _BANDS:
@@ -27,7 +27,7 @@ def rating_ma(ohm):
 
 
 class Cable:
-    """The cable in a socket. `ma` is the settled rating: mA, 0 when unreadable, None without a plug."""
+    """The cable in a socket. `ma` is the debounced rating: mA, 0 if invalid, None without a plug."""
 
     def __init__(self):
         self.ma = None
@@ -36,21 +36,21 @@ class Cable:
 
     @property
     def usable(self):
-        """Its rating is known: current may be offered."""
+        """True when the rating is valid: current may be offered."""
         return bool(self.ma)
 
     @property
     def missing(self):
-        """The proximity contact is open: no plug is in."""
+        """True when the proximity contact is open: no plug."""
         return self.ma is None and self._seen is None
 
     @property
     def settling(self):
-        """A readable rating has been seen and is not settled yet."""
+        """True when a valid rating was read and is not debounced yet."""
         return bool(self._seen) and self._seen != self.ma
 
     def see(self, ohm, now_ms):
-        """Takes the newest proximity resistance in ohm (None = open); returns True when `ma` has changed."""
+        """Takes the latest proximity resistance in ohm (None = open); returns True when `ma` has changed."""
         rating = rating_ma(ohm)
         if rating != self._seen:
             self._seen = rating
@@ -62,10 +62,10 @@ class Cable:
 
 
 class FixedCable:
-    """Stands where a socket has its Cable and its LockSupervision.
+    """Takes the place of a socket's Cable and LockSupervision.
 
-    The cable cannot be taken out, so the plug counts as locked; it has no proximity contact and no rating of its own,
-    for the station's limit allows for it.
+    The cable cannot be taken out, so the plug counts as locked. It has no proximity contact; its rating is part of the
+    station's limit.
     """
 
     ma = None

@@ -4,24 +4,24 @@ from micropython import const
 
 from firmware.evse.supply_check import LOAD_MA, exceeds
 
-# From switching to the first judgement; with the 250 ms of debounce in the fault table nothing within 1.25 s of a
-# switching is believed. Contacts bounce, and a voltage sense decays slowly.
+# The contact is ignored for this time after switching, because contacts bounce and a voltage sense decays slowly. With
+# the debounce of 250 ms in the fault table a fault is reported after 1.25 s at the earliest.
 _SETTLE_MS = const(1_000)
-# A reading that arrives this long after opening was begun after it, on the slowest bus. One may be a mistake.
+# A meter reading that arrives this long after opening was begun after it, even on the slowest bus. Two are required.
 _METER_SETTLE_MS = const(3_000)
 _WELDED_READINGS = const(2)
 _STANDING_READINGS = const(5)
 
 
 class ContactorCheck:
-    """Where an auxiliary contact is fitted, it is the evidence; the meter is it elsewhere. Attributes:
+    """Uses the auxiliary contact where fitted, otherwise the meter. Attributes:
 
-    welded          open by command, closed by the contact. Without contact: current flows, and the meter's values move
-    stuck_open      the other way round, by the contact only: a vehicle need not draw
-    meter_standing  the meter shows a current that cannot flow: it, or a gateway, repeats what it read last
+    welded          commanded open, contact closed. Without contact: current flows, and the meter's values change
+    stuck_open      commanded closed, contact open. Only with a contact: a vehicle need not draw current
+    meter_standing  the meter shows a current that cannot flow: it, or a gateway, repeats an old reading
 
-    Without contact a weld shows while a vehicle draws. The meter stands before the contactor, so its voltages are
-    there in any case.
+    Without contact a weld is only detected while a vehicle draws current: the meter is before the contactor, so its
+    voltages do not depend on it.
     """
 
     def __init__(self):
@@ -30,13 +30,13 @@ class ContactorCheck:
         self.meter_standing = False
         self._commanded = False
         self._switched_at = 0
-        self._currents_ma = None  # newest reading
+        self._currents_ma = None  # latest reading
         self._energy_wh = None
         self._loaded = 0  # readings in a row with a load behind an open contactor
-        self._moves = False  # their values differ
+        self._moves = False  # values have changed between them
 
     def step(self, commanded, closed, currents_ma, energy_wh, now_ms):
-        """Takes the command of the last step, the auxiliary contact (None = not fitted) and the newest reading."""
+        """Takes the command of the last step, the auxiliary contact (None = not fitted) and the latest reading."""
         if commanded != self._commanded:
             self._commanded = commanded
             self._switched_at = now_ms

@@ -1,9 +1,9 @@
 """Evse, one connector as the layers above see it, and Control, the task that steps all connectors every 20 ms.
 
-`Evse` joins one machine with its drivers: `tick()` reads them, steps, writes them and tells what changed. Nothing here
-waits; a driver that raises OSError becomes a fault. Any other exception in a connector makes that one safe and faulted
-(`control_failed`) until it works again, and the others do not notice. When the task ends for whatever reason, the
-contactors are open.
+`Evse` connects one machine with its drivers: `tick()` reads them, steps the machine, writes them and emits what has
+changed. Nothing here waits. An OSError of a driver becomes a fault. Any other exception in a connector makes only that
+one safe and faulted (`control_failed`) until it works again. When the task ends for any reason, the contactors are
+open.
 """
 
 from micropython import const
@@ -19,12 +19,12 @@ from firmware.evse.telling import Telling
 from firmware.evse.wakeup import NOTHING
 
 PERIOD_MS = const(20)
-# A meter is read about once a second. Currents older than this say nothing about now.
+# A meter is read about once a second. Currents older than this are ignored.
 _READING_VALID_MS = const(10_000)
 
 
 class Forgetful:
-    """Stands where nothing keeps what has to survive a power cut."""
+    """Takes the place of a memory where nothing is kept over a power loss."""
 
     def load(self):
         return None
@@ -34,8 +34,8 @@ class Forgetful:
 
 
 class Evse:
-    """One connector. `drivers` is a ports.Drivers; `memory` keeps three integers over a power cut: load() returns what
-    was last given to save(value), or None; OSError when the flash refuses.
+    """One connector. `drivers` is a ports.Drivers; `memory` keeps three integers over a power loss: load() returns the
+    last value given to save(value), or None; both raise OSError.
 
     Signals: state_changed(evse, state), pilot_changed(evse), contactor_changed(evse, closed), lock_changed(evse,
     locked), fault_changed(evse, fault, on), limit_changed(evse, mA, slot), stop_pressed(evse).
@@ -77,82 +77,82 @@ class Evse:
         self.limit_changed = told.limit_changed
         self.stop_pressed = told.stop_pressed
 
-    # Wishes of the layers above -------------------------------------------------------------------------------------
+    # Commands of the layers above -------------------------------------------------------------------------------------
 
     def permit(self, on):
-        """Energy is (no longer) allowed: an authorised session that is not suspended."""
+        """Allows energy, or not: True during an authorised session that is not suspended."""
         self.machine.permitted = bool(on)
 
     def set_available(self, on):
-        """False: state F as soon as the contactor is open (a vehicle that draws is first asked to stop, 6 s)."""
+        """False: state F as soon as the contactor is open (a vehicle that draws current has 6 s to stop)."""
         self.machine.available = bool(on)
 
     def hold_plug(self, on):
-        """Keeps the plug locked, or gives it back as soon as the contactor is open."""
+        """Keeps the plug locked, or unlocks it as soon as the contactor is open."""
         self.machine.hold_plug = bool(on)
 
     def retry_lock(self):
-        """Lets a lock that did not follow try again; charging asks for it when a person or the back-end wants it."""
+        """Lets a failed lock try again; called by charging for a user or the back-end."""
         self.machine.lock.retry()
-        self._faults.watch("lock_failed").clear()  # it comes back when the lock does not follow this time either
+        self._faults.watch("lock_failed").clear()  # it returns when the lock fails again
 
     def set_phases(self, phases):
-        """Asks for 1 or 3 phases; the change takes a minute when the vehicle has had voltage. Raises ValueError."""
+        """Switches to 1 or 3 phases; takes a minute if the vehicle has had voltage. Raises ValueError."""
         if phases not in (1, 3):
             raise ValueError("one or three phases")
         self.machine.phase_switch.wanted = phases
 
     def set_wake_up(self, on):
-        """Whether a vehicle that is offered current and does not take it is woken up."""
+        """Sets whether a vehicle that does not draw the offered current is woken up."""
         self.machine.wake_up = bool(on)
 
     def set_derating(self, warm_dc, floor_dc):
-        """From `warm_dc` on less current, at `floor_dc` 6 A; tenths of a degree, the second not below the first."""
+        """Current falls from `warm_dc` on, to 6 A at `floor_dc`; tenths of a degree, `floor_dc` not below `warm_dc`."""
         self.machine.supervision.derating.warm_dc = warm_dc
         self.machine.supervision.derating.floor_dc = max(warm_dc, floor_dc)
 
     def set_ventilation(self, on):
-        """Whether the room is ventilated, so that a vehicle in state D may charge."""
+        """Sets whether the room is ventilated, so that a vehicle in state D may charge."""
         self.machine.ventilation = bool(on)
 
     def set_max_imbalance(self, milliamps):
-        """By how much the phases' currents may differ; 0: by anything."""
+        """Sets the largest difference between the phases' currents, mA; 0: no limit."""
         self.machine.supervision.max_imbalance_ma = milliamps
 
     def set_meter(self, reading):
-        """The newest kernel Reading of this connector's meter, None when it cannot be read."""
+        """Takes the latest Reading of this connector's meter, None when it cannot be read."""
         self._inputs.currents_ma = reading.currents_ma if reading else None
         self._inputs.voltages_mv = reading.voltages_mv if reading else None
         self._inputs.energy_wh = reading.energy_wh if reading else None
         self._reading_at = self._clock.ms()
 
     def raise_fault(self, name, vendor_code=None, info=None):
-        """A fault seen elsewhere; code and info replace those of the fault table. Raises KeyError.
+        """Raises a fault detected elsewhere; code and info replace those of the fault table. Raises KeyError.
 
-        It counts at once; the signal comes with the next tick, when the contactor is open.
+        It applies at once; the signal is emitted in the next tick, after the contactor was opened.
         """
         self._faults.raise_fault(name, self._clock.ms(), vendor_code, info)
 
     def clear_fault(self, name):
-        """The part that raised the fault no longer sees it; its recovery (see the table) decides when it ends."""
+        """The cause of a raised fault is gone; its recovery (see the table) decides when the fault ends."""
         self._faults.clear_fault(name)
 
     def reset_fault(self, name):
-        """A person has looked: ends the fault whatever its recovery. Raises KeyError."""
+        """Ends a fault regardless of its recovery, after a check by a person. Raises KeyError."""
         self._faults.clear_fault(name)
         self._faults.watch(name).clear()
 
     def press_stop(self):
-        """The stop button: the permission is withdrawn at once; whoever listens to `stop_pressed` ends the session."""
+        """The stop button: withdraws the permission at once; `stop_pressed` lets charging end the session."""
         self.permit(False)
         self._telling.stop(self)
 
     def emergency(self, on):
-        """The emergency stop: opens at once, and stays open until it is released and the vehicle unplugged."""
+        """The emergency stop: opens at once, until it is released and the vehicle unplugged."""
         self._inputs.emergency = bool(on)
 
     def show(self, pattern):
-        """Shows a pattern of the indicator; None leaves the choice to the connector's own state."""
+        """Shows a pattern of the indicator; None: that of the connector's own state."""
         self._light.chosen = pattern
 
     # Readings -------------------------------------------------------------------------------------------------------
@@ -164,20 +164,20 @@ class Evse:
 
     @property
     def connected(self):
-        """A vehicle is plugged in. In E and while the pilot is cut: it was, and its plug has not been pulled since.
+        """True when a vehicle is plugged in. In E and while the pilot is cut: it was, and was not unplugged since.
 
-        In F (out of service) no vehicle is known.
+        In F (out of service) False.
         """
         return self.machine.pilot.connected and self.machine.state != "F"
 
     @property
     def vehicle_ready(self):
-        """The vehicle asks for energy."""
+        """True when the vehicle requests energy."""
         return self.machine.vehicle_ready
 
     @property
     def charging(self):
-        """The contactor is closed."""
+        """True when the contactor is closed."""
         return self._telling.closed
 
     @property
@@ -187,17 +187,17 @@ class Evse:
 
     @property
     def recovering(self):
-        """A pause after closing has failed: nothing is offered before it is over."""
+        """True during the pause after a failed closing, in which nothing is offered."""
         return self._faults.resting or self.machine.reclosing.rests(self._clock.ms())
 
     @property
     def waking(self):
-        """The pilot is interrupted to wake up a vehicle, to which the current is still on offer."""
+        """True while the pilot is interrupted to wake up the vehicle."""
         return self.machine.wakeup.action != NOTHING
 
     @property
     def cable_ma(self):
-        """Rating of the cable in mA; 0 unreadable, None without plug or with a fixed cable."""
+        """Rating of the cable in mA; 0 if invalid, None without plug or with a fixed cable."""
         return self.machine.cable.ma
 
     @property
@@ -207,7 +207,7 @@ class Evse:
 
     @property
     def plug_locked(self):
-        """The plug cannot be taken out: its lock is confirmed, or the cable is fixed (IEC 61851-1 D.6.5)."""
+        """True when the plug cannot be taken out: lock confirmed, or fixed cable (IEC 61851-1 D.6.5)."""
         return self.machine.plug_locked
 
     @property
@@ -227,17 +227,17 @@ class Evse:
 
     @property
     def faults(self):
-        """The active faults, the worst first."""
+        """The active faults, most severe first."""
         return self._faults.active
 
     @property
     def limit(self):
-        """(mA, slot): what is allowed, and which slot says so."""
+        """(mA, slot): the current limit and the name of its slot."""
         return self.limits.allowed()
 
     @property
     def suspended_reason(self):
-        """Why no energy flows, in one or two words; None while it does."""
+        """Reason why no energy flows, in one or two words; None while it flows."""
         return hold_reason(self.machine, self._clock.ms())
 
     # The 20 ms ------------------------------------------------------------------------------------------------------
@@ -248,9 +248,9 @@ class Evse:
         self.tell()
 
     def act(self, now_ms):
-        """The part of a tick with the deadline: drivers and machine. Nobody is told yet, for observers take time.
+        """The part of a tick with a deadline: drivers and machine. Signals are emitted later, as observers take time.
 
-        What goes wrong ends here: the connector is made safe, and tried again later.
+        Exceptions are handled here: the connector is made safe and restarted later.
         """
         try:
             self._act(now_ms)
@@ -258,10 +258,10 @@ class Evse:
             self.failed(exc)
 
     def tell(self):
-        """Emits what has changed since the last time. What goes wrong ends here, too."""
+        """Emits what has changed since the last call. Handles exceptions like act()."""
         telling = self._telling
         try:
-            self._keep()  # before what takes longer: contacts take 20 ms to close, and then the power may go
+            self._keep()  # first: contacts close in 20 ms, and then the power may be lost
             telling.step(self, self.machine, self._inputs.lock_closed)
             exc = telling.error
         except Exception as error:
@@ -269,11 +269,11 @@ class Evse:
         if exc is None:
             return
         telling.error = None
-        if self._recovery.state != RESTS:  # at rest only the first failure counts
+        if self._recovery.state != RESTS:  # during the pause only the first failure counts
             self.failed(exc)
 
     def fail_safe(self):
-        """Opens the contactor and takes the pilot to state F, whatever state anything is in. Does not raise."""
+        """Opens the contactor and sets the pilot to state F, in any state. Does not raise."""
         self._ports.make_safe(self.phases, STATE_F)
         self.machine.abort(self._clock.ms())
         try:
@@ -282,7 +282,7 @@ class Evse:
             self._log.exception(self._area, exc)
 
     def _recall(self):
-        """After a power cut the pause goes on that the last opening asked for."""
+        """Continues the pause after the last opening, if the power was lost meanwhile."""
         reclosing = self.machine.reclosing
         self._kept = reclosing.kept
         kept = self._memory.load()
@@ -305,7 +305,7 @@ class Evse:
                 self._log.error(self._area, "pause before closing is not kept: %s", exc)
 
     def failed(self, exc):
-        """Something has raised: safe at once, and at rest for a while. Does not raise."""
+        """Handles an exception: makes the connector safe at once, and pauses it. Does not raise."""
         self.fail_safe()
         try:
             now_ms = self._clock.ms()
@@ -338,13 +338,13 @@ class Evse:
         self._light.step(self.machine, now_ms)
 
     def _rest(self, now_ms):
-        """Between two attempts. Only the plug is looked at: who comes next must not charge for who has gone."""
+        """Runs during the pause. Only checks the plug: the session must end if the vehicle is unplugged."""
         self._ports.keep_open(self.phases)
         try:
             self._faults.raise_fault("control_failed", now_ms)
             self.machine.look_for_plug(self._ports.proximity_ohm(), now_ms)
         except Exception:
-            pass  # that is why it rests
+            pass  # already failed
 
     def _drivers_failed(self, now_ms):
         self._failed_drivers = failed = self._ports.failed
@@ -355,7 +355,7 @@ class Evse:
 
 
 class Unpaced:
-    """Stands where no timer wakes the control task: the event loop is exact enough."""
+    """Takes the place of a timer where the event loop wakes the control task precisely enough."""
 
     def __init__(self, clock):
         self._clock = clock
@@ -368,10 +368,10 @@ class Unpaced:
 
 
 class Control:
-    """The task that ticks all connectors: the first to run, and the one that nothing else may hold up.
+    """The task that ticks all connectors. It runs first, and nothing may block it.
 
-    `after_turn()` is called right after each period and returns True when what it did took its time: then all
-    connectors are ticked again at once. Garbage is collected there, see kernel.memory.
+    `after_turn()` is called right after each period and returns True if it took long: all connectors are then ticked
+    again at once. Garbage is collected there, see kernel.memory.
 
     `pacer` wakes the event loop at the end of each period, where that is not exact by itself: start(period_ms) returns
     the ms from which on periods count, stop().
@@ -385,7 +385,7 @@ class Control:
         self._pacer = pacer or Unpaced(clock)
 
     async def run(self, beat):
-        """Ticks at a fixed rate until cancelled. However it ends, the contactors are open afterwards."""
+        """Ticks at a fixed rate until cancelled. However it ends, the contactors are opened."""
         clock = self._clock
         period = self._period_ms
         try:
@@ -398,7 +398,7 @@ class Control:
                 due += period
                 late = clock.ms() - due
                 if late > 0:
-                    # Ticks that were missed are left out: a burst would not bring their samples back.
+                    # Missed ticks are skipped: a burst would not recover their samples.
                     missed_ms = (late + period - 1) // period * period
                     due += missed_ms
                     late -= missed_ms
@@ -408,7 +408,7 @@ class Control:
             self._pacer.stop()
 
     def turn(self, now_ms):
-        """One period: all connectors act, then all tell. What one of them raises is its own affair."""
+        """One period: all connectors act, then all emit their signals. Each handles its own exceptions."""
         for evse in self._evses:
             try:
                 evse.act(now_ms)
@@ -422,9 +422,9 @@ class Control:
 
 
 def make_safe(evses):
-    """Opens every contactor and withdraws every pilot, whatever one of them raises. Does not raise."""
+    """Opens every contactor and sets every pilot to state F, even if one of them raises. Does not raise."""
     for evse in evses:
         try:
             evse.fail_safe()
         except Exception:
-            pass  # the next one has to be reached; Evse logs what it meets itself
+            pass  # continue with the next one; Evse logs its own exceptions

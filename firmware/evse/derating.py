@@ -6,24 +6,24 @@ from firmware.evse.limits import MIN_PILOT_MA
 
 WARM_DC = const(600)
 HOT_DC = const(800)
-# EVSE F10, "extreme temperature: stays until power cycle". A contact that has been this hot is not what it was.
+# EVSE F10, "extreme temperature: stays until power cycle". A contact that was this hot may be damaged.
 EXTREME_DC = const(1_000)
-# Copper has no spikes: what does not last is noise, for the offer as for the stop. The sensor is read ten times a
-# second.
+# A temperature must last this long, since copper changes slowly: anything shorter is noise. The sensor is read ten
+# times a second.
 _BELIEVED_MS = const(1_000)
-_BACKLASH_DC = const(20)  # so that a temperature on the boundary does not toggle the offer
-# A stop for heat, or for want of a sensor, ends below 60 C for 10 minutes.
+_BACKLASH_DC = const(20)  # hysteresis, so that the offer does not toggle
+# A stop because of heat or a failed sensor ends after 10 minutes below 60 C.
 _RESUME_BELOW_DC = const(600)
 _RESUME_AFTER_MS = const(600_000)
 _STEP_MA = const(1_000)  # a new duty cycle for each ampere, not for each milliampere
 
 
 class _Believed:
-    """Follows a temperature whose change has lasted, by the least of what was seen meanwhile."""
+    """Debounced temperature: follows a change that has lasted, by its smallest value meanwhile."""
 
     def __init__(self):
         self.dc = 0
-        self._since = None  # of a change that is not believed yet
+        self._since = None  # start of a change that has not lasted yet
         self._rises = False
         self._least_dc = 0
 
@@ -43,11 +43,11 @@ class _Believed:
 
 
 class Derating:
-    """`warm`: less current. `hot`: no energy, and above 100 C none until the next start. `blind`: no energy, for there
-    is no temperature. Keeps its verdict while the sensor says nothing.
+    """`warm`: less current. `hot`: no energy, above 100 C until the next start. `blind`: no energy, sensor failed.
 
-    From `warm_dc` on the current falls in a straight line, to 6 A at `floor_dc`. Both are 60 C unless somebody sets
-    them otherwise: 6 A at once.
+    Keeps its state while the sensor has no value.
+
+    From `warm_dc` on the current falls linearly, to 6 A at `floor_dc`. Both are 60 C by default: 6 A at once.
     """
 
     def __init__(self):
@@ -57,13 +57,13 @@ class Derating:
         self.blind = False
         self._extreme = False
         self._believed = _Believed()
-        self._felt_dc = 0  # follows the believed temperature up at once, down with the backlash
-        self._suspect_since = None  # too hot, or nothing
+        self._felt_dc = 0  # debounced temperature with hysteresis
+        self._suspect_since = None  # too hot, or no value
         self._cool_since = None
         self._not_cool_since = None
 
     def step(self, temperature_dc, now_ms):
-        """Takes the newest temperature, None when the sensor is broken."""
+        """Takes the latest temperature, None when the sensor has failed."""
         if temperature_dc is None or temperature_dc > HOT_DC:
             self._suspect(temperature_dc, now_ms)
         else:
@@ -104,7 +104,7 @@ class Derating:
             self.hot = self._extreme
 
     def limit_ma(self, full_ma):
-        """Returns the mA that are left of `full_ma`, None for all."""
+        """Returns the limit in mA out of `full_ma`, None for no limit."""
         if not self.warm:
             return None
         if self._felt_dc >= self.floor_dc:

@@ -2,16 +2,16 @@
 
 from micropython import const
 
-# IEC/UL practice for residual current trips: some attempts with a long wait, then somebody has to look.
+# IEC/UL practice for residual current trips: some retries with a long wait, then a person has to check.
 RETRY_AFTER_MS = const(900_000)
 MAX_RETRIES = const(3)
 
-# Recovery "again": what is over by itself may come back; then somebody has to look.
+# Recovery "again": when a fault returns often, the vehicle has to be unplugged.
 REPEATS = const(3)
 REPEATS_WITHIN_MS = const(600_000)
 
 
-# The worst first: name, code, debounce ms, gone for ms, recovery, kind, and what people read of it (<= 50 characters).
+# Most severe first: name, code, debounce ms, gone for ms, recovery, kind, text for people (<= 50 characters).
 # Voltages come from a meter that is read about once a second; their debounce spans several readings.
 _TABLE = (
     ("emergency_stop", "EVSE EMERGENCY_STOP", 0, 0, "unplug", "", "Emergency stop pressed"),
@@ -54,7 +54,7 @@ _TABLE = (
 
 
 def _rank(name):
-    """Returns the number of a fault's row, the worse the smaller. Raises KeyError."""
+    """Returns the row number of a fault; smaller is more severe. Raises KeyError."""
     for i in range(len(_TABLE)):
         if _TABLE[i][0] == name:
             return i
@@ -62,21 +62,20 @@ def _rank(name):
 
 
 class Fault:
-    """A fault as it is reported; `code` and `text` replace those of its row. Raises KeyError.
+    """A reported fault; `code` and `text` replace those of its row. Raises KeyError.
 
     `code` is the vendorErrorCode of a status report (<= 50 characters). `debounce_ms` is how long the cause must last,
-    `clear_ms` how long it must be gone. `recovery` says what else it takes:
+    `clear_ms` how long it must be gone. `recovery`: additional condition for its end:
 
     auto     nothing
-    supply   nothing; one that comes while an offer stands is reported until a closing has proved itself
+    supply   nothing; if it came during an offer, it is reported until a closing has succeeded
     again    nothing but the pause (see reclosing.py); at the third time within 10 minutes as unplug
     unplug   the vehicle has to be unplugged
     retry    unplugging, or 15 minutes of waiting up to three times; after that latched
     latched  a restart or `clear()`
 
-    `blocks`: no energy while it lasts, and an orderly opening is not waited for; not so for the kind "warning".
-    `vehicle`: it lies with the vehicle or its cable, so that the station itself is not out of order (OCPP 1.6 §7.6,
-    EVCommunicationError).
+    `blocks`: no energy while it is active, and the contactor opens at once; False for the kind "warning". `vehicle`: it
+    is a fault of the vehicle or its cable, so the station is not out of order (OCPP 1.6 §7.6, EVCommunicationError).
     """
 
     def __init__(self, name, code=None, text=None):
@@ -88,32 +87,32 @@ class Fault:
 
 
 def names():
-    """Yields the names of all faults, the worst first."""
+    """Yields the names of all faults, most severe first."""
     for row in _TABLE:
         yield row[0]
 
 
 class Watch:
-    """One fault of one connector: debounces its cause and decides when it is over."""
+    """One fault of one connector: debounces its cause and decides when it ends."""
 
     def __init__(self, name, owner):
         self.name = name
-        self.rank = _rank(name)  # the smaller the worse
+        self.rank = _rank(name)  # smaller is more severe
         self._owner = owner
         self.active = False
-        self.fault = None  # as it is reported, while it is active
-        self.forced = False  # another part of the firmware holds it
+        self.fault = None  # the reported Fault while active, else None
+        self.forced = False  # raised by another part of the firmware
         self.latched = False
-        self.trying = False  # recovery "supply": reported, but the contactor may close to see whether it is over
-        self._cause = False  # newest look
+        self.trying = False  # recovery "supply": reported, but the contactor may close as a trial
+        self._cause = False  # latest state of the cause
         self._since = None  # cause seen since, while not active
         self._gone_since = None  # cause gone since, while active
         self._active_since = 0
         self._retries = 0
-        self._seen = ()  # recovery "again": when it came, within REPEATS_WITHIN_MS
+        self._seen = ()  # recovery "again": times at which it came, within REPEATS_WITHIN_MS
 
     def see(self, cause, now_ms):
-        """Takes the newest look at the cause; called every step for a cause that the machine supervises."""
+        """Takes the latest state of the cause; called every step for a cause that the machine supervises."""
         if cause != self._cause:
             self._cause = cause
         if cause or self.forced:
@@ -142,11 +141,11 @@ class Watch:
                     self._seen = ()
 
     def review(self, now_ms):
-        """Looks again, at the cause that was seen last; what a raised fault has instead of a supervisor."""
+        """Checks again with the last state of the cause, for a fault that another part has raised."""
         self.see(self._cause, now_ms)
 
     def clear(self):
-        """Ends the fault whatever its recovery; it comes back when its cause is still there."""
+        """Ends the fault regardless of its recovery; it returns if its cause is still present."""
         self._since = self._gone_since = None
         self.latched = self.trying = False
         self.fault = None
@@ -179,7 +178,7 @@ class Watch:
             self._owner.trouble_ms = now_ms
 
     def _recover(self, now_ms):
-        """The cause has been gone for long enough."""
+        """Handles the recovery after the cause has been gone for `clear_ms`."""
         if self._may_recover(now_ms):
             self.clear()
         elif self.fault.recovery == "supply" and not self.trying and not self._owner.resting:
@@ -204,20 +203,20 @@ class Watch:
 
 
 class Faults:
-    """The faults of one connector: `active` is a tuple of Fault, the worst first; `blocking`: one of them blocks.
+    """The faults of one connector: `active` is a tuple of Fault, most severe first; `blocking`: one of them blocks.
 
-    `active` is the same object until something changes. There is no callback: a fault becomes active in the middle of
-    a step, and whoever is told must not run (and write to flash) before the step has opened the contactor.
+    `active` is the same object until something changes. There is no callback: a fault becomes active during a step, and
+    observers must not run (and write to flash) before the step has opened the contactor.
     """
 
     def __init__(self):
-        self._watches = []  # of the faults that somebody has asked for, the worst first
-        self._raised = []  # watches that other parts raised, looked at until they are over
+        self._watches = []  # watches created by watch(), most severe first
+        self._raised = []  # watches raised by other parts, reviewed until they end
         # Set by the machine:
-        self.unplugged = True  # the pilot shows that no vehicle is there
-        self.resting = False  # the pause after a fault goes on
-        self.proving = False  # a vehicle wants energy, and no closing since the last fault has proved itself
-        self.trouble_ms = -1  # when the cause of a fault that blocks was last seen
+        self.unplugged = True  # no vehicle, by the pilot
+        self.resting = False  # during the pause after a fault
+        self.proving = False  # a vehicle requests energy, and no closing has succeeded since the last fault
+        self.trouble_ms = -1  # time when the cause of a blocking fault was last present
         self.active = ()
         self.blocking = False
 
@@ -232,7 +231,7 @@ class Faults:
         return watch
 
     def raise_fault(self, name, now_ms, code=None, text=None):
-        """A fault that another part has seen (and debounced); `code` and `text` replace the row's own."""
+        """Raises a fault that another part has detected (and debounced); `code` and `text` replace the row's."""
         watch = self.watch(name)
         words = code is not None or text is not None
         if words:
@@ -246,11 +245,11 @@ class Faults:
             self.changed()
 
     def clear_fault(self, name):
-        """The other part no longer sees it; the fault's recovery decides when it ends."""
+        """The cause is gone; the fault's recovery decides when it ends."""
         self.watch(name).forced = False
 
     def step(self, now_ms):
-        """Looks after the raised faults; the supervised ones are looked at by `Watch.see()`."""
+        """Reviews the raised faults; supervised ones are handled by `Watch.see()`."""
         for watch in self._raised:
             watch.review(now_ms)
             if not watch.active and not watch.forced:
@@ -258,7 +257,7 @@ class Faults:
                 break  # the list has changed; the next step is 20 ms away
 
     def settle(self):
-        """After an exception: makes whole what was left half done."""
+        """Restores consistency after an exception in a step."""
         for watch in self._watches:
             watch.settle()
             if watch.forced and watch not in self._raised:
@@ -267,6 +266,6 @@ class Faults:
         self.changed()
 
     def changed(self):
-        """A watch has become active or over."""
+        """Updates `active` after a watch has become active or ended."""
         self.active = tuple(watch.fault for watch in self._watches if watch.active)
         self.blocking = any(watch.active and watch.fault.blocks and not watch.trying for watch in self._watches)

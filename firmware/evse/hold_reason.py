@@ -2,7 +2,7 @@
 
 
 def hold_reason(machine, now_ms):
-    """Returns in one or two words why no energy flows at a machine.Machine, or None while it does."""
+    """Returns the reason why no energy flows at a machine.Machine, in one or two words; None while it flows."""
     if machine.outputs.close:
         return None
     if not machine.available:

@@ -22,7 +22,7 @@ class Light:
                 self._shown = pattern
             self._indicator.step(now_ms)
         except OSError as exc:
-            self._log.warning(self._area, "indicator: %s", exc)  # a dark lamp hurts nobody
+            self._log.warning(self._area, "indicator: %s", exc)  # a failed light has no further effect
             self._indicator = NoIndicator()
 
 

@@ -5,16 +5,16 @@ Currents are mA per phase. Duty cycles are in 0.01 %: 1000 is 10 % or 6 A.
 
 from micropython import const
 
-# IEC 61851-1 table A.7: a pilot cannot signal less. Below it there is only the pause.
+# IEC 61851-1 table A.7: a pilot cannot signal less; below it charging pauses.
 MIN_PILOT_MA = const(6_000)
 MAX_PILOT_MA = const(80_000)
 
-# Not duty cycles but the two steady levels, in the same scale.
+# The two steady levels, on the scale of duty cycles.
 STEADY = const(10_000)  # +12 V: connected, no current. The vehicle's resistor stays readable.
-STATE_F = const(0)  # -12 V: the station is not available
+STATE_F = const(0)  # -12 V: station not available
 
-# Up to here the duty cycle in % is A / 0.6; above, A / 2.5 + 64. The second formula begins below the end of the first,
-# so between 51 and 52.5 A a vehicle reads up to 1.5 A less than is allowed, never more.
+# Up to here the duty cycle in % is A / 0.6; above, A / 2.5 + 64. The second formula starts below the end of the first,
+# so between 51 and 52.5 A a vehicle reads up to 1.5 A less than allowed, never more.
 _KNEE_MA = const(51_000)
 
 
@@ -30,22 +30,22 @@ def duty_for(milliamps):
 
 
 class Limits:
-    """The lowest of all named slots counts, and its name says why. 0 in a slot is a pause."""
+    """Named current limits; the lowest applies. 0 is a pause."""
 
     def __init__(self):
         self._slots = {}
-        self._allowed = (0, "none")  # kept, so that asking 50 times a second costs nothing
+        self._allowed = (0, "none")  # cached, since it is read 50 times a second
 
     def set(self, name, milliamps):
         """Sets a slot to mA per phase, 0 or more. Raises ValueError."""
         if milliamps < 0:
-            raise ValueError("a current limit is not negative")
+            raise ValueError("a current limit must not be negative")
         if self._slots.get(name) != milliamps:
             self._slots[name] = milliamps
             self._decide()
 
     def clear(self, name):
-        """Takes a slot away; one that is not set is ignored."""
+        """Removes a slot, if it is set."""
         if self._slots.pop(name, None) is not None:
             self._decide()
 
@@ -54,18 +54,18 @@ class Limits:
         return self._slots.get(name)
 
     def allowed(self):
-        """Returns (mA, name of the slot that decides): 0 below MIN_PILOT_MA, and (0, "none") without any slot.
+        """Returns (mA, name of the lowest slot): 0 below MIN_PILOT_MA, (0, "none") without slots.
 
-        It is the same object until the answer is another one.
+        Returns the same object until the limit changes.
         """
         return self._allowed
 
     def slots(self):
-        """Returns [(mA, name), ...], the lowest first: the whole explanation."""
+        """Returns [(mA, name), ...], lowest first."""
         return sorted((milliamps, name) for name, milliamps in self._slots.items())
 
     def _decide(self):
-        # min() over (mA, name) makes the choice between equal slots the same on every interpreter.
+        # min() over (mA, name): of equal slots the same one is chosen on every interpreter.
         milliamps, name = self.slots()[0] if self._slots else (0, "none")
         allowed = (milliamps if milliamps >= MIN_PILOT_MA else 0, name)
         if allowed != self._allowed:

@@ -2,21 +2,21 @@
 
 from micropython import const
 
-_TRIES = const(3)  # 4.4 s with what follows: a user who waits for energy learns within 5 s that the plug does not lock
-_VERIFY_MS = const(1_000)  # a motor pulse takes 300 to 600 ms, then the feedback contact has to settle
+_TRIES = const(3)  # 4.4 s in all: a failed lock is reported within 5 s
+_VERIFY_MS = const(1_000)  # a motor pulse takes 300 to 600 ms, then the feedback contact must settle
 _PAUSE_MS = const(700)  # between two tries, driven the other way so that a jammed bolt comes free
-_STUCK_MS = const(30_000)  # between two pulls at a bolt that did not come out; seldom, for the motor's sake
-_LOST_MS = const(250)  # a feedback contact that chatters while the contactor switches is no open lock
+_STUCK_MS = const(30_000)  # between two attempts to open a jammed bolt; long, to spare the motor
+_LOST_MS = const(250)  # the feedback contact may chatter while the contactor switches
 
 
 class LockSupervision:
-    """Follows a wish with `drive`, the level for the lock's driver. All outputs are plain attributes:
+    """Follows the commanded position with `drive`, the level for the lock's driver. Attributes:
 
     drive      True to lock
-    confirmed  the feedback agrees with a wish to lock (True also for a lock that is not fitted)
-    failed     the lock did not follow after three tries; `retry()` or another wish starts again
+    confirmed  locked, by the feedback (True also if no lock is fitted)
+    failed     the lock did not follow in three tries; `retry()` or a new command starts again
 
-    A lock that does not open is pulled at for ever, though seldom: it holds somebody's cable, or blocks the socket.
+    A lock that does not open is tried again at long intervals for ever, because it blocks a cable or the socket.
     """
 
     def __init__(self):
@@ -26,15 +26,15 @@ class LockSupervision:
         self._wanted = False
         self._again = False
         self._tries = 0
-        self._since = 0  # of the present drive level
+        self._since = 0  # start of the present drive level
         self._contrary_since = None
 
     def retry(self):
-        """Lets a lock that has failed try again."""
+        """Lets a failed lock try again."""
         self._again = self.failed
 
     def step(self, wanted, closed, now_ms):
-        """Takes the wish and the feedback (True = locked, None = no lock fitted)."""
+        """Takes the command and the feedback (True = locked, None = no lock fitted)."""
         if closed is None:
             self.confirmed = True
             return
@@ -73,7 +73,7 @@ class LockSupervision:
                 self._drive(wanted, now_ms)
         elif now_ms - self._since >= _VERIFY_MS:
             self._tries += 1
-            # Giving up leaves the lock unlocked: nobody's cable is caught by a lock that cannot be trusted.
+            # A failed lock is left unlocked, so that it does not trap a cable.
             self._drive(not wanted if self._tries < _TRIES else False, now_ms)
             self.failed = self._tries >= _TRIES
 

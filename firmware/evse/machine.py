@@ -1,8 +1,8 @@
 """State machine of one connector (IEC 61851-1 mode 3): decides pilot PWM, contactor (6 s forced opening) and plug lock.
 
-`step()` runs every 20 ms. It reads nothing but its inputs and the wishes of the layers above (`permitted`, `available`,
-`hold_plug`, ...), touches no hardware and allocates nothing while nothing changes. "A.6 seq. n" in comments names the
-sequence of IEC 61851-1:2017 table A.6 that a time belongs to.
+`step()` runs every 20 ms. It only reads its inputs and the commands of the layers above (`permitted`, `available`,
+`hold_plug`, ...), accesses no hardware and allocates nothing while nothing changes. "A.6 seq. n" in comments refers to
+a sequence of IEC 61851-1:2017 table A.6.
 """
 
 from micropython import const
@@ -18,31 +18,32 @@ from firmware.evse.supervision import Supervision
 from firmware.evse.supply_check import unloaded
 from firmware.evse.wakeup import DISCONNECT, PULSE_F, WakeUp
 
-# A.6 seq. 10.2: a vehicle that ignores the withdrawn PWM (it has 3 s, seq. 10.1) is disconnected under load.
+# Forced opening: a vehicle that ignores the withdrawn PWM (it has 3 s, A.6 seq. 10.1) is disconnected under load
+# (10.2).
 FORCE_OPEN_AFTER_MS = const(6_000)
-# A.5.3: a vehicle has 5 s to follow a duty cycle, so there is no other before that.
+# A.5.3: a vehicle has 5 s to follow a duty cycle; the next one comes after that.
 DUTY_INTERVAL_MS = const(5_000)
-# A.6 seq. 10.1: a withdrawn PWM stays away for the 3 s that the vehicle has to answer it.
+# A.6 seq. 10.1: after the PWM was withdrawn, none is offered for the 3 s that the vehicle has to respond.
 WITHDRAWN_AT_LEAST_MS = const(3_000)
-# Table A.5: a shorter state F is not seen by every vehicle.
+# Table A.5: some vehicles do not detect a shorter state F.
 STATE_F_AT_LEAST_MS = const(300)
-# From state F the way to a PWM leads over +12 V, so that a vehicle that was reset by it sees a station first.
+# Between state F and a PWM the pilot is at +12 V, so that a vehicle that was reset detects the station first.
 STEADY_AFTER_F_MS = const(750)
-# BMW hybrids glitch to 9 V up to 500 ms after a change of the duty cycle: until then B is no way out of C. That is the
-# one exception from A.6 seq. 8.1 (100 ms); A, D and E, and so every plug that is pulled, keep their deadline.
+# BMW hybrids glitch to 9 V up to 500 ms after a change of the duty cycle: B is ignored in C until then. This is the
+# only exception from A.6 seq. 8.1 (100 ms); A, D and E, and so every pulled plug, keep their deadline.
 BLANK_AFTER_DUTY_MS = const(550)
-DISTURBED_AFTER_SWITCHING_MS = const(200)  # the contactor's coil is next to the pilot's wire: B has to last longer
-# After the pilot was cut or at -12 V, the measurement needs this long to mean something.
+DISTURBED_AFTER_SWITCHING_MS = const(200)  # the coil disturbs the pilot: B must last longer
+# After the pilot was cut or at -12 V, its measurement is ignored for this time.
 PILOT_SETTLE_MS = const(75)
-DIODE_SAMPLES = const(3)  # table A.4 note: seen at least once before closing; once is noise, three in a row are a diode
+DIODE_SAMPLES = const(3)  # table A.4 note: detected before closing; three in a row, since one may be noise
 UNLOCK_IN_F_AFTER_MS = const(5_000)
-# While the pilot is cut or in state F only the proximity contact shows that the plug is out. It may chatter; a session
-# whose vehicle has gone ends within 5 s.
+# While the pilot is cut or in state F only the proximity contact detects that the plug is out. It may chatter; a
+# session of an unplugged vehicle must end within 5 s.
 GONE_AFTER_MS = const(1_000)
 
 
 class Inputs:
-    """What the drivers measured. One object, overwritten before each step."""
+    """Measurements of the drivers. One object, overwritten before each step."""
 
     def __init__(self):
         self.pilot_high_mv = None  # positive and negative half-wave at the CP terminal, mV; None = no sample
@@ -51,27 +52,27 @@ class Inputs:
         self.contactor_closed = None  # auxiliary contact; None = not fitted
         self.lock_closed = None  # None = not fitted
         self.rcd_tripped = None  # None = not fitted
-        self.temperature_dc = None  # tenths of a degree; None = sensor broken
-        self.currents_ma = None  # newest meter reading, tuples, or None
+        self.temperature_dc = None  # tenths of a degree; None = sensor failed
+        self.currents_ma = None  # latest meter reading, tuples, or None
         self.voltages_mv = None
         self.energy_wh = None  # its register, Wh, or None
         self.emergency = False
 
 
 class Outputs:
-    """What the drivers shall do. One object, overwritten by each step."""
+    """Outputs for the drivers. One object, overwritten by each step."""
 
     def __init__(self, phases):
         self.duty = STEADY  # 0.01 %; STEADY = +12 V, STATE_F = -12 V
         self.close = False
         self.phases = phases
-        self.lock = None  # None: nobody has decided since power-on, so the bolt stays where it is
+        self.lock = None  # None: not decided since power-on, the bolt stays where it is
         self.rcd_test = False
         self.cp_connected = True
 
 
 class Machine:
-    """`thermistor`, `pilot_switch` and `rcd_test` say what is fitted. `faults.unplugged` is kept up to date."""
+    """`thermistor`, `pilot_switch` and `rcd_test`: True if fitted. Updates `faults.unplugged`."""
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class Machine:
         self.reclosing = Reclosing()
         self.wakeup = WakeUp(pilot_switch)
         self.phase_switch = PhaseSwitch(phases)
-        # Wishes of the layers above
+        # Commands of the layers above
         self.permitted = False  # energy is allowed
         self.available = True
         self.hold_plug = None  # keep the plug locked; None: not decided yet
@@ -105,7 +106,7 @@ class Machine:
         # Readings
         self.state = "A"
         self.offered_ma = 0
-        self.forced_openings = 0  # under load, because a vehicle ignored the withdrawn PWM
+        self.forced_openings = 0  # number of openings under load, because a vehicle ignored the withdrawn PWM
         self.ventilation = ventilation
         self._pilot_switch = pilot_switch
         self._phases = phases
@@ -120,20 +121,20 @@ class Machine:
         self._lock_failed = faults.watch("lock_failed")
 
     def _forget(self):
-        """What only the last few seconds are about."""
+        """Resets the state that only concerns the last few seconds."""
         self._diode_samples = 0
-        self._duty_at = 0  # when the duty cycle last changed
-        self._withdrawn_at = None  # when this vehicle's offer was withdrawn
+        self._duty_at = 0  # time of the last change of the duty cycle
+        self._withdrawn_at = None  # time when this vehicle's offer was withdrawn
         self._blank_until = 0
         self._disturbed_until = 0
         self._steady_until = 0
-        self._currents_ma = None  # newest, and those when the offer was last withdrawn
+        self._currents_ma = None  # latest, and those when the offer was last withdrawn
         self._currents_then = None
-        self._cut_at = None  # pilot not measurable until PILOT_SETTLE_MS later
-        self._plug_at = 0  # when the plug was last seen, or the pilot measured
+        self._cut_at = None  # pilot ignored until PILOT_SETTLE_MS later
+        self._plug_at = 0  # time when the plug was last detected, or the pilot measured
 
     def step(self, inputs, now_ms):
-        """Takes the inputs of this moment; returns the outputs, always the same object."""
+        """Takes the present inputs; returns the outputs, always the same object."""
         self._see_pilot(inputs, now_ms)
         self._see_cable(inputs, now_ms)
         self._see_power(inputs, now_ms)
@@ -145,7 +146,7 @@ class Machine:
         return self.outputs
 
     def abort(self, now_ms):
-        """The outputs were made safe behind the machine's back (open, state F): goes on from there as after a fault."""
+        """The outputs were made safe elsewhere (open, state F): continues from there as after a fault."""
         out = self.outputs
         out.close = False
         out.duty = STATE_F
@@ -157,9 +158,9 @@ class Machine:
         self.reclosing.step(False, now_ms)
 
     def restart(self, now_ms):
-        """Begins anew after a step that was left half done. The wishes stay, and what was last known of the vehicle.
+        """Restarts after an interrupted step. Keeps the commands and the last known state of the vehicle.
 
-        A restart that raises has to be repeated before the next step.
+        If it raises, repeat it before the next step.
         """
         self.faults.settle()
         self.pilot = pilot = PilotState(self.pilot.state, self.pilot.connected)
@@ -177,19 +178,19 @@ class Machine:
 
     @property
     def vehicle_ready(self):
-        """The vehicle asks for energy: C, or D where there is ventilation."""
+        """True when the vehicle requests energy: C, or D with ventilation."""
         return self.state == "C" or (self.state == "D" and self.ventilation)
 
     @property
     def plug_locked(self):
-        """The plug cannot be taken out (True for a fixed cable and where no lock is fitted)."""
+        """True when the plug cannot be taken out (also for a fixed cable and without a lock)."""
         return self.lock.confirmed
 
     def waits(self, now_ms):
-        """True while the last opening is too short ago to close again."""
+        """True while it is too early to close again after the last opening."""
         return self.reclosing.waits(now_ms)
 
-    # What is seen ---------------------------------------------------------------------------------------------------
+    # Inputs ---------------------------------------------------------------------------------------------------
 
     def _see_pilot(self, inputs, now_ms):
         out = self.outputs
@@ -206,14 +207,14 @@ class Machine:
         self._plug_at = now_ms
         good = plausible(high)
         self._cp_open.see(not good, now_ms)
-        if good:  # what no vehicle can have caused says nothing about the vehicle
+        if good:  # an implausible level is not the vehicle's state
             before = self.pilot.state
             disturbed = LEAVE_DISTURBED_MS if now_ms < self._disturbed_until else LEAVE_MS
             self.pilot.see(high, now_ms, None if now_ms < self._blank_until else disturbed)
             if self.pilot.state != before:
                 self._vehicle_moved(now_ms)
             if self.pilot.state == "E" and self.pilot.connected and self.cable.missing:
-                self.pilot.unplugged()  # shorted by the station's own wires: that is no vehicle
+                self.pilot.unplugged()  # shorted inside the station: no vehicle
             self.state = self.pilot.state
         self.faults.unplugged = not self.pilot.connected
         self._cp_short.see(good and self.state == "E", now_ms)
@@ -221,9 +222,9 @@ class Machine:
         self._see_diode(inputs.pilot_low_mv, now_ms)
 
     def _see_blind(self, now_ms):
-        """The pilot cannot be measured: what was last seen of the vehicle still stands, unless its plug is out.
+        """The pilot cannot be measured: the last state of the vehicle is kept, unless its plug is out.
 
-        Out of service, vehicles come and go for days. Then it is looked at anew, with the debouncing of a new plug.
+        Out of service vehicles may be exchanged, so the state is measured and debounced again afterwards.
         """
         if not self.cable.missing:
             self._plug_at = now_ms
@@ -237,7 +238,7 @@ class Machine:
             self.state = "F"
 
     def look_for_plug(self, ohm, now_ms):
-        """Takes the proximity resistance alone (ohm, None = open), for a connector that is not stepped."""
+        """Takes only the proximity resistance (ohm, None = open), for a connector that is not stepped."""
         self.cable.see(ohm, now_ms)
         self._see_blind(now_ms)
 
@@ -246,10 +247,10 @@ class Machine:
             self._withdrawn_at = None
             self.reclosing.unplugged(now_ms)
             self.supervision.rcd.unplugged()
-            self.lock.retry()  # nobody's cable stays caught because its lock once gave up
+            self.lock.retry()  # a failed lock must not keep the cable
 
     def _see_diode(self, low, now_ms):
-        # The sample after a change still shows part of the time before it. Without vehicle there is no PWM.
+        # The sample after a change includes part of the time before it. Without vehicle there is no PWM.
         if self.outputs.duty == STEADY or now_ms - self._duty_at < PILOT_SETTLE_MS:
             self._diode_samples = 0
             self._diode.see(False, now_ms)
@@ -265,8 +266,8 @@ class Machine:
                 self.limits.set("cable", cable.ma)
             else:
                 self.limits.clear("cable")
-        # A plug without readable rating is refused; nobody is given 13 A on a guess. But not one that has just come
-        # into sight behind a held loop (a TLS handshake), nor one that may have gone while the pilot was blind (F).
+        # A plug without a valid rating is refused. Not one that was just detected after a blocked loop (a TLS
+        # handshake), nor one that may have been pulled while the pilot could not be measured (F).
         plugged = self.pilot.connected and self._cut_at is None
         self._pp_invalid.see(plugged and not (cable.usable or cable.settling), now_ms)
 
@@ -278,7 +279,7 @@ class Machine:
         self.phase_switch.step(close or bool(inputs.contactor_closed), away, now_ms)
 
     def _see_failure(self, now_ms):
-        """Closing that failed makes a pause, in which the slot "recovery" withdraws the offer."""
+        """A failed closing starts a pause, in which the slot "recovery" withdraws the offer."""
         faults = self.faults
         reclosing = self.reclosing
         if faults.blocking and (self.outputs.close or self.offered_ma):  # both end in this step
@@ -292,10 +293,10 @@ class Machine:
             self.limits.clear("recovery")
         faults.proving = reclosing.unproven and self.permitted and self.pilot.connected
 
-    # What is done ---------------------------------------------------------------------------------------------------
+    # Outputs ---------------------------------------------------------------------------------------------------
 
     def _offer(self, inputs, now_ms):
-        """Decides about the pilot: duty cycle and switch."""
+        """Sets the pilot: duty cycle and switch."""
         milliamps = self._offerable()
         duty = duty_for(milliamps)
         self.wakeup.step(self.wake_up and milliamps > 0, self.vehicle_ready, self.outputs.close, now_ms)
@@ -309,7 +310,7 @@ class Machine:
         self._drive(duty, milliamps, now_ms)
 
     def _offerable(self):
-        """Returns the mA that may be signalled now, 0 for none."""
+        """Returns the mA that may be offered now, 0 for none."""
         state = self.state
         if not self.permitted or not self.available or self.faults.blocking or self.phase_switch.holds:
             return 0
@@ -351,7 +352,7 @@ class Machine:
         self._duty_at = now_ms
 
     def _switch(self, inputs, now_ms):
-        """Decides about the contactor."""
+        """Sets the contactor."""
         out = self.outputs
         pwm = out.duty != STEADY and out.duty != STATE_F
         blocked = self.faults.blocking
@@ -359,15 +360,15 @@ class Machine:
         if out.close:
             if not safe:
                 if blocked:
-                    self._drive(STATE_F, 0, now_ms)  # tells the vehicle at once; +12 V again after 300 ms
+                    self._drive(STATE_F, 0, now_ms)  # signals it to the vehicle at once; +12 V again after 300 ms
                 self._set_contactor(False, now_ms)
             elif not pwm and self._currents_ma is not self._currents_then and unloaded(self._currents_ma):
-                self._set_contactor(False, now_ms)  # the vehicle has followed, only its S2 has not
+                self._set_contactor(False, now_ms)  # the vehicle has stopped drawing but not opened S2
             elif not pwm and now_ms - self._duty_at >= FORCE_OPEN_AFTER_MS:
                 self.forced_openings += 1
                 self._set_contactor(False, now_ms)
         elif safe and pwm and self._diode_samples >= DIODE_SAMPLES and self.supervision.rcd.passed:
-            # A contact that is closed before the command is a weld that has not been debounced yet.
+            # A contact that is closed before the command is a weld that is not debounced yet.
             if not self.waits(now_ms) and not inputs.contactor_closed:
                 self._set_contactor(True, now_ms)
         if self.faults.trouble_ms == now_ms:
@@ -383,18 +384,18 @@ class Machine:
         self._disturbed_until = now_ms + DISTURBED_AFTER_SWITCHING_MS
 
     def _secure_plug(self, inputs, now_ms):
-        """Decides about the lock and the self-test line."""
+        """Sets the lock and the self-test line."""
         out = self.outputs
         out.rcd_test = self.supervision.rcd.test
         if not out.close:
             out.phases = self.phase_switch.phases
         out_of_use = out.duty == STATE_F and not self.available and now_ms - self._duty_at >= UNLOCK_IN_F_AFTER_MS
         wanted = self.hold_plug or (self.permitted and self.pilot.connected)
-        # Nothing is locked into an empty socket, and a cable that cannot be used is given back.
+        # An empty socket is not locked, and an unusable cable is released.
         unusable = self.state == "E" or self._pp_invalid.active
         if out_of_use or unusable or not (self.cable.usable or self.pilot.connected):
             wanted = False
-        # Whatever anybody wishes, nobody pulls a live plug.
+        # A live plug stays locked regardless of commands.
         if out.close or inputs.contactor_closed or self.supervision.welded:
             wanted = True
         if out.lock is None and self.hold_plug is None and not wanted and inputs.lock_closed is not None:

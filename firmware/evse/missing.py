@@ -1,6 +1,6 @@
 """Parts that are not fitted (no lock, no RCD, no proximity, ...): objects that answer like the part.
 
-`fitted` is False here and True in the drivers; it is asked once, when a connector is built.
+`fitted` is False here and True in the drivers; it is read once, when a connector is built.
 """
 
 
@@ -14,7 +14,7 @@ class NoProximity:
 
 
 class NoLock:
-    """Nothing holds the plug; is_locked() is None, which means that there is nothing to wait for."""
+    """No lock; is_locked() returns None, so nothing waits for it."""
 
     fitted = False
 
@@ -32,7 +32,7 @@ class NoLock:
 
 
 class NoRcd:
-    """The residual current device is in the installation, where the station does not see it."""
+    """The residual current device is in the installation, without a signal to the station."""
 
     fitted = False
     can_test = False

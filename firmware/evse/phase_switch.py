@@ -1,13 +1,13 @@
 """Phase switching between one and three phases, without load and with the vehicle's charger asleep.
 
-Some vehicles are destroyed by a change under an uninterrupted pilot, so the order is: withdraw the offer, open, cut the
-pilot (its switch, or state F where there is none), wait, change, wait, go on. A vehicle that goes ends the waiting.
+Switching without interrupting the pilot destroys some vehicles, so the order is: withdraw the offer, open, cut the
+pilot (by its switch, or state F without one), wait, switch, wait, continue. Unplugging ends the wait.
 """
 
 from micropython import const
 
 _SETTLE_MS = const(100)  # between opening, cutting the pilot, changing and going on
-_WAIT_MS = const(60_000)  # what the slowest known vehicles need to forget the old number of phases
+_WAIT_MS = const(60_000)  # needed by the slowest known vehicles to detect a new number of phases
 
 _IDLE = const(0)
 _OPENING = const(1)
@@ -16,7 +16,7 @@ _SETTLING = const(3)
 
 
 class PhaseSwitch:
-    """`phases` is what the contactors shall connect. `holds`: no offer now. `cuts`: the pilot shall be cut."""
+    """`phases`: phases for the contactors to connect. `holds`: no offer now. `cuts`: the pilot must be cut."""
 
     def __init__(self, phases, wanted=None, energised=False):
         self.phases = phases
@@ -28,7 +28,7 @@ class PhaseSwitch:
         self._energised = energised  # the vehicle has had voltage since it was plugged in
 
     def step(self, closed, vehicle_away, now_ms):
-        """Takes whether the contactor is or should be closed, and whether the pilot is in A."""
+        """`closed`: the contactor is or should be closed; `vehicle_away`: the pilot is in A."""
         if closed:
             self._energised = True
         elif vehicle_away:

@@ -1,19 +1,19 @@
 """Pilot voltage to state A to E, with hysteresis; diode check (IEC 61851-1 tables A.2 and A.4).
 
-The positive half-wave is 12, 9, 6 or 3 V for the states A to D and about 0 V for E; the negative one stays at -12 V as
-long as the vehicle's diode is there. All voltages are mV at the control pilot terminal.
+The positive half-wave is 12, 9, 6 or 3 V for the states A to D and about 0 V for E; the negative one stays at -12 V if
+the vehicle has its diode. All voltages are mV at the control pilot terminal.
 """
 
 from micropython import const
 
 # Half-way between the nominal levels. The tolerance bands of table A.2 end at least 0.9 V from them.
 BOUNDARIES_MV = (10_500, 7_500, 4_500, 1_500)
-# IEC 61851-1 A.4.11 (optional hysteresis test): a level that hovers on a boundary must not make the state flutter.
+# IEC 61851-1 A.4.11 (optional hysteresis test): a level on a boundary must not toggle the state.
 HYSTERESIS_MV = const(280)
-# The diode keeps the negative half-wave at the generator's -12 V (table A.2: -11.4 V or lower); -10 V leaves room for
-# the measurement.
+# The diode keeps the negative half-wave at the generator's -12 V (table A.2: -11.4 V or lower); -10 V allows for
+# measurement errors.
 DIODE_MAX_MV = const(-10_000)
-# Beyond what a +-12 V generator (+-5 %) can put on the line, with room for the measurement.
+# Beyond the range of a +-12 V generator (+-5 %), with a margin for measurement errors.
 HIGHEST_MV = const(13_500)
 LOWEST_HIGH_HALF_MV = const(-3_000)
 
@@ -22,13 +22,13 @@ _E = const(4)
 
 
 class PilotLevels:
-    """Turns the positive half-wave into a letter, with hysteresis round each boundary."""
+    """Converts the positive half-wave to a state, with hysteresis around each boundary."""
 
     def __init__(self):
         self._level = None
 
     def letter(self, high_mv):
-        """Returns "A" to "E" for the positive half-wave `high_mv`; without history the bare boundaries decide."""
+        """Returns "A" to "E" for the positive half-wave `high_mv`; no hysteresis for the first value."""
         level = self._level
         margin = HYSTERESIS_MV
         if level is None:
@@ -43,7 +43,7 @@ class PilotLevels:
 
 
 def diode_present(low_mv):
-    """True when the negative half-wave of a PWM (None = not seen) shows the vehicle's diode (table A.4 note)."""
+    """True when the negative half-wave of a PWM (None = not measured) shows the vehicle's diode (table A.4 note)."""
     return low_mv is not None and low_mv <= DIODE_MAX_MV
 
 

@@ -4,37 +4,37 @@ from micropython import const
 
 from firmware.evse.pilot_levels import PilotLevels
 
-# Two samples: a plug that goes in bounces, but nothing hangs on the first 20 ms.
+# Two samples, since contacts bounce while a plug is inserted.
 _CONNECT_MS = const(15)
 # IEC 61851-1 table A.6 seq. 2.2, 8.1: contactor open within 100 ms after S2 opens or the plug goes. Three samples at
-# 20 ms; when the loop was held, two samples this far apart will do, so that the hold does not add up.
+# 20 ms; when the loop was blocked, two samples this far apart are enough, so that delays do not add up.
 LEAVE_MS = const(35)
-# While a contactor switches next to the pilot's wire four samples are asked for, which still keeps the 100 ms.
+# Four samples while the contactor switches next to the pilot's wire, still within 100 ms.
 LEAVE_DISTURBED_MS = const(55)
-# Table A.6 seq. 4 allows 3 s. BMW iX3 shows C for 250 ms as a toggle; 500 ms is what the field waits.
+# Table A.6 seq. 4 allows 3 s. BMW iX3 toggles to C for 250 ms; 500 ms is common practice.
 _READY_MS = const(500)
 
 
 class PilotState:
     """`state` is "A" to "E", or "F": not known yet.
 
-    A vehicle that shows C (or D) at once counts as B until it has held that for 500 ms, so a simplified vehicle that
-    goes from A straight to C is accepted (IEC 61851-1 A.2.3).
+    A vehicle that shows C (or D) at once counts as B for the first 500 ms, so a simplified vehicle that goes directly
+    from A to C is accepted (IEC 61851-1 A.2.3).
     """
 
     def __init__(self, state="A", connected=False):
         self._levels = PilotLevels()
-        self._contrary_since = None  # first sample in a row that was not `state`
-        self._letter = None  # newest level, and since when it has been that
+        self._contrary_since = None  # time of the first sample in a row that differs from `state`
+        self._letter = None  # latest level, and its start time
         self._letter_since = 0
         self.state = state
-        self.connected = connected  # survives E, where the pilot cannot tell
+        self.connected = connected  # kept in E, where the pilot does not show it
 
     def see(self, high_mv, now_ms, leave_ms=LEAVE_MS):
         """Takes one sample of the positive half-wave in mV.
 
-        C or D ends when B has lasted for `leave_ms`; with None it does not, for some vehicles glitch to 9 V after a
-        change of the duty cycle. A, D and E always count.
+        C or D ends when B has lasted for `leave_ms`; with None it does not, because some vehicles glitch to 9 V after a
+        change of the duty cycle. A, D and E are never ignored.
         """
         letter = self._levels.letter(high_mv)
         if letter != self._letter:
@@ -49,7 +49,7 @@ class PilotState:
             self._contrary_since = now_ms
         held_ms = now_ms - self._letter_since
         if powered:
-            # A plug that bounces between A and B on its way out has left C all the same.
+            # A plug that bounces between A and B while it is pulled has left C.
             if now_ms - self._contrary_since >= (leave_ms if letter == "B" else LEAVE_MS):
                 self._enter(letter)
         elif letter == "C" or letter == "D":
@@ -61,12 +61,12 @@ class PilotState:
             self._enter(letter)
 
     def forget(self):
-        """What was seen says nothing any more: the next samples decide, debounced as for a plug that comes or goes."""
+        """Forgets the state: the next samples decide, debounced as for plugging and unplugging."""
         self.state = "F"
         self._letter = self._contrary_since = None
 
     def unplugged(self):
-        """The plug is out, says the proximity contact: in E the pilot cannot tell, nor while it is cut."""
+        """The plug is out by the proximity contact, while the pilot does not show it (E, or pilot cut)."""
         self.connected = False
         if self.state != "E":
             self.state = "A"

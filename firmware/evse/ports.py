@@ -1,21 +1,21 @@
 """Reads the drivers into the machine's inputs and writes its outputs to the drivers; driver errors end here.
 
-A driver that raises OSError never stops the connector: its reading becomes the one that keeps the contactor open, and
-`failed` names it until it has been quiet for 5 s. Any other exception is a defect and is left to the caller.
+If a driver raises OSError, its reading is replaced by one that keeps the contactor open, and `failed` contains its name
+until 5 s after the last error. Any other exception is a defect and is passed to the caller.
 """
 
 from micropython import const
 
 from firmware.evse.missing import NoIndicator, NoLock, NoProximity, NoRcd, NoThermistor
 
-# Cable and temperature change slowly, and their ADC reads cost time.
+# Cable and temperature change slowly, and ADC reads take time.
 _SLOW_MS = const(100)
-_STAGGER_MS = const(20)  # twin connectors take turns with them
-_QUIET_MS = const(5_000)  # a driver that fails now and then is a driver that fails
+_STAGGER_MS = const(20)  # twin connectors read them in turn
+_QUIET_MS = const(5_000)  # intermittent errors count as continuous
 
 
 class Drivers:
-    """The drivers of one connector: pilot and contactor always; the others are missing until they are set."""
+    """The drivers of one connector: pilot and contactor are required, the others are missing parts until set."""
 
     pilot = contactor = None
 
@@ -42,7 +42,7 @@ class Ports:
         self._forget()
 
     def _forget(self):
-        """What each output was last set to; None = not yet, or not for certain."""
+        """Resets the last values of the outputs; None = not set or uncertain."""
         self._duty = self._cp_connected = self._lock = self._rcd_test = None
 
     def read(self, inputs, now_ms):
@@ -69,7 +69,7 @@ class Ports:
             inputs.lock_closed = False
             self._note("lock", exc, now_ms)
         if now_ms >= self._slow_at:
-            # By the clock and not by the tick: a held loop must not make a cable look late.
+            # By the clock, not by ticks: a blocked loop must not delay the cable.
             self._slow_at += (now_ms - self._slow_at) // _SLOW_MS * _SLOW_MS + _SLOW_MS
             self._read_slow(inputs, now_ms)
         if self.failed and now_ms - self._failed_at >= _QUIET_MS:
@@ -89,13 +89,14 @@ class Ports:
             self._note("thermistor", exc, now_ms)
 
     def proximity_ohm(self):
-        """Returns what the proximity contact measures now, in ohm or None; for a connector that rests."""
+        """Returns the present proximity resistance in ohm, or None; for a connector that is paused."""
         return self._drivers.proximity.ohm()
 
     def write(self, outputs, now_ms):
         """Sets the drivers to `outputs` (a machine.Outputs)."""
         drivers = self._drivers
-        # The contactor first: it has the deadline. It is written every time, so that a glitch on its pin does not last.
+        # The contactor first, because of its deadline. It is written every time, so that a glitch on its pin does not
+        # last.
         try:
             drivers.contactor.drive(outputs.close, outputs.phases)
         except OSError as exc:
@@ -128,12 +129,12 @@ class Ports:
             self._note("pilot", exc, now_ms)
 
     def make_safe(self, phases, duty):
-        """Opens the contactor, sets the pilot, stops the lock and the self-test, whatever state anything is in.
+        """Opens the contactor, sets the pilot, stops the lock and the self-test, in any state.
 
         Does not raise.
         """
         drivers = self._drivers
-        # One by one: each has to be reached though the others fail. All failing is the watchdog's case.
+        # Separately: each must be reached even if others fail. If all fail, the watchdog resets.
         try:
             drivers.contactor.drive(False, phases)
         except Exception as exc:
@@ -148,7 +149,7 @@ class Ports:
         except Exception as exc:
             self._report(exc)
         try:
-            drivers.lock.halt()  # a pulse that nobody ends burns the motor
+            drivers.lock.halt()  # a pulse that does not end burns the motor
         except Exception as exc:
             self._report(exc)
         try:
@@ -161,13 +162,13 @@ class Ports:
         try:
             self._drivers.contactor.drive(False, phases)
         except Exception:
-            pass  # make_safe() has logged it
+            pass  # logged by make_safe()
 
     def _report(self, exc):
         try:
             self._log.exception(self._area, exc)
         except Exception:
-            pass  # no memory for a line
+            pass  # no memory for a log line
 
     def _note(self, driver, exc, now_ms):
         self._failed_at = now_ms

@@ -5,12 +5,12 @@ from micropython import const
 from firmware.evse.faults import MAX_RETRIES, RETRY_AFTER_MS
 
 _TEST_EVERY_MS = const(86_400_000)  # at the latest; also at boot, on each return to A and after a trip
-# The common devices answer within 740 ms and accept a test level of 30 ms to 1.2 s.
+# Common devices answer within 740 ms and accept a test level of 30 ms to 1.2 s.
 _RESPONSE_MS = const(1_000)
-_LEAST_LEVEL_MS = const(40)  # keep the level this long even when the answer comes at once
-# They take up to 2.1 s to release again; a second of reserve.
+_LEAST_LEVEL_MS = const(40)  # minimum duration of the level, even if the answer comes at once
+# They release within 2.1 s; plus a margin of a second.
 _RELEASE_MS = const(3_000)
-_SWITCHING_MS = const(1_000)  # a contactor that has just moved disturbs the measurement
+_SWITCHING_MS = const(1_000)  # no test right after switching, which disturbs the measurement
 
 _IDLE = const(0)
 _RESPOND = const(1)  # test level on, waiting for the trip
@@ -22,8 +22,8 @@ class RcdSupervision:
 
     tripped  the device reports a residual current (not during a test)
     test     level of the test line
-    passed   the last test was good and none is due: energy may flow
-    failed   the last test was not
+    passed   the last test passed and none is due: energy may flow
+    failed   the last test failed
     """
 
     def __init__(self, can_test=True):
@@ -40,16 +40,16 @@ class RcdSupervision:
         self._was_closed_at = None
 
     def unplugged(self):
-        """The vehicle has gone: time for a test. A failed one starts its retries again, unless they are used up."""
+        """After unplugging a test is due. After a failed test the retries start again, unless they are used up."""
         if self._phase == _IDLE and self._retries < MAX_RETRIES:
             self._retries = 0
             self._due = True
 
     def step(self, tripped, closed, vehicle_away, now_ms):
-        """Takes the trip output, whether the contactor is or should be closed, and whether the pilot is in A."""
+        """Takes the trip output; the contactor is or should be closed; the pilot is in A."""
         if closed:
             self._was_closed_at = now_ms
-            if self._phase != _IDLE:  # cannot happen while close waits for `passed`, but a test must never hide a trip
+            if self._phase != _IDLE:  # closing waits for `passed`, but a test must never hide a trip
                 self._end(False, now_ms)
         if self._phase == _IDLE:
             self.tripped = tripped

@@ -2,18 +2,18 @@
 
 from micropython import const
 
-# A transient cause (no memory, a device that was reset) is over after a second; one that stays is not worth more than
-# one attempt a minute.
+# A transient cause (no memory, a device reset) is over after a second; for a permanent one an attempt a minute is
+# enough.
 FIRST_PAUSE_MS = const(1_000)
 LONGEST_PAUSE_MS = const(60_000)
-# The fault ends when the connector has worked this long, so that one that fails again at once is not reported anew.
+# The fault ends after this time without an exception, so that a repeated failure is not reported again.
 PROVEN_MS = const(1_000)
-# After this long without trouble the next failure is a first one.
+# After this time without a failure the pauses start again at the first.
 FORGOTTEN_MS = const(600_000)
 
 WORKS = const(0)
-RESTS = const(1)  # open and in state F; the connector is not stepped
-TRIES = const(2)  # stepped again; energy waits until it has worked for PROVEN_MS
+RESTS = const(1)  # pause: open and in state F; the connector is not stepped
+TRIES = const(2)  # stepped again; no energy until it has worked for PROVEN_MS
 
 # failed() leads to RESTS from any state.
 # RESTS -> TRIES   the pause is over
@@ -26,10 +26,10 @@ class Recovery:
     def __init__(self):
         self.state = WORKS
         self._since = 0
-        self._pause_ms = 0  # the present or last one
+        self._pause_ms = 0  # present or last pause
 
     def failed(self, now_ms):
-        """An exception reached the control task. Returns the ms until the next attempt."""
+        """Call it after an exception. Returns the ms until the next attempt."""
         if not self._pause_ms or (self.state == WORKS and now_ms - self._since >= FORGOTTEN_MS):
             self._pause_ms = FIRST_PAUSE_MS
         else:
@@ -38,7 +38,7 @@ class Recovery:
         return self._pause_ms
 
     def step(self, now_ms):
-        """Returns True when the state has changed by the time that has passed."""
+        """Returns True when the state has changed because of the time."""
         elapsed = now_ms - self._since
         if self.state == RESTS and elapsed >= self._pause_ms:
             self._enter(TRIES, now_ms)

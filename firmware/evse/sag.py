@@ -1,7 +1,7 @@
 """Voltage sag: lowers the current when the supply's voltage falls under load, instead of ever longer pauses.
 
-The voltage with and without load says what the line drops for each ampere. Once is chance: only a voltage that has come
-back with the opening twice in a row follows the current. Where less current does not help, it is given up.
+The voltages with and without load give the drop per ampere. Only if the voltage has returned with the opening twice in
+a row does it depend on the current; once may be a coincidence. If less current does not help, the limit is removed.
 """
 
 from micropython import const
@@ -10,32 +10,32 @@ from firmware.evse.limits import MIN_PILOT_MA
 from firmware.evse.reclosing import PAUSES_S
 from firmware.evse.supply_check import LOAD_MA, UNDERVOLTAGE_MV
 
-_TARGET_MV = const(200_000)  # what shall be left under load; 195 V are too little
-_BACK_MS = const(3_000)  # a line without load has its voltage at once; the rest is the meter's
+_TARGET_MV = const(200_000)  # target voltage under load; below 195 V is a fault
+_BACK_MS = const(3_000)  # the voltage returns at once; this is the delay of the meter
 _TIMES = const(2)
 _HELPS_MV = const(1_000)
 _STEP_MA = const(1_000)
-_HOLD_MS = const(600_000)  # the smaller offer stands until nothing has failed for so long
-_LONGEST_HOLD_MS = const(14_400_000)  # and for twice as long each time that more current failed again
+_HOLD_MS = const(600_000)  # the limit stays until this time without a failure
+_LONGEST_HOLD_MS = const(14_400_000)  # doubled each time that the full current failed again
 
 
 class Sag:
-    """`limit_ma`: what the supply bears, None for all."""
+    """`limit_ma`: current limit for the supply, None for no limit."""
 
     def __init__(self):
         self.limit_ma = None
         self._judged = None
-        self._loaded_mv = None  # lowest voltage and highest current of the newest reading below 195 V under load
+        self._loaded_mv = None  # lowest voltage and highest current of the latest reading below 195 V under load
         self._load_ma = 0
         self._failing = False
-        self._failed_at = None  # and the voltage without load is not known yet
-        self._times = 0  # that it came back with the opening, in a row
-        self._before_mv = 0  # what was left under load before the current was reduced
+        self._failed_at = None  # time of a failure whose voltage without load is not known yet
+        self._times = 0  # number of times in a row that the voltage returned with the opening
+        self._before_mv = 0  # voltage under load before the current was reduced
         self._hold_ms = _HOLD_MS
         self._released_at = None
 
     def step(self, voltages_mv, currents_ma, offered_ma, closed, low, quiet_ms, now_ms):
-        """`low`: the fault undervoltage forbids energy. `quiet_ms`: for how long nothing has failed."""
+        """`low`: the fault undervoltage is blocking. `quiet_ms`: time without a failure."""
         if low and not self._failing:
             self._failed_at = None if self._loaded_mv is None else now_ms
         self._failing = low
@@ -72,7 +72,7 @@ class Sag:
             self._hold_ms = min(2 * self._hold_ms, _LONGEST_HOLD_MS) if again else _HOLD_MS
         elif loaded_mv < self._before_mv + _HELPS_MV:
             self.limit_ma = None
-            self._times = -len(PAUSES_S)  # not tried again soon
+            self._times = -len(PAUSES_S)  # no new attempt soon
             return
         self._before_mv = loaded_mv
         bears_ma = self._load_ma * (rest_mv - _TARGET_MV) // (rest_mv - loaded_mv)

@@ -1,6 +1,6 @@
 """Supervision of contactor, RCD, supply, load and temperature: each becomes the cause of a fault, or a current limit.
 
-Each look becomes the cause of a fault, or a current limit.
+Each result is the cause of a fault, or a current limit.
 """
 
 from firmware.evse.contactor_check import ContactorCheck
@@ -12,20 +12,20 @@ from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, Offers, SupplyCh
 
 
 class Supervision:
-    """`thermistor` and `rcd_test` say what is fitted. Sets the slots "temperature", "blind",
+    """`thermistor` and `rcd_test`: True if fitted. Sets the slots "temperature", "blind",
     "imbalance" and "voltage"."""
 
     def __init__(self, limits, faults, phases, thermistor, rcd_test):
         self.rcd = RcdSupervision(rcd_test)
         self.derating = Derating()
-        self.max_imbalance_ma = 0  # between the phases' currents; 0: does not matter
+        self.max_imbalance_ma = 0  # largest difference of the phases' currents; 0: no limit
         self._limits = limits
         self._thermistor = thermistor
         self._contactor = ContactorCheck()
         self._supply = SupplyCheck(phases)
         self._sag = Sag()
         self._offers = Offers()
-        self._measured = False  # the meter has shown currents
+        self._measured = False  # the meter has measured currents
         watch = faults.watch
         self._emergency = watch("emergency_stop")
         self._welded = watch("contactor_welded")
@@ -44,13 +44,13 @@ class Supervision:
         self._undervoltage = watch("undervoltage")
 
     def inherit(self, other):
-        """Takes over from another Supervision what an installer has set, and how hot the outlet has been."""
+        """Takes over the installer's settings and the outlet's temperature state from another Supervision."""
         self.max_imbalance_ma = other.max_imbalance_ma
         self.derating = other.derating
 
     @property
     def welded(self):
-        """The fault, not a first look at it."""
+        """True while the fault contactor_welded is active (debounced)."""
         return self._welded.active
 
     def step(self, inputs, commanded, offered_ma, away, quiet_ms, now_ms):
@@ -66,7 +66,7 @@ class Supervision:
         rcd.step(inputs.rcd_tripped, commanded or bool(inputs.contactor_closed), away, now_ms)
         self._rcd_tripped.see(rcd.tripped, now_ms)
         self._rcd_test_failed.see(rcd.failed, now_ms)
-        # While the offer is withdrawn the 6 s of the forced opening apply, not the supervision of the current.
+        # After the offer was withdrawn the 6 s of the forced opening apply instead.
         largest_ma = self._offers.step(offered_ma, now_ms)
         self._overcurrent.see(commanded and offered_ma > 0 and overcurrent(inputs.currents_ma, largest_ma), now_ms)
         self._see_currents(inputs.currents_ma, now_ms)
@@ -82,7 +82,7 @@ class Supervision:
             self._see_temperature(inputs.temperature_dc, now_ms)
 
     def _see_currents(self, currents_ma, now_ms):
-        """What nobody measures is kept small, and so is what loads one phase more than the others."""
+        """Limits the current if it is not measured, or if the phases are loaded unequally."""
         if currents_ma is not None:
             self._measured = True
         self._blind.see(self._measured and currents_ma is None, now_ms)

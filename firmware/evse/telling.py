@@ -4,11 +4,11 @@ from firmware.kernel.signal import Signal
 
 
 class Telling:
-    """The signals of an Evse (see there) and what was told last: `state`, `connected`, `duty`, `closed`, `locked`.
+    """The signals of an Evse (see there) and the values emitted last: `state`, `connected`, `duty`, `closed`, `locked`.
 
-    error    what an observer has raised, for the Evse to take; the others have heard all the same
-    missed   somebody has not heard everything
-    again    the next step tells everything, changed or not
+    error    exception of an observer, for the Evse to handle; the other observers were called
+    missed   an observer may have missed a signal
+    again    the next step emits everything, changed or not
     """
 
     def __init__(self, log, area, faults, limit):
@@ -31,20 +31,20 @@ class Telling:
         self.locked = None
         self._faults = faults
         self._limit = limit
-        self._stop = False  # the stop button was pressed, and not everybody has heard of it
+        self._stop = False  # the stop button was pressed, and not all observers have been called
 
     def _failed(self, exc):
         self.error = exc
 
     def stop(self, evse):
-        """Tells of the stop button."""
+        """Emits stop_pressed."""
         self._stop = True
         self.stop_pressed.emit(evse)
         if self.error is None:
             self._stop = False
 
     def step(self, evse, machine, locked):
-        """Emits what has changed. Observers see the new readings, so each is set before its signal."""
+        """Emits what has changed. Each value is set before its signal, so that observers read the new one."""
         everything = self.again
         missed = self.missed and not everything
         self.missed = True  # until the end is reached

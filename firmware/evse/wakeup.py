@@ -1,7 +1,7 @@
 """Wake-up of a vehicle that does not draw the offered current: interrupts the pilot (IEC 61851-1 A.5.3).
 
-The standard knows one interruption of 4 s; some vehicles need 30 s, and a few only react to state F. With a switch in
-the pilot line it looks like unplugging; without one, state F for 4 s is all there is.
+The standard has one interruption of 4 s; some vehicles need 30 s, and a few only react to state F. With a switch in the
+pilot line the interruption looks like unplugging; without one only state F for 4 s is possible.
 """
 
 from micropython import const
@@ -12,32 +12,32 @@ PULSE_F = const(2)  # drive -12 V
 
 _HOUR_MS = const(3_600_000)
 
-# (seconds since the offer, action); each entry lasts until the next. The first four are A.5.3 and what the field needs
-# beyond it; state F comes last, and only for a vehicle that has not charged for an hour: a full battery is no reason to
-# be rude. After the last entry the offer stands, and nothing is tried any more.
+# (seconds since the offer, action); each entry lasts until the next. The first four are A.5.3 and common practice;
+# state F comes last, and only for a vehicle that has not charged for an hour, since its battery may be full. After the
+# last entry the offer stays without further attempts.
 _WITH_SWITCH = ((90, DISCONNECT), (94, NOTHING), (124, DISCONNECT), (154, NOTHING))
 _WITH_SWITCH_THEN_F = _WITH_SWITCH + ((184, PULSE_F), (188, NOTHING), (218, PULSE_F), (248, NOTHING))
 _WITHOUT_SWITCH = ((90, PULSE_F), (94, NOTHING))
 
 
 class WakeUp:
-    """`action` is what to do to the pilot now. One round for each offer, and none once the vehicle has asked for it.
+    """`action`: present action on the pilot. One round per offer, none once the vehicle has requested energy.
 
-    An offer begins with the first current for a vehicle that is plugged in (B1 -> B2) and ends with a pause or the
-    plug. A vehicle that goes back from C to B is awake: it is full, or does not want to.
+    An offer begins with the first current for a plugged-in vehicle (B1 -> B2) and ends with a pause or unplugging. A
+    vehicle that goes back from C to B is awake: it is full, or does not charge for its own reasons.
     """
 
     def __init__(self, has_switch):
         self._has_switch = has_switch
         self._plan = ()
         self._index = 0
-        self._since = None  # beginning of the offer, None while there is none
-        self._awake = False  # the vehicle has asked for the current of this offer
+        self._since = None  # start of the offer, None without an offer
+        self._awake = False  # the vehicle has requested energy during this offer
         self._charged_at = None
         self.action = NOTHING
 
     def step(self, offered, ready, charging, now_ms):
-        """`offered`: permission and enough current. `ready`: the vehicle asks for it. `charging`: it takes it."""
+        """`offered`: permission and enough current. `ready`: the vehicle requests energy. `charging`: energy flows."""
         if charging:
             self._charged_at = now_ms
         if not offered:
