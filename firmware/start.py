@@ -67,5 +67,8 @@ def _keep_pins(pins):
                 return
     except OSError:
         pass  # the first start on this board
-    with open(_PINS, "w") as file:
-        file.write(text)
+    try:
+        with open(_PINS, "w") as file:
+            file.write(text)
+    except OSError as exc:
+        print("start: pins.json is not kept:", exc)  # a full flash is no reason not to start

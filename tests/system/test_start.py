@@ -6,6 +6,7 @@ import time
 
 import pytest
 from board_files import BoardFiles
+from waiting import until
 
 from tools.image import ROOT, build
 from tools.sim.serial_board import SerialBoard
@@ -184,3 +185,45 @@ def test_who_interrupts_at_the_console_has_an_hour_and_no_failure_is_counted(boa
         board.wait_console(">>> ")
         assert int((files.directory / "watchdog").read_text()) / 1000 > time.time() + 3_000
     assert state_of(files)["tries"] == 0
+
+
+# Bytes after which the power goes: a start writes 200, and then the confirmation.
+_CUTS = (0, 30, 60, 100, 150, 200, 260)
+
+
+def test_a_power_cut_while_a_new_version_starts_loses_nothing(files, image, tmp_path):
+    settings = {**_FACTORY["settings"], "FreevendEnabled": "true", "FreevendIdTag": "ANYBODY"}
+    files.write("/factory.json", json.dumps({**_FACTORY, "settings": settings}))
+    with power_on(files) as board:
+        control = board.control()
+        control.command("set_key", key="HeartbeatInterval", value="777")
+        control.command("plug", connector=1, cable_a=32)
+        until(lambda: control.command("state")["connectors"][0]["tx"], 10)
+        control.command("unplug", connector=1)
+        until(lambda: not control.command("state")["connectors"][0]["tx"], 10)
+        control.close()
+    with power_on(files) as board:
+        board.wait_console("wifi: address")
+        control = board.control()
+        waiting = control.command("state")["queue"]
+        assert waiting >= 2
+        control.close()
+    other(files, image, tmp_path)
+    cuts = 0
+    for count in _CUTS:
+        files.write("/slots.json", json.dumps({"active": "a", "trial": "b"}))
+        board = power_on(files)
+        board.cut_after(count)
+        with board:
+            board.wait_console("wifi: address")
+            cuts += board.starts - 1 if count < 200 else 0
+            control = board.control()
+            assert control.command("state")["queue"] == waiting
+            assert control.command("set_key", key="HeartbeatInterval", value="777")["ok"]
+            assert control.command("update")["slot"] == "b"
+            control.close()
+            if count >= 200:
+                board.wait_console("start: confirmed: slot b")
+                cuts += board.starts - 1
+    assert cuts == len(_CUTS)
+    assert '"HeartbeatInterval":"777"' in (files.read("/data/settings.a") or files.read("/data/settings.b"))
