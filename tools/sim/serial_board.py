@@ -138,7 +138,10 @@ class SerialBoard:
 
     def _kill(self):
         if self._child:
-            os.kill(self._child[0], signal.SIGKILL)
+            try:
+                os.kill(self._child[0], signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has just ended by itself
 
     def _pass_on(self):
         """Carries bytes both ways until the end; looks after the life of the child."""
