@@ -47,15 +47,15 @@ def is_there(port: SerialPort, board: Board, image: Image) -> bool:
 
 def keep_active(port: SerialPort, board: Board) -> None:
     """The good slot is the one to be started, whatever else was to be tried."""
-    if "trial" in board.slots:
+    if board.active and "trial" in board.slots:
         port.run(f"write('/slots.json', {json.dumps({'active': board.active})!r})")
 
 
 def install(port: SerialPort, board: Board, image: Image, progress: Progress) -> Outcome:
     """Fills the free slot. An interruption at any point leaves the good slot as it is. Raises BoardError, PortError."""
     slot = board.free_slot
-    slots = json.dumps({"active": board.active}) if board.active and "trial" in board.slots else None
-    port.run(f"begin({slot!r}, {slots!r})")
+    keep_active(port, board)
+    port.run(f"begin('/{slot}')")
     put(port, f"/{slot}/manifest.new", image.manifest)
     missing = _missing(port, slot, "manifest.new", board.active)
     names = missing.names
@@ -69,7 +69,7 @@ def install(port: SerialPort, board: Board, image: Image, progress: Progress) ->
     wrong = _missing(port, slot, "manifest.new").names
     if wrong:
         raise BoardError(f"{wrong[0]} is not what was written: the flash is worn out or full")
-    port.run(f"complete({slot!r})")
+    port.run(f"complete('/{slot}')")
     return Outcome(slot, names, missing.taken)
 
 
@@ -83,7 +83,8 @@ class _Missing:
 
 
 def _missing(port: SerialPort, slot: str, manifest: str, source: str | None = None) -> _Missing:
-    return _Missing(port.run(f"compare({slot!r}, {manifest!r}, {source!r})"))
+    where = f"/{source}" if source else None
+    return _Missing(port.run(f"compare('/{slot}', {manifest!r}, {where!r})"))
 
 
 def write_root(port: SerialPort, root: dict[str, bytes]) -> None:

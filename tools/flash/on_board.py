@@ -142,16 +142,14 @@ def digest(path):
     return hexlify(content.digest()).decode()
 
 
-def begin(slot, slots):
-    """Makes a slot one that is not started; `slots` is the text of slots.json from now on, None: it stays as it is."""
-    if slots is not None:
-        write("/slots.json", slots)
-    for name in ("manifest.json", "manifest.new"):
+def begin(slot):
+    """Makes the directory of a slot one that is not started."""
+    for name in ("/manifest.json", "/manifest.new"):
         try:
-            os.remove("/%s/%s" % (slot, name))
+            os.remove(slot + name)
         except OSError:
             pass  # it was not there
-    make_directories("/%s/manifest.json" % slot)
+    make_directories(slot + "/manifest.json")
 
 
 def make_directories(path):
@@ -188,12 +186,11 @@ def write(path, text):
 def compare(slot, manifest, source):
     """Prints the names of the files that a slot lacks; takes what the slot `source` has already, if it is given."""
     taken = 0
-    for name, expected in _listed("/%s/%s" % (slot, manifest)):
-        path = "/%s/%s" % (slot, name)
-        if digest(path) == expected:
+    for name, expected in _listed(slot + "/" + manifest):
+        if digest(slot + "/" + name) == expected:
             continue
-        if source and digest("/%s/%s" % (source, name)) == expected:
-            _copy("/%s/%s" % (source, name), path)
+        if source and digest(source + "/" + name) == expected:
+            _copy(source + "/" + name, slot + "/" + name)
             taken += 1
         else:
             print(name)
@@ -223,10 +220,9 @@ def _listed(path):
 
 def complete(slot):
     """Removes what does not belong into a slot, and lets its manifest count."""
-    path = "/" + slot
-    names = {name for name, _ in _listed(path + "/manifest.new")}
-    _tidy(path + "/", "", names)
-    os.rename(path + "/manifest.new", path + "/manifest.json")
+    names = {name for name, _ in _listed(slot + "/manifest.new")}
+    _tidy(slot + "/", "", names)
+    os.rename(slot + "/manifest.new", slot + "/manifest.json")
 
 
 def _tidy(path, directory, names):
