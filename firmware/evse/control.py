@@ -329,7 +329,6 @@ class Evse:
             return
         if self._reading_at is not None and now_ms - self._reading_at > _READING_VALID_MS:
             self.set_meter(None)
-            self._reading_at = None
         self._ports.read(self._inputs, now_ms)
         outputs = self.machine.step(self._inputs, now_ms)
         self._ports.write(outputs, now_ms)
@@ -397,9 +396,9 @@ class Control:
                 beat()
                 due += period
                 late = clock.ms() - due
-                if late > 0:
-                    # Missed ticks are skipped: a burst would not recover their samples.
-                    missed_ms = (late + period - 1) // period * period
+                if late >= 0:
+                    # Missed ticks are skipped, one that is due now too: a burst would not recover their samples.
+                    missed_ms = (late // period + 1) * period
                     due += missed_ms
                     late -= missed_ms
                 await clock.sleep_ms(-late)

@@ -113,8 +113,7 @@ class Watch:
 
     def see(self, cause, now_ms):
         """Takes the latest state of the cause; called every step for a cause that the machine supervises."""
-        if cause != self._cause:
-            self._cause = cause
+        self._cause = cause
         if cause or self.forced:
             if self.active and not self.trying:
                 self._gone_since = None
@@ -132,13 +131,10 @@ class Watch:
             if now_ms - self._gone_since >= self.fault.clear_ms:
                 self._recover(now_ms)
         else:
-            if self._since is not None:
-                self._since = self.fault = None
+            self._since = self.fault = None
             if self._owner.unplugged:
-                if self._retries:
-                    self._retries = 0
-                if self._seen:
-                    self._seen = ()
+                self._retries = 0
+                self._seen = ()
 
     def review(self, now_ms):
         """Checks again with the last state of the cause, for a fault that another part has raised."""
@@ -211,7 +207,7 @@ class Faults:
 
     def __init__(self):
         self._watches = []  # watches created by watch(), most severe first
-        self._raised = []  # watches raised by other parts, reviewed until they end
+        self._raised = []  # watches that other parts have raised, now or before
         # Set by the machine:
         self.unplugged = True  # no vehicle, by the pilot
         self.resting = False  # during the pause after a fault
@@ -226,8 +222,10 @@ class Faults:
             if watch.name == name:
                 return watch
         watch = Watch(name, self)
-        self._watches.append(watch)
-        self._watches.sort(key=lambda watch: watch.rank)
+        place = 0
+        while place < len(self._watches) and self._watches[place].rank < watch.rank:
+            place += 1
+        self._watches.insert(place, watch)
         return watch
 
     def raise_fault(self, name, now_ms, code=None, text=None):
@@ -252,17 +250,11 @@ class Faults:
         """Reviews the raised faults; supervised ones are handled by `Watch.see()`."""
         for watch in self._raised:
             watch.review(now_ms)
-            if not watch.active and not watch.forced:
-                self._raised.remove(watch)
-                break  # the list has changed; the next step is 20 ms away
 
     def settle(self):
         """Restores consistency after an exception in a step."""
         for watch in self._watches:
             watch.settle()
-            if watch.forced and watch not in self._raised:
-                self._raised.append(watch)
-        self._watches.sort(key=lambda watch: watch.rank)
         self.changed()
 
     def changed(self):
