@@ -2,7 +2,7 @@
 
     {"backup": 1, "firmware": "...", "settings": {name: text},
      "secrets": {"iterations": n, "salt": hex, "iv": hex, "data": hex, "mac": hex},      only with a passphrase
-     "local_list": {"tags": [[token, status, expiry, parent], ...], "version": n}}       only if wanted
+     "local_list": {"tags": [[key, status, expiry, group], ...], "version": n}}       only if wanted
 
 Secrets are encrypted with AES-256-CBC and authenticated over salt, iv and data with HMAC-SHA256 (encrypt, then MAC);
 both keys come from the passphrase by PBKDF2-HMAC-SHA256.
@@ -86,8 +86,8 @@ class Backup:
             yield ',\n"local_list":{"tags":['
             version = self._tags.version
             comma = ""
-            for token, tag in self._tags.entries():
-                yield comma + "\n" + json.dumps([token, tag.status, tag.expiry, tag.parent])
+            for key, tag in self._tags.entries():
+                yield comma + "\n" + json.dumps([key, tag.status, tag.expiry, tag.parent])
                 comma = ","
             if self._tags.damaged:
                 raise BackupError("the local list is damaged")
@@ -210,17 +210,18 @@ async def _count(reader):
 
 
 def _entries(path):
-    """Yields (token, TokenInfo) of the document in the file `path`. Raises ValueError."""
+    """Yields (key, TokenInfo) of the document in the file `path`. Raises ValueError."""
     with open(path, "rb") as file:
         for item in Reader(file, max_token=_MOST_VALUE_BYTES).items("local_list", "tags"):
             try:
-                token, status, expiry, parent = item
-                good = isinstance(token, str) and isinstance(parent or "", str) and isinstance(expiry or 0, int)
+                key, status, expiry, group = item
+                key = binascii.unhexlify(key)
+                good = isinstance(group or "", str) and isinstance(expiry or 0, int)
             except (TypeError, ValueError):
                 good = False
             if not good:
-                raise ValueError("an entry is not [token, status, expiry, parent]")
-            yield token, TokenInfo(status, expiry, parent)
+                raise ValueError("an entry is not [key, status, expiry, group]")
+            yield key, TokenInfo(status, expiry, group)
 
 
 def _check_texts(texts):

@@ -14,10 +14,10 @@ from micropython import const
 from firmware.store.records import BEGIN, END
 from firmware.store.wear import Wear
 
-ROW_BYTES = const(64)
-_FORMAT = "<IBB20sIIII16s2x"
+ROW_BYTES = const(80)
+_FORMAT = "<IBB36sIIII16s2x"
 _CHECK_BYTES = const(4)
-_TOKEN_BYTES = const(20)
+_TOKEN_BYTES = const(36)
 _REASON_BYTES = const(16)
 
 _ROWS = const(256)  # rows per file

@@ -12,7 +12,7 @@ from firmware.store.wear import Wear
 
 _NEW = ".new"
 _STAGED = "restored."  # prefix of the file of a restored list before settle()
-_STORED_BYTES = const(54)  # flash per record in a page or a run, with overhead
+_STORED_BYTES = const(46)  # flash per record in a page or a run, with overhead
 
 
 class TagList:
@@ -49,13 +49,13 @@ class TagList:
         if not self._file:
             return None
         try:
-            record = self._file.get(_padded(key_of(token)))
+            record = self._file.get(key_of(token))
         except ValueError:
             return None  # an invalid token is in no list
         return decode(record)[1] if record else None
 
     def entries(self):
-        """Yields (token in lower case, TokenInfo) of the list. Raises ValueError when it is changed meanwhile."""
+        """Yields (key in hex, TokenInfo) of the list. Raises ValueError when it is changed meanwhile."""
         for record in self._open().records():
             yield decode(record)
 
@@ -136,10 +136,6 @@ def _encoded(entries):
     return (encode(token, entry) for token, entry in entries)
 
 
-def _padded(key):
-    return key + b"\x00" * (KEY_BYTES - len(key))
-
-
 class AuthCache:
     """The back-end's answers for presented tokens, oldest first, in the file `path`.
 
@@ -159,7 +155,7 @@ class AuthCache:
     def get(self, token):
         """Returns the TokenInfo of a token, in any case, or None."""
         try:
-            key = _padded(key_of(token))
+            key = key_of(token)
         except ValueError:
             return None
         for record in self._records():

@@ -24,7 +24,7 @@ from firmware.store.settings import Settings
 from firmware.store.slots import Slots
 from firmware.store.statefile import StateFile
 from firmware.store.tags import AuthCache, TagList
-from firmware.store.tokens import TokenInfo
+from firmware.store.tokens import TokenInfo, group_of
 
 # How a file is damaged: where (as a share of its length), what is written there, and whether it ends there.
 DAMAGE = st.tuples(st.floats(0, 1), st.binary(max_size=40), st.booleans())
@@ -64,12 +64,13 @@ def fill(folder, transactions=12, tokens=30):
         StateFile(str(folder / name)).save([7, 0])
         StateFile(str(folder / name)).save([8, 0])
     tags = TagList(str(folder / "tags"))
-    tags.replace(2, [("TAG%d" % i, TokenInfo("accepted", i, "P%d" % i)) for i in range(tokens)])
-    tags.update(3, [("TAG%d" % i, TokenInfo("accepted", i, "P%d" % i)) for i in range(tokens - 3, tokens + 3)])
+    tags.replace(2, [("TAG%d" % i, TokenInfo("accepted", i, group_of("P%d" % i))) for i in range(tokens)])
+    more = range(tokens - 3, tokens + 3)
+    tags.update(3, [("TAG%d" % i, TokenInfo("accepted", i, group_of("P%d" % i))) for i in more])
     tags.close()
     cache = AuthCache(str(folder / "cache"), clock)
     for i in range(tokens // 2):
-        cache.put("TAG%d" % i, TokenInfo("blocked", i, "P%d" % i))
+        cache.put("TAG%d" % i, TokenInfo("blocked", i, group_of("P%d" % i)))
 
 
 def look_at_journal(folder):
@@ -120,7 +121,7 @@ def look_at_tokens(folder):
     for i in range(40):
         for known, status in ((tags, "accepted"), (cache, "blocked")):
             entry = known.get("TAG%d" % i)
-            assert entry is None or (entry.status, entry.expiry, entry.parent) == (status, i, "P%d" % i)
+            assert entry is None or (entry.status, entry.expiry, entry.parent) == (status, i, group_of("P%d" % i))
     cache.put("NEW", TokenInfo("accepted"))
     assert cache.get("NEW").status == "accepted"
     new = [("NEW", TokenInfo("accepted"))]

@@ -12,7 +12,7 @@ from firmware.maintenance.backup import Backup, BackupError
 from firmware.store.registry import SETTINGS
 from firmware.store.settings import SettingError, Settings
 from firmware.store.tags import TagList
-from firmware.store.tokens import TokenInfo
+from firmware.store.tokens import TokenInfo, group_of
 
 PASSPHRASE = "correct horse"
 
@@ -37,9 +37,14 @@ class Station:
         return await self.backup.restore(path, passphrase)
 
 
+KEY = group_of("C")  # of an entry of the list
+
+
 def set_up():
     station = Station(HeartbeatInterval="77", WifiSsid="home", WifiPassword="top secret", FirmwareVersion="9")
-    station.tags.replace(5, [("A", TokenInfo("accepted", None, None)), ("B", TokenInfo("blocked", 2_000_000_000, "G"))])
+    station.tags.replace(
+        5, [("A", TokenInfo("accepted", None, None)), ("B", TokenInfo("blocked", 2_000_000_000, group_of("G")))]
+    )
     return station
 
 
@@ -61,7 +66,7 @@ async def test_everything_comes_back_with_the_passphrase():
     await other.restore(text, PASSPHRASE)
     assert other.settings.get("WifiPassword") == "top secret"
     tag = other.tags.get("b")
-    assert other.tags.version == 5 and (tag.status, tag.expiry, tag.parent) == ("blocked", 2_000_000_000, "G")
+    assert other.tags.version == 5 and (tag.status, tag.expiry, tag.parent) == ("blocked", 2_000_000_000, group_of("G"))
 
 
 async def test_what_is_wrong_changes_nothing():
@@ -93,14 +98,16 @@ async def test_what_is_wrong_changes_nothing():
     await refused(SettingError, lambda d: d["settings"].update(HeartbeatInterval="soon"))
     await refused(SettingError, lambda d: d["settings"].update(HeartbeatInterval=5))
     await refused(BackupError, lambda d: d["local_list"].pop("tags"))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C"]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C" * 21, "accepted", None, None]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["A", "accepted", None, None]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "Sleepy", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([KEY]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([KEY + "00", "accepted", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([group_of("A"), "accepted", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([KEY, "Sleepy", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["no hex", "accepted", None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([KEY, "accepted", None, "no group"]))
     await refused(BackupError, lambda d: d["local_list"]["tags"].append([1, "accepted", None, None]))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "accepted", "soon", None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([KEY, "accepted", "soon", None]))
     await refused(BackupError, lambda d: d["local_list"].update(version=-1))
-    await refused(BackupError, lambda d: d["local_list"]["tags"].append(["C", "x" * 300, None, None]))
+    await refused(BackupError, lambda d: d["local_list"]["tags"].append([KEY, "x" * 300, None, None]))
     await refused(BackupError, lambda d: d.update(local_list=[]))
     await refused(BackupError, lambda d: d["settings"].update(Long="x" * 20_000))
     for text in (good[:-5], good + "{", good.replace("{", '{"settings":{},', 1), "", "[]"):
@@ -111,7 +118,7 @@ async def test_what_is_wrong_changes_nothing():
 
 async def test_a_list_in_any_order_is_restored():
     other = Station()
-    entries = [["TAG%d" % i, "accepted", None, None] for i in range(50)]
+    entries = [[group_of("TAG%d" % i), "accepted", None, None] for i in range(50)]
     text = json.dumps({"backup": 1, "local_list": {"version": 3, "tags": entries}})
     assert await other.restore(text) == ""
     assert other.tags.version == 3 and len(other.tags) == 50 and other.tags.get("tag49").status == "accepted"

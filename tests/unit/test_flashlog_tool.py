@@ -12,7 +12,7 @@ from test_journal import Station
 
 from firmware.store.history import History
 from firmware.store.tags import TagList
-from firmware.store.tokens import TokenInfo
+from firmware.store.tokens import TokenInfo, group_of
 from tools.sim.charger import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -46,7 +46,7 @@ def store():
     History(station.folder + "/history").repair(station.start())  # as after a power cut between end and row
     station.settings.set_text("AuthorizationKey", "0123456789abcdef0123456789ABCDEF")
     tags = TagList(station.folder + "/tags")
-    tags.replace(7, [("04A1B2C3", TokenInfo("accepted", 1_900_000_000, "FLEET"))])
+    tags.replace(7, [("04A1B2C3", TokenInfo("accepted", 1_900_000_000, group_of("FLEET")))])
     tags.close()
     return station.folder, tx
 
@@ -56,7 +56,7 @@ def test_a_store_is_printed_without_its_secrets():
     code, output = tool(folder)
     assert code == 0 and "all intact" in output
     assert f"begin   {tx} 1 04A1B2C3 1000" in output and "periodic 16000" in output
-    assert "04a1b2c3              accepted until 2030-03-17T17:46:40Z parent FLEET" in output
+    assert f"{group_of('04A1B2C3')}  accepted until 2030-03-17T17:46:40Z group {group_of('FLEET')}" in output
     assert f"{tx},1,04A1B2C3," in output
     assert "AuthorizationKey" in output and "0123456789abcdef" not in output
     assert "0123456789abcdef" in tool(folder, "--secrets")[1]

@@ -62,7 +62,7 @@ def test_rows_survive_and_become_csv():
 
 def test_a_transaction_has_one_row_of_fixed_size_from_its_begin_on():
     history = new()
-    charges = [Charge(number, "x" * number, connector) for connector, number in enumerate((3, 20, 25), 1)]
+    charges = [Charge(number, "x" * number, connector) for connector, number in enumerate((3, 36, 40), 1)]
     for count, charge in enumerate(charges, 1):
         history.began(charge)
         assert bytes_in(history.path) == count * ROW_BYTES
@@ -71,17 +71,17 @@ def test_a_transaction_has_one_row_of_fixed_size_from_its_begin_on():
         history.ended(charge.end())
         assert bytes_in(history.path) == len(list(history.rows())) * ROW_BYTES == 3 * ROW_BYTES
     rows = list(new(history.path).rows())
-    assert [row.number for row in rows] == [25, 20, 3] and [row.reason for row in rows] == ["local"] * 3
-    assert [len(row.token) for row in rows] == [20, 20, 3]
+    assert [row.number for row in rows] == [40, 36, 3] and [row.reason for row in rows] == ["local"] * 3
+    assert [len(row.token) for row in rows] == [36, 36, 3]
 
 
 def test_odd_values_have_a_row_too():
     history = new()
-    charge = Charge(1, "\u00e9" * 20)
+    charge = Charge(1, "\u00e9" * 30)
     charge.begin_wh = 1 << 40
     history.began(charge)
     (row,) = new(history.path).rows()
-    assert (row.token, row.begin_wh) == ("\u00e9" * 10, 0xFFFFFFFF)
+    assert (row.token, row.begin_wh) == ("\u00e9" * 18, 0xFFFFFFFF)
 
 
 def test_at_least_2000_rows_and_not_without_bound():

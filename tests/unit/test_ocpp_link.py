@@ -6,6 +6,7 @@ from harness import raises
 from link_bench import LinkBench
 
 from firmware.ocpp.errors import CallError, RpcTimeout
+from firmware.store.tokens import group_of
 
 
 def verdict(status, interval=0):
@@ -230,7 +231,7 @@ async def test_authorize_maps_the_verdict_and_what_is_no_verdict():
         RpcTimeout(),
     ]
     info = await bench.link.authorize("04A1")
-    assert (info.status, info.expiry, info.parent) == ("blocked", 1_800_000_000, "FLEET")
+    assert (info.status, info.expiry, info.parent) == ("blocked", 1_800_000_000, group_of("FLEET"))
     for _ in range(2):
         with raises(OSError):
             await bench.link.authorize("04A1")

@@ -9,7 +9,7 @@ from harness import FakeClock, raises
 
 import firmware.store.tags as tags_module
 from firmware.store.tags import AuthCache, TagList
-from firmware.store.tokens import TokenInfo, decode, encode, is_removal, key_of
+from firmware.store.tokens import TokenInfo, decode, encode, group_of, is_removal, key_of
 
 
 def new_list(**kwargs):
@@ -23,17 +23,17 @@ def told(entry):
 def test_list_survives_and_is_found_in_any_case():
     path = fresh_folder() + "/tags"
     entries = [
-        ("04A1B2C3", TokenInfo("accepted", 2_000_000_000, "Fleet")),
-        ("0123456789abcdefghij", TokenInfo("blocked")),
+        ("04A1B2C3", TokenInfo("accepted", 2_000_000_000, group_of("Fleet"))),
+        ("0123456789abcdefghijklmnopqrstuvwxyz", TokenInfo("blocked")),
         ("x", TokenInfo("expired", 0)),
     ]
     TagList(path).replace(7, entries)
     tags = TagList(path)
     assert tags.version == 7 and len(tags) == 3
-    assert told(tags.get("04a1b2c3")) == ("accepted", 2_000_000_000, "Fleet")
-    assert told(tags.get("0123456789ABCDEFGHIJ")) == ("blocked", None, None)
+    assert told(tags.get("04a1b2c3")) == ("accepted", 2_000_000_000, group_of("FLEET"))
+    assert told(tags.get("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == ("blocked", None, None)
     assert told(tags.get("X")) == ("expired", 0, None)
-    assert tags.get("unknown") is None and tags.get("") is None and tags.get("x" * 21) is None
+    assert tags.get("unknown") is None and tags.get("") is None and tags.get("x" * 37) is None
     assert tags.get("\u00e4") is None
 
 
@@ -80,11 +80,11 @@ def test_a_bad_update_changes_nothing():
     tags.replace(1, [("a", TokenInfo("accepted")), ("b", TokenInfo("accepted"))])
     for bad in (
         [("c", TokenInfo("accepted")), ("C", TokenInfo("blocked"))],
-        [("x" * 21, TokenInfo("accepted"))],
+        [("x" * 37, TokenInfo("accepted"))],
         [("", TokenInfo("accepted"))],
         [("c", TokenInfo("Fine"))],
         [("c", TokenInfo("accepted")), ("d", TokenInfo("accepted"))],  # one too many
-        [("c", TokenInfo("accepted", None, "p" * 21))],
+        [("c", TokenInfo("accepted", None, "p" * 16))],
     ):
         with raises(ValueError):
             tags.update(2, bad)
@@ -113,7 +113,7 @@ def cache_of(most=5, path=None):
 def test_cache_survives_and_takes_the_latest_verdict():
     path = fresh_folder() + "/cache"
     cache, clock = cache_of(path=path)
-    cache.put("A", TokenInfo("accepted", clock.now() + 100, "P"))
+    cache.put("A", TokenInfo("accepted", clock.now() + 100, group_of("P")))
     cache.put("b", TokenInfo("blocked"))
     cache.put("a", TokenInfo("invalid"))
     cache = AuthCache(path, clock)
@@ -147,7 +147,7 @@ def test_full_cache_drops_what_is_not_valid_then_the_oldest():
     for token in ("v4", "v5", "v6"):
         cache.put(token, TokenInfo("accepted"))
     assert [t for t in ("v1", "v2", "v3", "v4", "v5", "v6") if cache.get(t)] == ["v2", "v3", "v4", "v5", "v6"]
-    cache.put("v2", TokenInfo("accepted", None, "P"))  # known: nothing has to go, and it is the newest now
+    cache.put("v2", TokenInfo("accepted", None, group_of("P")))  # known: nothing has to go, and it is the newest now
     cache.put("v7", TokenInfo("accepted"))
     assert cache.get("v3") is None and cache.get("v2") and len(cache) == 5
 
@@ -155,7 +155,7 @@ def test_full_cache_drops_what_is_not_valid_then_the_oldest():
 def test_cache_ignores_what_is_no_token_and_what_is_damaged():
     path = fresh_folder() + "/cache"
     cache, clock = cache_of(path=path)
-    cache.put("x" * 21, TokenInfo("accepted"))
+    cache.put("x" * 37, TokenInfo("accepted"))
     cache.put("\u00e4", TokenInfo("accepted"))
     assert len(cache) == 0
     for token in ("a", "b", "c"):
@@ -168,34 +168,42 @@ def test_cache_ignores_what_is_no_token_and_what_is_damaged():
     assert [t for t in ("a", "b", "c") if cache.get(t)] == ["a"]
 
 
-def test_a_token_is_up_to_20_printable_ascii_characters():
-    # OCPP 1.6 §7.28, CiString20Type
-    for token in ("x", "x" * 20, " ~"):
-        assert decode(encode(token, TokenInfo("accepted")))[0] == token
-    for wrong in ("", "x" * 21, "\x1f", "a\x7f", "\u00e4"):
+def test_a_token_is_up_to_36_printable_ascii_characters():
+    for token in ("x", "x" * 36, " ~"):
+        assert len(key_of(token)) == 16
+    for wrong in ("", "x" * 37, "\x1f", "a\x7f", "\u00e4"):
         for bad in (lambda text=wrong: key_of(text), lambda text=wrong: encode(text, None)):
             with raises(ValueError):
                 bad()
-    assert key_of("Ab~") == b"ab~"
+    assert key_of("Ab~") == key_of("aB~") != key_of("ab")
+    # FIPS 180-2: SHA-256 of "abc"
+    assert key_of("ABC") == b'\xbax\x16\xbf\x8f\x01\xcf\xeaAA@\xde]\xae"#'
+    assert group_of("abc") == "ba7816bf8f01cfea414140de5dae2223"
 
 
-def test_a_record_has_46_bytes_and_comes_back():
+def test_a_record_has_38_bytes_and_comes_back():
+    key = group_of("AB")  # in hex, as a group
     for status in ("accepted", "blocked", "expired", "invalid", "concurrent"):
         for expiry in (None, 0, 1, (1 << 32) - 1):
-            for parent in (None, "P", "p" * 20):
+            for parent in (None, group_of("P")):
                 record = encode("AB", TokenInfo(status, expiry, parent))
+                assert (
+                    len(record) == 38 and not is_removal(record) and encode(key_of("AB"), decode(record)[1]) == record
+                )
                 token, entry = decode(record)
-                assert len(record) == 46 and not is_removal(record)
-                assert (token, told(entry)) == ("ab", (status, expiry, parent))
-    record = encode("AB", TokenInfo("blocked", 258, "P"))
-    assert record == b"ab" + bytes(18) + b"\x01P" + bytes(19) + b"\x01\x02\x01\x00\x00"  # as earlier versions wrote it
+                assert (token, told(entry)) == (key, (status, expiry, parent))
+    record = encode("AB", TokenInfo("blocked", 258, group_of("P")))
+    assert record == key_of("ab") + b"\x01" + key_of("p") + b"\x01\x02\x01\x00\x00"
     removal = encode("AB", None)
-    assert is_removal(removal) and decode(removal) == ("ab", None)
-    assert removal == b"ab" + bytes(18) + b"\xff" + bytes(25)
+    assert is_removal(removal) and decode(removal) == (key, None)
+    assert removal == key_of("ab") + b"\xff" + bytes(21)
+    for bad in (TokenInfo("Fine"), TokenInfo("accepted", None, "P"), TokenInfo("accepted", None, "50" * 15)):
+        with raises(ValueError):
+            encode("AB", bad)
     with raises(ValueError):
-        encode("AB", TokenInfo("Fine"))
+        encode(b"AB", TokenInfo("accepted"))
     with raises(ValueError):
-        decode(record[:20] + b"\x05" + record[21:])
+        decode(record[:16] + b"\x05" + record[17:])
 
 
 def test_an_expiry_that_four_bytes_do_not_hold_is_none_or_has_passed():
@@ -217,7 +225,7 @@ def test_a_cache_that_is_not_full_keeps_what_is_not_valid():
     for token, status in (("a", "blocked"), ("b", "accepted"), ("c", "accepted")):
         cache.put(token, TokenInfo(status))
     assert cache.get("a")
-    cache.put("b", TokenInfo("accepted", None, "P"))  # a known one needs no room
+    cache.put("b", TokenInfo("accepted", None, group_of("P")))  # a known one needs no room
     assert [told(cache.get(token))[0] for token in ("a", "b", "c")] == ["blocked", "accepted", "accepted"]
     cache.put("d", TokenInfo("accepted"))
     assert [bool(cache.get(token)) for token in ("a", "b", "c", "d")] == [False, True, True, True]
@@ -227,9 +235,9 @@ def test_what_the_cache_costs_the_flash_is_counted():
     cache, _ = cache_of()
     cache.put("a", TokenInfo("accepted"))
     cache.put("a", TokenInfo("accepted"))
-    assert cache.wear.programmed == 64 + 50
+    assert cache.wear.programmed == 64 + 42
     cache.put("b", TokenInfo("accepted"))
-    assert cache.wear.programmed == 2 * 64 + 3 * 50
+    assert cache.wear.programmed == 2 * 64 + 3 * 42
 
 
 def test_a_flash_that_refuses_costs_the_entry_and_leaves_no_half_file():
@@ -265,17 +273,17 @@ def test_a_cache_record_of_a_later_version_is_passed_over():
     cache.put("a", TokenInfo("accepted"))
     with open(path, "rb") as f:
         data = f.read()
-    later = data[:20] + b"\x05" + data[21:46]
+    later = data[:16] + b"\x05" + data[17:38]
     with open(path, "wb") as f:
-        f.write(data[:46] + b"????" + later + struct.pack("<I", binascii.crc32(later)) + data)
+        f.write(data[:38] + b"????" + later + struct.pack("<I", binascii.crc32(later)) + data)
     assert len(cache) == 1 and told(cache.get("a")) == ("accepted", None, None)
 
 
 def test_room_for_a_list_counts_what_is_sorted_beside_it():
     tags = new_list()
-    assert tags.room_for(100) == 200 * 54
-    assert tags.room_for(100, ordered=True) == 100 * 54
-    assert tags.room_for(100, kept=10) == 210 * 54
+    assert tags.room_for(100) == 200 * 46
+    assert tags.room_for(100, ordered=True) == 100 * 46
+    assert tags.room_for(100, kept=10) == 210 * 46
 
 
 def open_files():

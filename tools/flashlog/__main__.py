@@ -156,9 +156,9 @@ def show_tags(path, name):
     print(f"== {name}: {file.count} tokens, version {version}")
     found = 0
     for record in file.records():
-        token, entry = decode(record)
+        key, entry = decode(record)
         expiry = "" if entry.expiry is None else " until " + iso8601(entry.expiry)
-        print(f"{token:20}  {entry.status}{expiry}{' parent ' + entry.parent if entry.parent else ''}")
+        print(f"{key}  {entry.status}{expiry}{' group ' + entry.parent if entry.parent else ''}")
         found += 1
     file.close()
     return not file.damaged and found == file.count

@@ -317,11 +317,11 @@ class Charger:
     def preload(self, token, status, expiry, parent):
         from firmware.kernel.clock import parse_iso8601
         from firmware.ocpp.v16.words import verdict_of
-        from firmware.store.tokens import TokenInfo
+        from firmware.store.tokens import TokenInfo, group_of
 
         if isinstance(expiry, str):
             expiry = parse_iso8601(expiry)
-        self.app.stores.cache.put(token, TokenInfo(verdict_of(status), expiry, parent))
+        self.app.stores.cache.put(token, TokenInfo(verdict_of(status), expiry, parent and group_of(parent)))
 
     # Events.
 

@@ -106,9 +106,11 @@ class Site:
         from firmware.boards import board as boards
         from firmware.boards import simulated
         from firmware.drivers import rtc
+        from firmware.evse.control import Unpaced
 
         rtc.wall, rtc.set_wall = self.wall, lambda unix: None
         assembly.Connection = lambda *_, **__: _connection(self.central)
+        assembly.Pacer = lambda clock, log: Unpaced(clock)  # in virtual time each task runs when it is due
         layout = dict(simulated.LAYOUT, meter_bus=None, readers=(), fitted=2)
         layout["connectors"] = [self._parts(parts) for parts in layout["connectors"]]
         layout["fixed_cable"] = not self.socket

@@ -2,6 +2,7 @@
 
 from firmware.kernel.clock import parse_iso8601
 from firmware.ocpp.v16.dispatch import is_off
+from firmware.ocpp.v16.tokens import parent_of
 
 _STATUS = {
     "accepted": "Accepted",
@@ -27,7 +28,7 @@ class Reservation:
             payload["reservationId"],
             payload["connectorId"],
             payload["idTag"],
-            payload.get("parentIdTag"),
+            parent_of(payload),
             parse_iso8601(payload["expiryDate"]),
         )
         return {"status": _STATUS[outcome]}

@@ -2,7 +2,7 @@
 
 from firmware.kernel.clock import parse_iso8601, read_time
 from firmware.ocpp.v16.words import verdict_of
-from firmware.store.tokens import TokenInfo
+from firmware.store.tokens import TokenInfo, group_of
 
 # CiString20Type (OCPP 1.6 §7.28)
 MAX_TOKEN = 20
@@ -15,8 +15,12 @@ def expiry_of(id_tag_info):
 
 
 def parent_of(id_tag_info):
-    """Returns IdTagInfo.parentIdTag; None if missing or empty, since tokens with an empty one are not a group."""
-    return id_tag_info.get("parentIdTag") or None
+    """Returns the group of IdTagInfo.parentIdTag; None if missing or empty: tokens with an empty one are no group.
+
+    Raises ValueError for a text that is no token.
+    """
+    parent = id_tag_info.get("parentIdTag")
+    return group_of(parent) if parent else None
 
 
 def verdict(response):
@@ -32,4 +36,8 @@ def verdict(response):
     if "status" not in info:
         return None
     expiry = info.get("expiryDate")
-    return TokenInfo(verdict_of(info["status"]), None if expiry is None else read_time(expiry)[0], parent_of(info))
+    try:
+        group = parent_of(info)
+    except ValueError:
+        group = None
+    return TokenInfo(verdict_of(info["status"]), None if expiry is None else read_time(expiry)[0], group)
