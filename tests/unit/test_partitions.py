@@ -204,3 +204,63 @@ def test_starts_that_fail_are_counted_by_main():
     assert slots.failures == 2 and slots.boots == 7
     slots.confirm()
     assert board.power_on().failures == 0 and "partitions.json" in os.listdir(board.root)
+
+
+class _PowerCut(Exception):
+    pass
+
+
+def test_the_power_may_go_before_anything_that_is_written():
+    """Files, partitions and the boot loader's choice: one of the two versions starts, whole, and an update goes on."""
+    operations = {"count": 0, "most": 0}
+    real = {name: getattr(Partition, name) for name in ("writeblocks", "set_boot")}
+    keep, confirm = PartitionSlots._keep, Partition.mark_app_valid_cancel_rollback
+
+    def spend():
+        operations["count"] += 1
+        if operations["count"] > operations["most"]:
+            raise _PowerCut
+
+    def counted(function):
+        def call(*args, **kwargs):
+            spend()
+            return function(*args, **kwargs)
+
+        return call
+
+    for name, function in real.items():
+        setattr(Partition, name, counted(function))
+    PartitionSlots._keep = counted(keep)
+    Partition.mark_app_valid_cancel_rollback = staticmethod(counted(confirm))
+    try:
+        for operations["most"] in range(100):
+            operations["count"] = -1000  # delivery is not cut
+            board = Board()
+            slots = board.slots()
+            slots.confirm()
+            operations["count"] = 0
+            try:
+                board.unpack(slots, image())
+                slots.try_next()
+                board.power_on().confirm()
+                done = True
+            except _PowerCut:
+                done = False
+            operations["count"] = -1000
+            slots = board.power_on()
+            assert slots.running == "ota_1" or not done
+            assert bytes(Partition.flash[slots.running][:4]) in (_OLD[:4], _NEW[:4])
+            slots.confirm()
+            assert board.power_on().running == slots.running, "what was confirmed stays"
+            if slots.running == "ota_0":
+                board.unpack(slots, image())
+                slots.try_next()
+                slots = board.power_on()
+                assert slots.running == "ota_1" and slots.confirm()
+            if done:
+                break
+        assert 5 < operations["most"] < 99
+    finally:
+        for name, function in real.items():
+            setattr(Partition, name, function)
+        PartitionSlots._keep, Partition.mark_app_valid_cancel_rollback = keep, staticmethod(confirm)
