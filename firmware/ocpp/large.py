@@ -44,6 +44,7 @@ class LargeMessage:
         self._granted = 0
         self._streamed = None  # not known yet
         self._file = None
+        self._stream = _Segments(path, 0, False)  # read last
         self._segments = 0
         self.head = b""
         self.size = 0
@@ -135,6 +136,7 @@ class LargeMessage:
             self._close()
         except OSError:
             pass  # it is discarded anyway
+        self._stream.close()
         self._spool.forget(self, [self._name(number) for number in range(self._segments)])
         self._segments = 0
 
@@ -143,9 +145,9 @@ class LargeMessage:
         data = bytearray(self.size)
         view = memoryview(data)
         at = 0
-        stream = _Segments(self._path, self._segments, False)
+        self._open(False)
         while at < self.size:
-            piece = stream.read(1024)
+            piece = self._stream.read(1024)
             if not piece:
                 raise OSError(5)  # EIO
             view[at : at + len(piece)] = piece
@@ -199,7 +201,12 @@ class LargeMessage:
         return self._reader(True).items(3, name, max_bytes=_MAX_ITEM)
 
     def _reader(self, last_time):
-        return Reader(_Segments(self._path, self._segments, last_time), max_depth=MAX_DEPTH, max_token=_MAX_ITEM)
+        self._open(last_time)
+        return Reader(self._stream, max_depth=MAX_DEPTH, max_token=_MAX_ITEM)
+
+    def _open(self, last_time):
+        self._stream.close()
+        self._stream = _Segments(self._path, self._segments, last_time)
 
 
 class ItemsOnFlash:
@@ -249,12 +256,16 @@ class _Segments:
             data = self._file.read(most)
             if data:
                 return data
-            self._file.close()
-            self._file = None
+            self.close()
             if self._last_time:
                 remove(name)
             self._number += 1
         return b""
+
+    def close(self):
+        if self._file:
+            self._file.close()
+            self._file = None
 
 
 def envelope(head):

@@ -1,12 +1,14 @@
 """Messages kept in flash: worked on piece by piece, read as a whole, or refused (OCPP-J 1.6 §4)."""
 
 import asyncio
+import gc
 import json
 import os
 
 from folder import fresh_folder
 from harness import FakeClock, raises, settle
 
+import firmware.ocpp.large as large_module
 from firmware.kernel.log import Log
 from firmware.ocpp.errors import CallError, InvalidAnswer
 from firmware.ocpp.peer import Peer
@@ -285,3 +287,210 @@ async def test_binary_messages_are_taken_nowhere():
     message.write(b"\x00" * 1000)
     await bench.peer.receive_large(message)
     assert bench.sent == [] and bench.files() == [] and str(message) == "?" * 80 + "... (1000 bytes)"
+
+
+class Room:
+    """`with Room(bytes) as room:` the flash has so much left (`room.free`); `room.asked` counts the questions."""
+
+    def __init__(self, free):
+        self.free = free
+        self.asked = 0
+
+    def __enter__(self):
+        self._before = large_module.free_bytes
+        large_module.free_bytes = self._free_bytes
+        return self
+
+    def __exit__(self, *exc_info):
+        large_module.free_bytes = self._before
+
+    def _free_bytes(self, path):
+        self.asked += 1
+        return self.free
+
+
+MARGIN = 131_072  # that is left to the journal
+
+
+def head(size):
+    """Returns the beginning of a list in a message of `size` bytes."""
+    return call([]).encode()[:-3] + b" " * size
+
+
+async def test_room_is_asked_for_what_was_announced_and_then_in_steps():
+    for announced, free, fits in (
+        (100_000, 100_000 + MARGIN, True),
+        (100_000, 99_999 + MARGIN, False),
+        (9_000, 9_000 + MARGIN, True),
+    ):
+        bench = Bench()
+        with Room(free) as room:
+            message = bench.spool.begin(True, announced)
+            assert (message.fault is None) == fits and room.asked == 1
+    bench = Bench()
+    with Room(1 << 30) as room:  # a fragment: nobody knows how long it gets
+        message = bench.spool.begin(True, 1_000)
+        text = head(200_000)
+        message.write(text[:1_000])
+        assert room.asked == 1
+        message.write(text[1_000:1_001])
+        assert room.asked == 2  # for another 64 KB
+        message.write(text[1_001:66_536])
+        assert room.asked == 2
+        message.write(text[66_536:66_537])
+        assert room.asked == 3
+        message.write(text[66_537 : 66_537 + 65_536])  # a part that is longer than a step
+        assert room.asked == 4 and not message.fault
+        # what it has written already is no longer free
+        room.free = MARGIN + 65_536 - 1
+        message.write(text[:65_536])
+        assert message.fault == "no room for a message of %d bytes" % (66_537 + 3 * 65_536 - 65_536)
+
+
+async def test_files_that_are_about_to_go_count_as_room():
+    bench = Bench()
+    with Room(MARGIN + 100_000) as room:
+        message = bench.spool.begin(True, 100_000)
+        message.write(head(70_000))
+        message.write(head(70_000))
+        assert len(bench.files()) == 2 and bench.spool.leaving == 0
+        bench.spool._sweeper = True  # it has not begun
+        message.discard()
+        assert bench.spool.leaving == 2 * 65_536
+        message.discard()
+        assert bench.spool.leaving == 2 * 65_536  # once
+        room.free = MARGIN
+        assert not bench.spool.begin(True, 131_072).fault
+
+
+def test_the_beginning_stays_in_ram_and_no_more():
+    bench = Bench()
+    message = bench.spool.begin(True, 5_000)
+    text = head(2_000)
+    for at in range(0, 1_000, 100):
+        message.write(text[at : at + 100])
+    assert message.head == text[:512] and message.size == 1_000
+    message = bench.spool.begin(True, 5_000)
+    message.write(text)
+    assert message.head == text[:512]
+
+
+def test_a_message_is_shown_by_its_beginning_in_printable_characters():
+    bench = Bench()
+    message = bench.spool.begin(True, 5_000)
+    message.write(b"\x1f ~\x7f\xc3a" + b"x" * 100)
+    assert str(message) == "? ~??a" + "x" * 74 + "... (106 bytes)"
+
+
+def test_a_message_has_five_minutes_to_arrive():
+    bench = Bench()
+    message = bench.spool.begin(True, 5_000)
+    bench.clock.advance(300_000)
+    message.write(b"[2,")
+    bench.clock.advance(1)
+    with raises(OSError):
+        message.write(b'"1"')
+
+
+async def test_up_to_64_kilobytes_are_kept_of_what_is_read_as_a_whole():
+    for size, kept in ((65_536, True), (65_537, False)):
+        bench = Bench()
+        message = bench.spool.begin(True, 100)
+        text = json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": "x" * 70_000}]).encode()
+        for at in range(0, size, 1_000):
+            message.write(text[at : min(size, at + 1_000)])
+        assert (message.fault is None) == kept and message.size == size and not message.streamed
+
+
+async def test_a_message_that_is_not_complete_goes_with_its_link_and_one_in_work_does_not():
+    bench = Bench()
+    message = bench.arrive(call(entries(3)))
+    message.finish()
+    bench.spool.abandon()
+    await settle()
+    assert len(bench.files()) == 1
+    message.discard()
+    bench.spool.abandon()  # nothing arrives
+    await settle()
+    assert bench.files() == []
+
+
+async def test_a_file_that_is_gone_is_an_error_and_no_shorter_message():
+    bench = Bench()
+    message = bench.arrive(json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": "x" * 9_000}]))
+    message.finish()
+    assert len(json.loads(await message.text())[3]["data"]) == 9_000
+    (name,) = bench.files()
+    with open(bench.folder + "/" + name, "wb") as f:
+        f.write(b"[2,")
+    with raises(OSError):
+        await message.text()
+    assert bench.files() == [name]  # reading removes nothing
+
+
+async def test_a_message_is_read_while_others_run():
+    bench = Bench()
+    message = bench.arrive("x" * 40_000)
+    message.finish()
+    task = asyncio.create_task(message.text())
+    rounds = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        rounds += 1
+    assert 39 <= rounds <= 42  # a kilobyte at a time
+
+
+async def test_no_file_stays_open():
+    gc.collect()  # of other tests
+    bench = Bench()
+    before = len(os.listdir("/proc/self/fd"))
+    for text in (
+        call(entries(1400)),
+        call(entries(1400))[:-2],
+        json.dumps([2, "1", "DataTransfer", {"vendorId": "v"}]),
+    ):
+        await bench.receive(text)
+        await settle(4_000)
+        assert bench.files() == [] and len(os.listdir("/proc/self/fd")) <= before
+    bench.arrive(call(entries(1400)))
+    bench.spool.abandon()
+    await settle()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_the_envelope_is_read_from_the_beginning():
+    assert large_module.envelope(b' [2, "1", "Reset", {"type"') == (2, "1", "Reset")
+    assert large_module.envelope(b'[3, "1", {"status": "x"}]') == (3, "1", None)
+    assert large_module.envelope(b'[2, "1", {"a"') == (2, "1", None)
+    for wrong in (b'{"2": ["1"]}', b'"[2"', b'[["2"], "1"]', b"[2]", b""):
+        with raises(ValueError):
+            large_module.envelope(wrong)
+
+
+async def test_items_are_counted_whatever_is_in_them():
+    bench = Bench()
+    for items in ([], [1], [1, "a", None, [], {}], [[1, [2]], {"a": [{"b": 1}]}, [[]]], [{"a": 1, "b": {"c": []}}] * 3):
+        message = bench.arrive(call(items))
+        message.finish()
+
+        class Anything:
+            def accept(self, action, payload):
+                pass
+
+            def accept_item(self, action, name, item, index):
+                pass
+
+        payload = await message.payload("SendLocalList", Anything())
+        found = payload["localAuthorizationList"]
+        assert len(found) == len(items) and list(found) == items and found.size == message.size
+        message.discard()
+        await settle()
+
+
+async def test_names_of_files_that_are_not_the_spools_stay():
+    folder = fresh_folder()
+    for name in ("large.1", "large.2.0", "larger", "large"):
+        with open(folder + "/" + name, "wb") as f:
+            f.write(b"x")
+    Spool(folder + "/large", Rules.streamed, FakeClock())
+    assert sorted(os.listdir(folder)) == ["large", "larger"]
