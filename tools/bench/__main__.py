@@ -23,6 +23,7 @@ _PARTS = {
     "heap": "heap",
     "live": "live",
     "pilot": "pilot",
+    "garbage": "garbage",
     "calls": "calls",
     "flash": "flash",
     "list": "taglist",

@@ -48,6 +48,11 @@ as the coil disturbs the measurement, nor for 0.55 s after another duty cycle; e
 **Pilot (pilot).** A whole station above the simulated circuit, in virtual time, with a vehicle at each of some offers;
 the calls of `read_uv()` in one control step are counted.
 
+**Garbage (garbage).** The whole firmware above the simulated board on the unix port, in virtual time, without a
+back-end; a vehicle charges, the meter is read once a second and the reader looks for cards. The collector is off; after
+each turn of a task the growth of the heap is booked, without what the simulator's parts have taken. Objects have twice
+the size of an ESP32's.
+
 **Calls (calls).** On the unix port, in one process and in turns: the firmware's way from the text of a CALL to the text
 of its answer, and `json.dumps(json.loads(text))`. The calls change nothing. The ratio is the median of the rounds.
 

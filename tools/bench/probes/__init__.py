@@ -16,15 +16,15 @@ _HEAP = "64M"
 _TIMEOUT_S = 180
 
 
-def run(name):
+def run(name, heap=_HEAP):
     """Runs a probe and returns what it found. Raises RuntimeError with its output when it fails."""
-    return result(start(name))
+    return result(start(name, heap))
 
 
-def start(name):
+def start(name, heap=_HEAP):
     """Starts a probe beside something else; result() ends it if it runs until then."""
     return subprocess.Popen(
-        [*interpreter(), "-X", f"heapsize={_HEAP}", str(HERE / f"{name}.py")],
+        [*interpreter(), "-X", f"heapsize={heap}", str(HERE / f"{name}.py")],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.PIPE,
