@@ -45,9 +45,9 @@ image: $(TOOLS)  ## build/wallbox-VERSION.img, the one file for flash, portal an
 port:
 	@test -n "$(PORT)" || { echo "Which port? For example: make flash PORT=/dev/ttyACM0" >&2; exit 2; }
 
-flash: port $(TOOLS)  ## put the firmware on a board: make flash PORT=/dev/ttyACM0 [FACTORY=station.json] [YES=1] [BOOT=1]
-	@$(BIN)/python -m tools.image --quiet
-	@$(BIN)/python -m tools.flash $(PORT) $(if $(FACTORY),--factory "$(FACTORY)") $(if $(YES),--yes) $(if $(BOOT),--boot)
+flash: port $(TOOLS)  ## put the firmware on a board: make flash PORT=/dev/ttyACM0 [FACTORY=station.json] [IMAGE=x.img] [YES=1] [BOOT=1]
+	@$(if $(IMAGE),,$(BIN)/python -m tools.image --quiet)
+	@$(BIN)/python -m tools.flash $(PORT) $(if $(IMAGE),--image "$(IMAGE)") $(if $(FACTORY),--factory "$(FACTORY)") $(if $(YES),--yes) $(if $(BOOT),--boot)
 
 console: port $(TOOLS)  ## the REPL of a board; Ctrl-C stops the station, Ctrl-] leaves
 	@$(BIN)/python -m mpremote connect $(PORT) repl

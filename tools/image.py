@@ -13,12 +13,12 @@ Third-party device code is taken from its installed package, never from the repo
 """
 
 import argparse
-import gzip
 import importlib
 import json
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,7 +133,14 @@ def _data_name(relative: Path) -> Path:
 
 def _data(source: Path) -> bytes:
     data = source.read_bytes()
-    return gzip.compress(data, 9, mtime=0) if source.suffix in _COMPRESSED else data
+    return _gzip(data) if source.suffix in _COMPRESSED else data
+
+
+def _gzip(data: bytes) -> bytes:
+    """As gzip.compress(), whose header depends on the version of Python: no time, no system."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    packed = packer.compress(data) + packer.flush()
+    return packed[:9] + b"\xff" + packed[10:]
 
 
 def _write(target: Path, data: bytes) -> None:

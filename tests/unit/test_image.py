@@ -38,6 +38,7 @@ def test_two_folders_and_two_versions_of_python_give_the_same_bytes(tmp_path):
             shutil.copytree(ROOT / tree, checkout / tree, ignore=shutil.ignore_patterns("__pycache__"))
         for path in [*ROOT.glob("*.py"), ROOT / "LICENSE"]:
             shutil.copy(path, checkout)
+        (checkout / "firmware" / "kernel" / "page.html").write_text("<html>" * 1000 + str(range(1000)))
         packages = [path for path in sys.path if path.endswith("site-packages")]
         command = [python, "-m", "tools.image"]
         environment = {"PYTHONPATH": ":".join(packages), "PYTHONHASHSEED": str(number)}
