@@ -1,4 +1,4 @@
-"""Builds the station of this board and runs it: what main.py calls, in whatever version lies in the slot."""
+"""Entry of the firmware, called by main.py: builds the station of this board and runs it."""
 
 import asyncio
 import json

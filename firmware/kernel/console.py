@@ -1,4 +1,4 @@
-"""Log lines for the console: a bounded buffer, a task that writes small pieces; dropped where nobody reads."""
+"""Log output on the console: a bounded buffer and a task that writes small pieces; dropped if the console is not read."""
 
 import asyncio
 import select

@@ -1,4 +1,4 @@
-"""Confirms a start once the station has shown that it works, and gives a new version back that has not."""
+"""Firmware update: confirms a new version once the station has proved to work, else rolls it back."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""Factory reset: forgets everything that was set up or learned, and keeps what must not be lost.
+"""Factory reset: removes settings, lists and caches; keeps transactions that are not delivered yet.
 
 Kept are the journal and how far the back-end has acknowledged it, so that transactions are still delivered; what wear
 and starts of the hardware have been; and what is remembered of the contactors for safety. factory.json and the versions

@@ -1,4 +1,4 @@
-"""Reads an image of the firmware piece by piece as it comes, whatever its size: see docs/image.md. Knows no I/O.
+"""Firmware image format: reader that checks an image piece by piece as it arrives, without I/O (docs/image.md).
 
     reader = ImageReader(this_device())
     for kind, value in reader.receive(data):   # for each piece of the image, in order

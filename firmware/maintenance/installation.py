@@ -1,4 +1,4 @@
-"""Fills the free slot with another version, see slots.py. Nothing here touches the files of the slot that runs.
+"""Firmware update: installs the files of a new version in the free slot (see slots.py), not in the running one.
 
     installation = Installation(slots)
     with installation.write("firmware/app.mpy") as file: ...     for each file

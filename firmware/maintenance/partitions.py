@@ -1,4 +1,4 @@
-"""Two versions of a MicroPython with the station frozen into it: see docs/production.md.
+"""Firmware update by A/B partitions, for a MicroPython with the station frozen into it: see docs/production.md.
 
 The same statuses as slots.ApplicationSlots has, and an installation as in installation.py. Which partition starts is in
 the boot loader's own data, and it is the boot loader that returns from a version which has not been confirmed.

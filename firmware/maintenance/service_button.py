@@ -1,4 +1,4 @@
-"""Service button of the station: how long it was held says what is wanted."""
+"""Service button of the station: a short hold opens the portal, a long one is a factory reset."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""The two slots of the application: what is installed where, what is on trial, and why a trial has ended.
+"""Firmware slots: the two installed versions, which one runs or is on trial, and why a trial was rolled back.
 
 boot.py and main.py choose a slot before anything of it runs; docs/image.md says what their files hold. How the free
 slot is filled is in installation.py.

@@ -1,4 +1,4 @@
-"""Unpacks an image into the slot that does not run, as its bytes come: what portal and back-end share.
+"""Firmware update: unpacks an image into the free slot as its bytes arrive, for portal and back-end.
 
     unpacking = Unpacking(slots)
     for data in download:                       # pieces of any size

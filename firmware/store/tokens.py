@@ -1,4 +1,4 @@
-"""Id tokens: what one is, what is known of it, and that as a record of 38 bytes for the local list and the cache."""
+"""Id tokens: valid characters, TokenInfo (status, parent, expiry), and their record of 38 bytes for list and cache."""
 
 import hashlib
 import struct

@@ -1,4 +1,4 @@
-"""The words of OCPP 1.6 for what the station calls by names of its own."""
+"""Maps the station's names for reasons, statuses, contexts and results to OCPP 1.6's words, and back."""
 
 from firmware.charging.session import (
     DEAUTHORISED,
