@@ -1,4 +1,4 @@
-"""Log output on the console: a bounded buffer and a task that writes small pieces; dropped if the console is not read."""
+"""Log output on the console: a bounded buffer and a task that writes small pieces; dropped if it is not read."""
 
 import asyncio
 import select

@@ -1,7 +1,7 @@
-"""Measures the firmware and compares it with its budgets: `python -m tools.bench [part ...]`.
+"""Command line of the benchmarks: `python -m tools.bench [part ...]`.
 
-Without a part all of them are measured, and docs/performance.md is written anew. Exit code 1: a part could not be
-measured. A missed budget is shown and is no failure.
+Without arguments all parts are measured and docs/performance.md is written. Exit code 1: a part could not be measured.
+A missed budget is shown, but is not a failure.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tools.bench.report import Skipped
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Part -> its module here. Each needs tools of its own, so it is imported when it is measured: --help needs none.
+# Part -> its module here, imported when it is measured: each needs other tools, --help needs none.
 _PARTS = {
     "code": "code",
     "heap": "heap",
@@ -59,12 +59,12 @@ def main():
     parser.add_argument("part", nargs="*", help=f"{', '.join(_PARTS)}; all of them by default")
     names = parser.parse_args().part
     if not set(names) <= set(_PARTS):
-        parser.error(f"a part is one of {', '.join(_PARTS)}")
+        parser.error(f"part must be one of {', '.join(_PARTS)}")
     sections, missing = measured(names or _PARTS)
     if sections:
         print(terminal(sections))
     if missing:
-        print(f"\nnot measured: {', '.join(missing)}; {_PAGE.relative_to(ROOT)} is left as it was")
+        print(f"\nnot measured: {', '.join(missing)}; {_PAGE.relative_to(ROOT)} is not changed")
         return 1
     if not names:
         _PAGE.write_text(markdown(sections))

@@ -1,4 +1,4 @@
-"""Cold boot of the simulated charger: from the start of its process to a driven pilot, and to BootNotification."""
+"""Cold boot time of the simulated charger: from the start of its process to the pilot and to BootNotification."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""CPU of one CALL of the back-end: parse, validate, dispatch, answer, beside json alone in the same process."""
+"""CPU time of one CALL of the back-end (parse, validate, dispatch, answer), compared with json alone."""
 
 from tools.bench import probes
 from tools.bench.report import Row, Section, Table, times

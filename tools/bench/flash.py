@@ -1,4 +1,4 @@
-"""What the store costs and bears: flash of a transaction, power cuts, messages that wait."""
+"""Flash use of a transaction, power losses at every write, and 10 000 waiting messages."""
 
 from tools.bench import probes
 from tools.bench.report import Row, Section, count, kb

@@ -1,4 +1,4 @@
-"""Heap of the running station on the 32-bit build: what its objects take, code apart, idle and during a session."""
+"""Heap of the running station on the 32-bit build, without code: idle and during a session."""
 
 import json
 

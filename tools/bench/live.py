@@ -1,9 +1,9 @@
-"""A real charger under load at the pace of real time: how long its scheduler is held, and how fast it opens.
+"""Latency of a charger under load in real time: scheduler blocking, and time from pilot change to opening.
 
-The vehicle at one connector gives up and takes up charging again and again, the one at the other is pulled out and
-comes back. Meanwhile the central system asks for the whole configuration in bursts, replaces a local list of thousands
-of tokens and drops the link, the journal is flushed every few seconds, and another control client asks for the state.
-All that once over a plain link, once with TLS.
+The vehicle at one connector starts and stops charging repeatedly, the one at the other is unplugged and plugged in.
+Meanwhile the central system requests the whole configuration in bursts, replaces a local list of thousands of tokens
+and drops the link, the journal is flushed every few seconds, and a control client polls the state. Once over a plain
+link, once with TLS.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Shows what was measured: on the terminal and as docs/performance.md."""
+"""Output of the benchmarks: on the terminal and as docs/performance.md."""
 
 import json
 from importlib.metadata import version

@@ -1,10 +1,10 @@
-"""What a measurement found: rows beside their budgets, tables of detail; as a table for people and as Markdown."""
+"""Results of a measurement: rows with budgets, tables of details, text forms of numbers."""
 
 from dataclasses import dataclass, field
 
 
 class Skipped(Exception):
-    """A measurement is not possible here; the text says why."""
+    """A measurement is not possible on this computer; the text says why."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass
 class Section:
-    """What one measurement returns."""
+    """The result of one measurement."""
 
     rows: list
     tables: list = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The local authorisation list: look-ups, and one SendLocalList with all the tokens that it may have."""
+"""Local authorisation list: block reads of a look-up, heap and time of a SendLocalList of maximum size."""
 
 import json
 import time

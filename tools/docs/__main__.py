@@ -1,4 +1,4 @@
-"""Writes the generated tables of docs/: `python -m tools.docs`; with `--check` it fails when a page is not current."""
+"""Command line: writes the generated tables of docs/; `--check` only reports pages that are not current."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Runs the matrix (20 s) and writes docs/fault_matrix.md: `python -m tools.fault_matrix`; `--check` only compares."""
+"""Command line: runs the fault matrix (20 s) and writes docs/fault_matrix.md; `--check` only compares."""
 
 import argparse
 import sys

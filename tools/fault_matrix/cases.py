@@ -1,7 +1,6 @@
-"""The faults of the matrix: how each is done to the circuit, where it shows, and what must come of it.
+"""Cases of the fault matrix: how each fault is applied to the circuit, in which states it shows, expected reaction.
 
-The expectations are those of IEC 61851-1 and OCPP 1.6 §7.6 as a person reads them; nothing here is taken from the
-firmware's own tables.
+The expectations come from IEC 61851-1 and OCPP 1.6 §7.6, not from the firmware's own tables.
 """
 
 A, B1, B2, PAUSED, CHARGING = "A", "B1", "B2", "C1", "C2"

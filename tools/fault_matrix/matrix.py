@@ -1,4 +1,4 @@
-"""Runs the cells of the matrix: one station, one state, one fault, its repair, and a session afterwards."""
+"""Runs the cells of the fault matrix: one station, one state, one fault, its repair, and a session afterwards."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""The page docs/fault_matrix.md: its text around, and the table from a run of the matrix."""
+"""Page docs/fault_matrix.md: its text, and the table from a run of the matrix."""
 
 import tempfile
 from itertools import count
@@ -10,7 +10,7 @@ PAGE = ROOT / "docs" / "fault_matrix.md"
 
 _RECOVERY = {
     "auto": "by itself",
-    "supply": "by itself, proved by a closing",
+    "supply": "by itself, after a successful closing",
     "again": "after the pause; unplug at the 3rd time in 10 min",
     "unplug": "unplug",
     "retry": "unplug, or 3 x 15 min, then latched",
@@ -38,5 +38,5 @@ def _table():
 
 
 def current():
-    """Returns the page as it should be. Takes a while: every cell is played. Raises AssertionError for a bad one."""
+    """Runs every cell and returns the page. Raises AssertionError for a failed cell."""
     return render(PAGE.read_text(), {"matrix": _table})

@@ -1,4 +1,4 @@
-"""`python -m tools.mutants`: how many small mistakes in the firmware the tests would notice."""
+"""Mutation tests: the share of small mistakes in the firmware that the tests detect."""
 
 import argparse
 import os
@@ -16,12 +16,12 @@ _EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 
 
 def whole(path):
-    """Tells whether every mutant of a file is tried: the step of the connector and all that supervises it."""
+    """Returns True for a file whose mutants are all tried: the connector's step and its supervision."""
     return path == "firmware/evse/machine.py" or "supervision" in path
 
 
 def find(paths):
-    """Returns [(mutant, source)] of the given files, equal ones of a function numbered."""
+    """Returns [(mutant, source)] of the given files."""
     found = []
     for path in paths:
         source = (ROOT / path).read_text()
@@ -30,7 +30,7 @@ def find(paths):
 
 
 def keys(found):
-    """Returns {mutant: key}; the second of two mutants that read the same has " #2" behind its key."""
+    """Returns {mutant: key}; the second of two equal mutants of a function has " #2" after its key."""
     seen, result = Counter(), {}
     for mutant, _ in found:
         seen[mutant.key] += 1
@@ -39,18 +39,18 @@ def keys(found):
 
 
 def equivalent():
-    """Returns {key: reason} of the mutants that change nothing which anybody could notice."""
+    """Returns {key: reason} of the mutants without an observable effect."""
     lines = (line for line in _EQUIVALENT.read_text().splitlines() if line and not line.startswith("#"))
     return dict(line.rsplit(" : ", 1) for line in lines)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
-    parser.add_argument("paths", nargs="*", help="files to mutate, every place of them; none: a sample of all rooms")
-    parser.add_argument("--count", type=int, default=300, help="the sample beside the whole files (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="which sample (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time (%(default)s)")
-    parser.add_argument("--list", action="store_true", help="name the mutants and run nothing")
+    parser.add_argument("paths", nargs="*", help="files to mutate completely; default: a sample of all rooms")
+    parser.add_argument("--count", type=int, default=300, help="size of the sample (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the sample (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel runs (%(default)s)")
+    parser.add_argument("--list", action="store_true", help="only list the mutants")
     options = parser.parse_args()
     paths = [str(Path(path).resolve().relative_to(ROOT)) for path in options.paths] or [
         str(path.relative_to(ROOT)) for room in _ROOMS for path in sorted((ROOT / "firmware" / room).rglob("*.py"))
@@ -67,12 +67,12 @@ def main():
         for mutant, _ in chosen:
             print(names[mutant])
         return
-    print(f"{len(chosen)} of {len(found)} mutants, seed {options.seed}; {len(excused)} are known to change nothing")
+    print(f"{len(chosen)} of {len(found)} mutants, seed {options.seed}; {len(excused)} have no observable effect")
     sys.exit(report(chosen, options.jobs, names))
 
 
 def report(chosen, jobs, names):
-    """Runs the mutants, prints what survived and the shares by room; returns 1 when one of them is too small."""
+    """Runs the mutants, prints survivors and the shares by room; returns 1 when a share is too low."""
     counts = Counter()
 
     def tell(mutant, verdict):

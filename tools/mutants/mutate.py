@@ -1,4 +1,4 @@
-"""The mutants of one source text: each is the text with one small mistake in it."""
+"""Generates the mutants of a source text: each has one small mistake."""
 
 import ast
 import re

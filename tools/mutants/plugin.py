@@ -1,4 +1,4 @@
-"""The side of pytest: shows a mutant to the tests, or records which test executes which lines.
+"""Plugin for pytest: imports a mutant instead of the module, or records which test executes which lines.
 
 Loaded with `-p tools.mutants.plugin`; `task`, which run.py sets in the process of a mutant, says which.
 """

@@ -1,4 +1,4 @@
-"""Runs mutants against the tests that execute the changed line, some at a time.
+"""Runs mutants against the tests that execute the changed line, in parallel.
 
 Each mutant gets a process of its own, forked from one that has loaded pytest and what the tests need of the host.
 """
@@ -129,7 +129,7 @@ def _record(files):
         report = Path(folder) / "lines.json"
         code, output = _forked({"report": str(report), "files": ["firmware/*"]}, files)
         if code:
-            raise SystemExit(f"the tests fail without any mutant:\n{output[-3000:]}")
+            raise SystemExit(f"the tests fail without a mutant:\n{output[-3000:]}")
         return json.loads(report.read_text())
 
 

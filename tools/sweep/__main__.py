@@ -1,4 +1,4 @@
-"""Command line: `python -m tools.sweep --help`, or `make sweep`."""
+"""Command line of the fault sweep: `python -m tools.sweep --help`, or `make sweep`."""
 
 import argparse
 import asyncio
@@ -25,14 +25,14 @@ def arguments():
         description="Raises an exception at every executed line of evse/, charging/ and store/, and refuses every file "
         "call of the store, while sessions run on two connectors; each in a run of its own. Ends with 1 for failures.",
     )
-    parser.add_argument("--scenario", choices=scenario.NAMES, action="append", help="what runs (default: all)")
-    parser.add_argument("--kind", choices=KINDS + FILE_KINDS, action="append", help="what is raised (default: all)")
+    parser.add_argument("--scenario", choices=scenario.NAMES, action="append", help="scenario to run (default: all)")
+    parser.add_argument("--kind", choices=KINDS + FILE_KINDS, action="append", help="exception to raise (default: all)")
     parser.add_argument("--file", help="only lines of files whose path contains this")
     parser.add_argument("--line", type=int, help="only this line")
-    parser.add_argument("--sample", type=int, help="so many points by chance from each scenario, instead of all")
-    parser.add_argument("--seed", type=int, default=1, help="of the sample and of the later executions (default 1)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at a time")
-    parser.add_argument("--verbose", action="store_true", help="the station's log of each failure")
+    parser.add_argument("--sample", type=int, help="number of random points of each scenario, instead of all")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the sample and the later executions (default 1)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="parallel runs")
+    parser.add_argument("--verbose", action="store_true", help="show the station's log of each failure")
     return parser.parse_args()
 
 
@@ -119,7 +119,7 @@ def _sweep_all(options):
             flush=True,
         )
     print(
-        "%d places swept in %d runs; in %d of them the station did not start and the next start served; %d failures"
+        "%d places swept in %d runs; in %d of them the station did not start but the next start succeeded; %d failures"
         % (len(report.places), report.runs, report.starts, report.failures)
     )
     return 1 if report.failures else 0

@@ -1,4 +1,4 @@
-"""What must be true when all is over: messages, journal, history and settings against what the meters counted."""
+"""Final checks of a sweep run: messages, journal, history and settings against the meters."""
 
 from firmware.kernel.log import Log
 from firmware.ocpp.v16.words import STATES
@@ -14,7 +14,7 @@ _ROUNDING_WH = 1  # a register shows whole Wh
 
 
 def check(site, operator):
-    """Appends what is wrong to `site.broken`."""
+    """Appends errors to `site.broken`."""
     site.flash.empty()
     try:
         site.look(_check_messages, site)

@@ -1,4 +1,4 @@
-"""A scripted central system and the link to it: answers at once, keeps every message, and asks for things itself."""
+"""Scripted central system and its link: answers at once, records every message, sends calls."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Where faults are tried: a fork at each point of the running scenario, whose child has the fault and lives on."""
+"""Fault injection: forks at each point of the running scenario; the child gets the fault and continues."""
 
 import errno
 import gc

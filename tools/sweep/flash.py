@@ -1,4 +1,4 @@
-"""The board's file system in memory, by LittleFS's rules; a forked process has its own copy at once.
+"""File system of the board in memory, by LittleFS's rules, so that a forked process has its own copy.
 
 What is written to a file is there when it is closed (or flushed), and not before; after a failed write closing leaves
 the file as it was.

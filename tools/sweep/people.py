@@ -1,4 +1,4 @@
-"""Those who use the station: drivers with vehicles, an operator at the central system. They insist, as people do."""
+"""Users of the station: drivers with vehicles, and an operator at the central system. They retry after failures."""
 
 import asyncio
 

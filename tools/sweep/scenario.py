@@ -1,4 +1,4 @@
-"""The sessions that a fault falls into, from power-on to the books."""
+"""Scenarios of the sweep: the sessions during which faults are injected, from power-on to the final checks."""
 
 import asyncio
 

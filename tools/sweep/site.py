@@ -1,6 +1,6 @@
-"""The station under the sweep: the real App above the simulator's world, in virtual time, on CPython.
+"""Station under test: the real App above the simulator's world, in virtual time, on CPython, with permanent checks.
 
-Played are the ADC bursts of the pilot, the meter's and the reader's lines and the link; all else is the firmware's.
+Simulated are the pilot's ADC bursts, the lines of meter and reader, and the link; everything else is the firmware's.
 """
 
 import asyncio

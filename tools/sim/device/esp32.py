@@ -1,5 +1,5 @@
 # `esp32` for the unix port. MIT license.
-"""The few parts of the `esp32` module that an S3 board without special hardware can answer."""
+"""Module `esp32` of the simulated board: only the parts that an S3 board without special hardware has."""
 
 HEAP_DATA = 4
 HEAP_EXEC = 1

@@ -1,5 +1,5 @@
 # `machine` of an ESP32 for the unix port. MIT license.
-"""Pins, converters, UARTs, watchdog and real-time clock of the simulated board; `attach()` joins them to the world."""
+"""Module `machine` of the simulated board: pins, ADC, PWM, UART, watchdog, RTC; `attach()` connects the world."""
 
 import io
 import time

@@ -1,5 +1,5 @@
 # `network` of an ESP32 for the unix port. MIT license.
-"""Wi-Fi of the simulated board: the station interface is linked while the world's network is up."""
+"""Module `network` of the simulated board: the Wi-Fi station interface is connected while the network is up."""
 
 from micropython import const
 

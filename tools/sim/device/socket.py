@@ -1,5 +1,5 @@
 # `socket` of the unix port with a network that can go down. MIT license.
-"""The unix port's sockets. While the network is down there are none to be had, and those in use have broken."""
+"""Module `socket` of the simulated board: while the network is down, connections break and new ones fail."""
 
 import usocket
 from micropython import const

@@ -1,5 +1,5 @@
 # `time` of an ESP32 for the unix port. MIT license.
-"""Shadows the unix port's `time` with one that behaves as on an ESP32: epoch 2000, whole seconds, ticks that wrap at
+"""Module `time` of the simulated board, as on an ESP32: epoch 2000, whole seconds, ticks that wrap at
 2**30. All of it follows the board's clock, whose rate, drift and setting can be changed while the firmware runs."""
 
 import utime

@@ -1,5 +1,5 @@
 # Analog circuits of a charging station with a vehicle on the other end. MIT license.
-"""Control pilot, proximity and thermistor: what the board's ADC pins see, in microvolts.
+"""Circuits of control pilot, proximity and thermistor: voltages at the board's ADC pins, in microvolts.
 
 The pilot's ADC pin carries 1.65 V + 0.11 x CP, so that +-12 V becomes 2.97 V and 0.33 V.
 """

@@ -1,5 +1,5 @@
 # The simulated board's oscillator and real-time clock. MIT license.
-"""Virtual time: a monotonic count that runs at a chosen rate and drift, and a real-time clock that follows it."""
+"""Virtual time of the board: a monotonic clock with rate and drift, and a real-time clock that follows it."""
 
 from micropython import const
 
@@ -66,9 +66,9 @@ class BoardClock:
         rate = self.rate if rate is None else rate
         drift_ppm = self.drift_ppm if drift_ppm is None else drift_ppm
         if not 0.01 <= rate <= MAX_RATE:
-            raise ValueError("rate is from 0.01 to %d" % MAX_RATE)
+            raise ValueError("rate must be from 0.01 to %d" % MAX_RATE)
         if not -_MAX_DRIFT_PPM <= drift_ppm <= _MAX_DRIFT_PPM:
-            raise ValueError("drift_ppm is from -%d to %d" % (_MAX_DRIFT_PPM, _MAX_DRIFT_PPM))
+            raise ValueError("drift_ppm must be from -%d to %d" % (_MAX_DRIFT_PPM, _MAX_DRIFT_PPM))
         self._rebase()
         self.rate = rate
         self.drift_ppm = drift_ppm

@@ -1,7 +1,7 @@
 # Reader of 125 kHz tags on a UART. MIT license.
-"""A byte-exact reader of EM4100 tags (RDM6300 and its kin): ASCII frames at 9600 8N1, repeated while the tag stays.
+"""Emulator of an EM4100 reader such as the RDM6300: ASCII frames at 9600 8N1, repeated while the tag stays.
 
-It hangs on the same line as the PN532, which talks at another speed: what the board does not listen for is not sent.
+It shares the line with the PN532, which has another baud rate; it only sends if the board uses its own.
 """
 
 from micropython import const

@@ -1,5 +1,5 @@
 # Lets asyncio of the unix port live in the board's time. MIT license.
-"""Makes asyncio sleep in virtual time, and wait for emulated UARTs without polling them.
+"""Event loop in virtual time: asyncio's sleep follows the board's clock; waits for emulated UARTs without polling.
 
 Timers follow the board's clock, sockets stay in real time. Must be installed before the first task is made.
 

@@ -1,5 +1,5 @@
 # The field of a card reader. MIT license.
-"""Which card a person holds to the reader, and how steadily; readers of any kind look into it."""
+"""Field of a card reader: the card that is presented, for how long, and whether it flickers."""
 
 from micropython import const
 

@@ -1,7 +1,7 @@
 # NOR flash in a file of the host. MIT license.
-"""A block device for LittleFS2 (MicroPython's extended interface) over an image file, whose power can be cut.
+"""Flash chip: a block device for LittleFS2 (MicroPython's extended interface) on an image file, with power loss.
 
-Nothing is kept in memory: what write() has taken is in the file even if the process is killed right after.
+Nothing is buffered: written data is in the file even if the process is killed right afterwards.
 """
 
 import os

@@ -1,5 +1,5 @@
 # Indicator of an outlet. MIT license.
-"""A lamp of three colours as a person sees it: one that blinks or breathes has one colour."""
+"""Indicator light: its colour as perceived by a person, also while it blinks or breathes."""
 
 from micropython import const
 

@@ -1,5 +1,5 @@
 # The energy meter of an outlet. MIT license.
-"""What a meter has counted and what it says, right or wrong; how it says it on the wire is in meter_emulator.py."""
+"""Energy meter of an outlet: its registers and the values it shows, right or wrong (Modbus: meter_emulator.py)."""
 
 from tools.sim.world.vehicle import Register
 

@@ -1,6 +1,5 @@
 # Energy meters on a Modbus RTU line. MIT license.
-"""A byte-exact Modbus RTU server (Modbus over Serial Line V1.02) with the register map of an Eastron SDM630 or of any
-other meter of firmware/drivers/meter_models.txt.
+"""Emulator of Modbus RTU energy meters: the Eastron SDM630, or any other of firmware/drivers/meter_models.txt.
 
 One unit id for each connector, from 1. A frame ends with silence; a wrong CRC or a foreign unit is not answered.
 """

@@ -1,8 +1,7 @@
 # One connector of the simulated station with everything behind it. MIT license.
-"""An outlet: pilot, cable, contactor, lock, residual current device, temperature, supply, meter and vehicle.
+"""Outlet: pilot, cable, contactor, lock, residual current device, temperature, supply, meter and vehicle.
 
-`emit(name, fields)` is told what happens physically. What is called a fault here is done to the circuit, so that the
-firmware has to find it.
+`emit(name, fields)` is called for physical events. Faults are applied to the circuit, so the firmware must detect them.
 """
 
 from micropython import const

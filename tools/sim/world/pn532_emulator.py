@@ -1,5 +1,5 @@
 # PN532 NFC controller on a high speed UART. MIT license.
-"""A byte-exact PN532 on its HSU interface: wake-up, frames with checksums, ACK and NACK, and a card in its field."""
+"""Emulator of a PN532 on its HSU interface: wake-up, frames with checksums, ACK and NACK, a card in its field."""
 
 from micropython import const
 

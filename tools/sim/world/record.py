@@ -1,5 +1,5 @@
 # Small records of the hardware that survive a power cut. MIT license.
-"""What the hardware around the board keeps by itself: a meter its register, a real-time clock its time."""
+"""Small durable records of the hardware around the board: meter registers, time of the real-time clock."""
 
 import struct
 

@@ -1,5 +1,5 @@
 # Electromechanical parts of a charging station. MIT license.
-"""Contactor with auxiliary contacts, lock motor with feedback, residual current device with self-test."""
+"""Switchgear: contactor with auxiliary contacts, lock motor with feedback, residual current device with self-test."""
 
 from micropython import const
 

@@ -1,5 +1,5 @@
 # Things of the physical world that happen later. MIT license.
-"""A line of coming events; each happens at its exact instant, however late somebody looks."""
+"""Timeline of future events in the world; each happens at its exact time, even if it is processed later."""
 
 
 class Timeline:

@@ -1,6 +1,6 @@
 # The hardware timers of the simulated board. MIT license.
-"""What `machine.Timer` starts, and the event loop has fire: an interrupt is an object with fire(due_us, now_us), which
-returns when it is due again, or None."""
+"""Hardware timers, started by `machine.Timer` and fired by the event loop. An interrupt is an object with
+fire(due_us, now_us), which returns the time when it is due again, or None."""
 
 _NEVER = 1 << 60
 

@@ -1,5 +1,5 @@
 # The lines between the board's UARTs and what hangs on them. MIT license.
-"""A UART line ends in an emulated device, or in a tty of the host where a real device or server answers."""
+"""UART lines of the board: to an emulated device, or to a tty of the host with a real device or server."""
 
 import select
 

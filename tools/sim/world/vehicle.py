@@ -1,5 +1,5 @@
 # The vehicle at the end of the cable. MIT license.
-"""What a vehicle draws, and the energy that a meter counts of it, in whole microjoules."""
+"""Vehicle: the current that it draws, and its energy in whole microjoules."""
 
 from micropython import const
 

@@ -1,5 +1,5 @@
 # The simulated station's surroundings. MIT license.
-"""The world: one timeline, the outlets, the wires from the board's pins, the UARTs and the network.
+"""World: timeline, outlets, wiring of the board's pins, UARTs and network.
 
 Wiring of the simulated board; the second connector's pins are 20 higher:
 
