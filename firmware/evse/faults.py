@@ -153,8 +153,7 @@ class Watch:
         """See Faults.settle()."""
         if self.active and self.fault is None:
             self.fault = Fault(self.name)
-        elif not self.active:
-            self._since = None
+        self._since = None
 
     def _activate(self, now_ms):
         self.active = True

@@ -101,8 +101,7 @@ class Ports:
             drivers.contactor.drive(outputs.close, outputs.phases)
         except OSError as exc:
             self._note("contactor", exc, now_ms)
-        if outputs.duty != self._duty or outputs.cp_connected != self._cp_connected:
-            self._write_pilot(outputs, now_ms)
+        self._write_pilot(outputs, now_ms)
         if outputs.rcd_test != self._rcd_test:
             try:
                 drivers.rcd.test(outputs.rcd_test)

@@ -161,6 +161,7 @@ def test_5_s_of_quiet_to_the_millisecond():
     site.tick(4_999)
     assert site.evse.names == ["other"]
     site.tick(1)  # it is quiet; the fault ends with the next step
+    assert site.evse.names == ["other"]
     site.tick(1)
     assert site.evse.names == []
 

@@ -97,6 +97,26 @@ def test_a_reading_is_valid_for_10_s():
     assert evse.names == ["overcurrent_blind"], "a meter that does not answer says so at once"
 
 
+def test_a_fault_of_another_part_is_not_taken_for_one_of_the_drivers():
+    clock, evse = _site()
+    evse.raise_fault("other")
+    run(clock, (evse,), 200)
+    assert evse.names == ["other"]
+
+
+def test_an_interruption_to_wake_the_vehicle_is_known():
+    clock, evse = _site()
+    evse.permit(True)
+    evse.plug_in()
+    seen = []
+    for _ in range(96_000 // 20):
+        run(clock, (evse,), 20)
+        if evse.waking != (seen[-1] if seen else False):
+            seen.append(evse.waking)
+        assert evse.waking == evse.drivers.cut
+    assert seen == [True, False]
+
+
 def test_a_fault_that_a_person_has_reset_does_not_come_back():
     clock, evse = _site()
     evse.raise_fault("overcurrent")
@@ -194,11 +214,8 @@ def test_at_rest_only_the_first_failure_counts():
 
 def test_what_is_told_is_told_once():
     clock, evse = _site()
-    told = []
-    for name in ("state_changed", "contactor_changed", "lock_changed", "pilot_changed", "limit_changed"):
-        getattr(evse, name).connect(lambda *args, name=name: told.append(name))
+    told = _listening(evse)
     evse.fault_changed.connect(lambda evse, fault, on: told.append((fault.name, on)))
-    evse.stop_pressed.connect(lambda evse: told.append("stop_pressed"))
     run(clock, (evse,), 200)
     assert told == []
     evse.press_stop()
@@ -208,6 +225,74 @@ def test_what_is_told_is_told_once():
     evse.raise_fault("meter_lost")
     run(clock, (evse,), 200)
     assert told == ["stop_pressed", ("reader_lost", True), ("meter_lost", True)]
+
+
+def _listening(evse):
+    told = []
+    for name in ("state_changed", "contactor_changed", "lock_changed", "pilot_changed", "limit_changed"):
+        getattr(evse, name).connect(lambda *args, name=name: told.append(name))
+    evse.stop_pressed.connect(lambda evse: told.append("stop_pressed"))
+    return told
+
+
+def test_the_first_step_tells_what_nobody_could_know():
+    clock = FakeClock()
+    evse = SiteEvse(clock)
+    told = _listening(evse)
+    run(clock, (evse,), 20)
+    assert told == ["pilot_changed", "lock_changed"]
+
+
+def test_who_has_heard_everything_hears_nothing_twice_after_a_failure():
+    """V2: the pilot's state F, and the change back."""
+    clock, evse = _site()
+    told = _listening(evse)
+    evse.drivers.broken, evse.drivers.error = ("sample",), ValueError("a defect")
+    run(clock, (evse,), 20)
+    evse.drivers.broken = ()
+    run(clock, (evse,), 5_000)
+    assert evse.names == [] and told == ["pilot_changed", "pilot_changed"]
+
+
+def test_what_was_not_told_because_the_telling_itself_failed_is_told_later():
+    """V2: no memory for the call."""
+    clock, evse = _site()
+    told = []
+    signal = evse.state_changed
+    signal.connect(lambda evse, state: told.append(state))
+    emit = signal.emit
+
+    def fails(*args):
+        signal.emit = emit
+        raise MemoryError
+
+    signal.emit = fails
+    evse.plug_in()
+    run(clock, (evse,), 60)
+    assert told == [] and evse.names == ["control_failed"]
+    run(clock, (evse,), 5_000)
+    assert told == ["B"] and evse.names == []
+
+
+def test_a_second_telling_leaves_no_line_in_the_log():
+    log = Log(FakeClock())
+    clock, evse = _charging(log=log)
+    told = _listening(evse)
+    failures = [ValueError("a defect")]
+
+    def fails(*args):
+        if failures:
+            raise failures.pop()
+
+    evse.limit_changed.connect(fails)
+    evse.limits.set("ocpp", 10_000)
+    run(clock, (evse,), 20)
+    lines = len(list(log.lines()))
+    told.clear()
+    run(clock, (evse,), 2_000)
+    assert "contactor_changed" in told and "state_changed" in told and "stop_pressed" not in told
+    words = [line[3].split()[0] for line in list(log.lines())[lines:]]
+    assert words.count("contactor") == 1 and "pilot" not in words, words  # it was opened
 
 
 def test_who_did_not_hear_everything_hears_everything_once_more():
@@ -233,8 +318,7 @@ def test_who_did_not_hear_everything_hears_everything_once_more():
 
 
 def test_the_log_names_each_change_once():
-    clock = FakeClock()
-    log = Log(clock)
+    log = Log(FakeClock())
     evse = _charging(log=log)[1]
     evse.raise_fault("reader_lost")
     evse.tick()
@@ -278,11 +362,18 @@ def test_whatever_a_connector_lets_out_is_given_back_to_it():
         assert twins[0].calls == calls and twins[1].calls == ["act", "tell"]
 
 
-def _beats(holds, after_turn=None, run_ms=100):
+class _Early(FakeClock):
+    """Sleeps end a millisecond too early, as where two clocks differ."""
+
+    async def _sleep_virtually(self, ms):
+        await super()._sleep_virtually(ms - 1)
+
+
+def _beats(holds, after_turn=None, run_ms=100, kind=FakeClock):
     """Returns the ms of the turns, and of the beats, of a control task that is held for `holds` ms after its first."""
 
     async def scenario():
-        clock = FakeClock()
+        clock = kind()
         twin = _Twin()
         beats, turns = [], []
         twin.act = turns.append
@@ -311,6 +402,45 @@ def test_a_period_that_is_missed_is_left_out():
         (60, [0, 60, 80, 100]),
     ):
         assert _beats(held_ms)[1][:4] == beats, held_ms
+
+
+def test_a_pacer_is_started_and_stopped():
+    calls = []
+
+    class Pacer:
+        def start(self, period_ms):
+            calls.append(period_ms)
+            return 5
+
+        def stop(self):
+            calls.append("stopped")
+
+    async def scenario():
+        clock = FakeClock()
+        clock.advance(5)
+        beats = []
+        control = Control((_Twin(),), clock, pacer=Pacer())
+        task = asyncio.create_task(control.run(lambda: beats.append(clock.ms())))
+        await clock.run_for(50)
+        task.cancel()
+        with raises(asyncio.CancelledError):
+            await task
+        assert beats == [5, 25, 45] and calls == [20, "stopped"]
+
+    run_async(scenario())
+
+
+def test_who_is_woken_a_little_early_is_not_woken_twice():
+    assert _beats(0, kind=_Early)[1][:4] == [0, 19, 39, 59]
+
+
+def test_periods_count_from_the_first_one_on():
+    class Started(FakeClock):
+        def __init__(self):
+            super().__init__()
+            self.advance(7)
+
+    assert _beats(0, kind=Started)[1][:3] == [7, 27, 47] and _beats(30, kind=Started)[1][:3] == [7, 37, 47]
 
 
 def test_after_a_collection_all_connectors_are_stepped_again_at_once():
