@@ -1,10 +1,12 @@
 """The transaction queue: order, attempts, waits, restarts (OCPP 1.6 §3.7, §3.7.1, errata 3.18 and 3.54)."""
 
+import asyncio
+
 from ocpp_bench import Bench
 
 from firmware.kernel.log import ERROR, WARNING
 from firmware.ocpp.cursor import sequence_floor
-from firmware.ocpp.errors import CallError, LinkDown, RpcTimeout
+from firmware.ocpp.errors import CallError, InvalidAnswer, LinkDown, RpcTimeout
 
 
 def ids(bench):
@@ -316,3 +318,110 @@ async def test_what_is_delivered_is_released():
     assert bench.outbox.length == 0
     oldest = next(bench.journal.read())
     assert oldest.seq > 1
+
+
+async def test_the_first_messages_after_power_on_wait_for_nothing():
+    bench = Bench()
+    for connector in (1, 2):
+        tx = bench.journal.next_tx()
+        bench.journal.begin(tx, connector, "TAG", 0)
+    assert bench.clock.ms() == 0
+    task = asyncio.create_task(bench.outbox.run(lambda: None))
+    await bench.clock.run_for(0)
+    assert bench.peer.calls == []  # nobody has accepted the station
+    bench.outbox.resume()
+    await bench.clock.run_for(0)
+    assert len(bench.peer.calls) == 2 and bench.clock.ms() == 0
+    task.cancel()
+
+
+async def test_a_message_that_is_next_goes_at_once_after_one_that_was_refused():
+    bench = Bench()
+    bench.settings.set("TransactionMessageAttempts", 2)
+    bench.settings.set("TransactionMessageRetryInterval", 60)
+    bench.peer.script["StartTransaction"] = [CallError("InternalError")] * 2
+    tx = bench.begin()
+    bench.end(tx)
+    bench.start()
+    await bench.clock.run_for(60_000)
+    assert bench.peer.actions() == ["StartTransaction", "StartTransaction", "StopTransaction"]
+
+
+async def test_silence_waits_for_the_interval_and_a_lost_link_for_a_second():
+    for error, waits_ms in ((RpcTimeout(), 60_000), (LinkDown(), 1_000)):
+        bench = Bench()
+        bench.settings.set("TransactionMessageRetryInterval", 60)
+        bench.peer.script["StartTransaction"] = [error]
+        bench.begin()
+        bench.start()
+        await bench.clock.run_for(waits_ms - 1)
+        assert len(bench.peer.calls) == 1
+        await bench.clock.run_for(1)
+        assert len(bench.peer.calls) == 2
+    bench = Bench()
+    bench.settings.set("TransactionMessageRetryInterval", 0)
+    bench.peer.script["StartTransaction"] = [RpcTimeout()]
+    bench.begin()
+    bench.start()
+    await bench.clock.run_for(999)
+    assert len(bench.peer.calls) == 1  # not a flood
+
+
+async def test_an_answer_that_cannot_be_read_ends_what_needs_none():
+    for action, calls in (("StartTransaction", 2), ("MeterValues", 1), ("StopTransaction", 1)):
+        bench = Bench()
+        bench.peer.script[action] = [InvalidAnswer("FormationViolation", "no object")]
+        tx = bench.begin()
+        bench.sample(tx, 1100)
+        bench.end(tx)
+        bench.start()
+        await bench.clock.run_for(600_000)
+        assert bench.peer.actions().count(action) == calls, action
+
+
+async def test_the_length_is_told_when_it_changes():
+    bench = Bench()
+    lengths, beats = [], []
+    bench.outbox.changed.connect(lengths.append)
+    tx = bench.begin()
+    assert lengths[-1] == bench.outbox.length > 0
+    count = len(lengths)
+    bench.outbox.resume()
+    task = asyncio.create_task(bench.outbox.run(lambda: beats.append(True)))
+    await bench.clock.run_for(0)
+    assert len(lengths) > count and lengths[-1] == 0 or bench.outbox.length == 0
+    assert len(beats) >= 2  # for each record that is dealt with
+    bench.end(tx)
+    assert lengths[-1] == bench.outbox.length > 0
+    task.cancel()
+
+
+async def test_a_number_that_is_learned_late_is_kept_by_its_connector_until_the_end():
+    bench = Bench()
+    first, second = bench.begin(1), bench.begin(2)
+    bench.start()
+    await bench.clock.run_for(0)
+    assert (bench.outbox.transaction_id(first), bench.outbox.transaction_id(second)) == (1001, 1002)
+    assert bench.outbox.local_transaction(1002) == second
+    bench.end(first)
+    await bench.clock.run_for(0)
+    assert bench.outbox.transaction_id(first) is None and bench.outbox.transaction_id(second) == 1002
+
+
+async def test_a_pause_while_a_message_is_made_keeps_it_back():
+    bench = Bench()
+    bench.begin()
+    message = bench.facts.message
+
+    async def paused(record, number):
+        bench.outbox.pause()
+        return await message(record, number)
+
+    bench.facts.message = paused
+    bench.start()
+    await bench.clock.run_for(60_000)
+    assert bench.peer.calls == [] and bench.outbox.length > 0
+    bench.facts.message = message
+    bench.outbox.resume()
+    await bench.clock.run_for(0)
+    assert bench.peer.actions() == ["StartTransaction"]
