@@ -108,6 +108,15 @@ def test_a_version_that_does_not_start_is_told_and_the_old_one_runs(files, image
     assert state["active"] == "a" and "trial" not in state and state["why"].startswith("9.9.9: ZeroDivisionError")
 
 
+def test_the_same_version_leaves_safe_mode_when_the_trouble_is_over(files, image, tmp_path):
+    """Nothing is copied, but the starts that have failed count no more."""
+    files.write("/slots.json", '{"active": "a", "crashes": 3, "ms": 1000, "boots": 5}')
+    with SerialBoard(files.directory) as board:
+        board.wait_console("SAFE MODE")
+        assert flash(board.port, image).copied == []
+        board.wait_console(" start: slot a, confirmed, boots: 6")
+
+
 @pytest.mark.parametrize("at, cut", ((0, False), (7, True), (1000, True)))
 def test_an_interruption_leaves_the_old_version(files, image, tmp_path, at, cut):
     """At the first file, in the middle, and after the last one; by Ctrl-C here, or by the power there."""

@@ -46,9 +46,10 @@ def is_there(port: SerialPort, board: Board, image: Image) -> bool:
 
 
 def keep_active(port: SerialPort, board: Board) -> None:
-    """The good slot is the one to be started, whatever else was to be tried."""
-    if board.active and "trial" in board.slots:
-        port.run(f"write('/slots.json', {json.dumps({'active': board.active})!r})")
+    """The good slot is the one to be started, whatever else was to be tried; starts that failed are forgotten."""
+    kept = {key: board.slots[key] for key in ("boots", "why") if key in board.slots}
+    if board.active and set(board.slots) - set(kept) != {"active"}:
+        port.run(f"write('/slots.json', {json.dumps({'active': board.active, **kept})!r})")
 
 
 def install(port: SerialPort, board: Board, image: Image, progress: Progress) -> Outcome:
