@@ -84,6 +84,14 @@ class App:
         """Opens every contactor and withdraws the pilot, at once and without waiting for anything."""
         make_safe(self.evses)
 
+    def abandon(self):
+        """Makes safe, and writes what waits to be written, when run() may not have come to its end."""
+        self.make_safe()
+        try:
+            self.stores.journal.flush()
+        except OSError as exc:
+            self.log.error("app", "journal: %s", exc)
+
     def reset_requested(self, hard, by):
         self.log.warning("app", "%s reset by %s", "hard" if hard else "soft", by)
         self._restart = "hard" if hard else "soft"

@@ -25,7 +25,7 @@ def run():
         try:
             return asyncio.run(app.run())
         finally:
-            app.make_safe()  # also when somebody at the console interrupts
+            app.abandon()  # also when somebody at the console interrupts
     finally:
         console.flush()
 

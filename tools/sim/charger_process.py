@@ -19,6 +19,7 @@ import vfs
 from micropython import const
 
 import tools.sim.config as configuration
+import tools.sim.flash_boot as flash_boot
 from firmware.version import VERSION
 from tools.sim.claim import claim
 from tools.sim.control import messages
@@ -137,6 +138,45 @@ class Charger:
         self.server.mute()
         await asyncio.sleep_ms(int(_GOODBYE_MS * self.clock.rate))
         return self._end
+
+    # Start from the flash instead: what lies on it runs, as on a board.
+
+    def run_flash(self):
+        """Boots from the flash and runs until what lies on it, a command or a signal ends it; returns the exit code.
+
+        Where a board would show its REPL, the hardware alone goes on.
+        """
+        asyncio.create_task(self._end_board())
+        if self._tied:
+            asyncio.create_task(self._watch_parent())
+        flash_boot.become_board(self)
+        try:
+            if not isinstance(flash_boot.boot(self), KeyboardInterrupt):
+                asyncio.run(self._ending.wait())
+        except KeyboardInterrupt:
+            pass  # a signal or the command exit, where no firmware runs
+        return self._leave("exit")
+
+    async def _end_board(self):
+        """Does what a command wants: a watchdog reset at once, an orderly stop as Ctrl-C on a board."""
+        await self._ending.wait()
+        if self._end == "exit":
+            raise KeyboardInterrupt
+        self._reset_now(self._end)
+
+    def show(self, app):
+        """Takes the App that the firmware on the flash has built."""
+        self._ignore_backend_time(app.clock)
+        self.bridge.attach(app)
+        for line in app.log.lines():
+            self.bridge.logged(line, False)
+        sink = app.log.sink
+
+        def tell(line):
+            self.bridge.logged(line, self._tell_log)
+            sink(line)
+
+        app.log.sink = tell
 
     async def _run_firmware(self):
         try:

@@ -22,6 +22,7 @@ class Collections:
     def __init__(self):
         self.collections = self.while_closed = self.longest_ms = 0
         self.closed = None
+        self.host = ""  # where the host's file system is
         for name in ("mem_free", "mem_alloc", "threshold", "enable", "disable", "isenabled"):
             setattr(self, name, getattr(gc, name))
         self._collect = gc.collect
@@ -43,7 +44,8 @@ class Collections:
     def look(self):
         """Counts a collection that the interpreter has begun since the last look."""
         try:
-            there = os.stat(self._trace)[1:3] == os.stat("/dev/null")[1:3]  # another file may have its number
+            # Another file may have its number.
+            there = os.stat(self._trace)[1:3] == os.stat(self.host + "/dev/null")[1:3]
         except OSError:
             there = False
         if not there:
@@ -59,4 +61,4 @@ class Collections:
             self.while_closed += 1
 
     def _leave_trace(self):
-        self._trace = "/proc/self/fd/%d" % open("/dev/null").fileno()
+        self._trace = self.host + "/proc/self/fd/%d" % open(self.host + "/dev/null").fileno()

@@ -31,6 +31,8 @@ _FIELDS = (
     ("sim", "control", str, None, 64, None),
     ("sim", "time_rate", _NUMBER, 0.01, 1000, 1),
     ("sim", "flash_kib", int, 64, 16384, 2048),
+    ("sim", "boot", str, ("checkout", "flash"), None, "checkout"),
+    ("sim", "image", str, None, 255, None),
     ("sim", "keep_vehicle", bool, None, None, False),
     ("sim", "keep_clock", bool, None, None, False),
     ("sim", "adc_noise_mv", int, 0, 500, 10),
@@ -181,3 +183,13 @@ def factory(config):
         if key in config["reconnect"]:
             settings[name] = str(int(config["reconnect"][key]))
     return settings
+
+
+def factory_file(config):
+    """Returns the content of factory.json for a board that starts from its flash."""
+    hw = {key: config["hw"][key] for key in ("connectors", "cable", "max_a", "phases")}
+    settings = factory(config)
+    for key in ("NumberOfConnectors", "CableFixed", "MaxCurrent", "Phases"):
+        settings.pop(key, None)  # those of hw
+    settings.update(config["keys"])
+    return {"board": "simulated", "hw": hw, "settings": settings}

@@ -10,6 +10,7 @@ Exit codes: 0 orderly stop, 64 soft reset, 65 hard reset, 66 watchdog or update,
 """
 
 import gc
+import os
 import sys
 
 # Collect as often as the board (boot.py; objects are twice as large here): a heap that is only collected when full soon
@@ -75,19 +76,28 @@ def main(argv):
         _refuse(str(exc))
     host, port = _address(arguments.get("control") or config["sim"]["control"])
 
+    import tools.sim.flash_boot as flash_boot
     from tools.sim.charger_process import Charger
     from tools.sim.claim import Claimed
     from tools.sim.world.flash import ImageError
 
+    state = arguments["state"]
+    from_flash = config["sim"]["boot"] == "flash"
+    if from_flash:
+        flash_boot.mount_host()
+        collector.host = flash_boot.HOST
+        state = flash_boot.HOST + (state if state.startswith("/") else os.getcwd() + "/" + state)
     try:
-        charger = Charger(config, arguments["state"], host, port, collector=collector, tied=arguments["tied"])
+        charger = Charger(config, state, host, port, collector=collector, tied=arguments["tied"])
+        if from_flash and not os.listdir("/flash"):
+            flash_boot.install(config["sim"]["image"] or _ROOT + "/build/image", configuration.factory_file(config))
     except configuration.ConfigError as exc:
         _refuse(str(exc))
     except (Claimed, ImageError) as exc:
         _refuse(str(exc), 1)
     except OSError as exc:
         _refuse("cannot start on %s: %s" % (arguments["state"], _reason(exc)), 1)
-    sys.exit(charger.run())
+    sys.exit(charger.run_flash() if from_flash else charger.run())
 
 
 def _reason(exc):
