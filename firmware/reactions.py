@@ -1,4 +1,4 @@
-"""What follows when a part of the station has something to tell: who has to show, take up or report it."""
+"""What follows from the signals of the station's parts: lights, limits, reports, memory."""
 
 import asyncio
 
@@ -33,24 +33,22 @@ class Reactions:
         self._max_ma = board.max_ma
 
     def after_turn(self):
-        """All connectors have been stepped. Returns True when it took its time until now."""
+        """Collects garbage if that is due; returns True when it took its time."""
         for evse in self._evses:
             if evse.charging:
                 return self._memory.after_step(True)
         return self._memory.after_step(False)
 
     def show(self, n, status):
-        """A connector has another status."""
         if n:
             self._evses[n - 1].show(status.state)
 
     def token_checked(self, token, status, source):
-        """Every light answers: the reader may serve all connectors."""
+        """All lights answer: the reader may serve all connectors."""
         for parts in self._drivers:
             parts.indicator.flash("accepted" if status == ACCEPTED else "refused")
 
     def setting_changed(self, name):
-        """A setting has another value."""
         if name == "MaxCurrent":
             # What the installation bears, within what the board was made for.
             for evse in self._evses:
@@ -79,7 +77,7 @@ class Reactions:
             self._station.zero.clear_fault(name)
 
     def reader_health(self, ok, trouble):
-        """A reader is lost or back."""
+        """Reports a reader that is lost."""
         if ok:
             self._station.zero.clear_fault("reader_lost")
         else:
@@ -88,7 +86,7 @@ class Reactions:
             self._station.zero.raise_fault("reader_lost", "AUTHENTICATOR " + trouble, text)
 
     def room_changed(self, has_room):
-        """The journal has room for transactions, or none."""
+        """Reports a flash without room for transactions."""
         if has_room:
             self._station.zero.clear_fault("flash_full")
         else:

@@ -50,7 +50,7 @@ class Authoriser:
         return info
 
     def refuse(self, token):
-        """Refuses a card without asking the back-end; emits `checked`, so that its user is told."""
+        """Refuses a card without asking the back-end; emits `checked`, so that the light answers."""
         self.checked.emit(token, INVALID, "offline")
 
     async def _decide(self, token):

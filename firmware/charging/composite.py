@@ -149,7 +149,7 @@ def _moments(profile, t, begun):
 
 
 def merged(limits, fitted):
-    """Returns (current, phases said or 0, phases to reckon power with) of limits, the lowest counts (§3.13.3)."""
+    """Returns (current, phases said or 0, phases for the conversion to W) of limits; the lowest counts (§3.13.3)."""
     current, phases = min(limits)
     said = [limit[1] for limit in limits if limit[1]]
     return current, min(said) if said else 0, min([phases or fitted] + said)

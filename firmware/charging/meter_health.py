@@ -3,7 +3,7 @@
 from micropython import const
 
 _LOST_AFTER = const(3)  # polls without an answer
-_DOUBTED_FOR_MS = const(10_000)  # a register that makes no sense for longer is none
+_DOUBTED_FOR_MS = const(10_000)  # after that, implausible readings count as no answer
 
 _LOAD_W = const(50)  # less in either direction says nothing
 _REVERSED_MS = const(60_000)

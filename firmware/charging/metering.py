@@ -7,7 +7,7 @@ from firmware.charging.register import DOUBTED, REBASED, WITHDRAWN, Register
 
 _POLL_MS = const(1_000)
 _WAKE_MS = const(50)  # how soon a request for a reading is noticed
-_DOUBT_POLL_MS = const(400)  # where a reading was not believed the next one comes soon
+_DOUBT_POLL_MS = const(400)  # after a reading that was not believed
 _STALE_MS = const(15_000)  # a reading older than this is none
 
 # The supply's voltage at most: nominal and 10 % (EN 50160).
@@ -19,7 +19,7 @@ _TOLERATED_MA = const(500)  # (I + 0.5 A) x 1.10, as the EVSE does
 _READING_MS = const(2_500)
 _USUAL_TIMEOUT_MS = const(300)
 _WAITS = const(3)
-_IN_DOUBT_MS = const(4_500)  # until a register that is elsewhere is back, or is known to stay there
+_IN_DOUBT_MS = const(4_500)  # until a register that jumped is back, or is known to stay
 
 
 def _most_w(settings):
@@ -76,7 +76,7 @@ class Metering:
                 if reading.energy_wh is None:
                     raise OSError("no energy register")
                 if not self._take(reading, started):
-                    raise OSError("register makes no sense")
+                    raise OSError("implausible register")
             except OSError as exc:
                 self._health.silent(exc, self.newest is None)
             else:
@@ -95,7 +95,7 @@ class Metering:
         self._health.answered(reading, started, self.counting)
 
     def _take(self, reading, started):
-        """Lets the register see a reading; returns False when it has made no sense for too long."""
+        """Passes a reading to the register; returns False when it has been implausible for too long."""
         register = self.register
         shown = reading.energy_wh
         if not register.in_doubt:

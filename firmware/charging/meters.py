@@ -29,7 +29,7 @@ class Meters:
         return readings[0] if n else total(readings)
 
     def sample(self, n):
-        """Returns (t, Reading, offered mA or None) to be told now, or None as current().
+        """Returns (t, Reading, offered mA or None) for a message that is sent now; None as current().
 
         No end of a transaction will be below or before it.
         """

@@ -37,7 +37,7 @@ class Reservations:
         """Reserves connector n, or with 0 any one; the reservation with the same number is replaced.
 
         Returns "accepted", or why everything stays as it is, in this order (OCPP 1.6 §5.13): "rejected" (no such
-        connector, 0 not supported), "faulted", "unavailable", "occupied" (in use, or reserved for whomever), and again
+        connector, 0 not supported), "faulted", "unavailable", "occupied" (in use or reserved), and again
         "rejected" (already expired, flash refuses). With 0 it is "faulted" or "unavailable" when all connectors are.
         """
         self.step()
@@ -160,7 +160,7 @@ class Reservations:
         try:
             return [Reservation(*row) for row in json.loads(text or "[]")]
         except (TypeError, ValueError) as exc:
-            self._log.error("reservation", "what is stored makes no sense: %s", exc)
+            self._log.error("reservation", "stored reservations are invalid: %s", exc)
             return []
 
     def _save(self, reservations):

@@ -64,7 +64,7 @@ class Sampler:
         if transaction and not transaction.stopping:
             interval = self._settings.get("MeterValueSampleInterval")
             seconds = (self._clock.ms() - transaction.begin_ms) // 1000
-            # One that came late, just before this one is due, is not told twice.
+            # A late sample just before this one has the same time: not twice.
             if self._periodic.due(interval, seconds, transaction.number) and self._now(transaction) != self._sampled_t:
                 self._sampled_t = self._now(transaction)
                 self._take_due(transaction, secure, "periodic")

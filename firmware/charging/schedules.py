@@ -217,7 +217,7 @@ def _bound(profile, connector, transaction):
 
 
 def _least(profile):
-    """Returns the mA below which charging makes no sense."""
+    """Returns the lowest useful current of a profile in mA."""
     if profile is None or profile.least is None:
         return MIN_PILOT_MA
     return max(MIN_PILOT_MA, to_ma(current_of(profile.least, profile.watts, 3)))

@@ -1,7 +1,7 @@
 """A session from top to bottom: fresh reading, begin, follow, stop, last reading, end.
 
 step() goes as far as it can, ten times a second. What breaks off is done again with the next step, on the same
-transaction. What is not in the journal did not happen, so the record is written first and told afterwards.
+transaction. What is not in the journal did not happen, so the record is written first, then the signal is emitted.
 """
 
 from micropython import const
@@ -130,7 +130,7 @@ class Session:
     # -- 1. fresh reading
 
     def request_reading(self):
-        """What is taken from now on is fresh, for the begin of an authorised user, or for the end."""
+        """Asks for a reading that is taken from now on, for the begin or for the end."""
         self._metering.request()
         self._requested_ms = self._clock.ms()
 
@@ -188,7 +188,7 @@ class Session:
             self._save(transaction)
 
     def secure(self):
-        """Keeps register and time on flash before they are told: no end may lie before them."""
+        """Keeps register and time on flash before they are sent: the end is never before or below them."""
         transaction = self._usage.transaction
         if transaction and self._metering.counting:
             saved_wh, _, saved_t = self._saved
@@ -239,7 +239,7 @@ class Session:
     # -- 5. last reading
 
     def _has_last_reading(self):
-        """True when no more energy flows and the meter was read after that, or waiting any longer makes no sense."""
+        """True when no more energy flows and the meter was read after that, or there is no hope for it."""
         now = self._clock.ms()
         if self._quiet_ms is None:
             # A vehicle that draws nothing for a moment may draw again: only the open contactor is an end.

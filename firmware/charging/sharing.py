@@ -38,7 +38,7 @@ class Sharing:
         return changed
 
     def share(self, total, leasts):
-        """Divides `total` mA among the connectors in use; `leasts` is {connector: mA below which it makes no sense}.
+        """Divides `total` mA among the connectors in use; `leasts` is {connector: lowest useful mA}.
 
         Where it is not enough for all, those whose vehicle draws come first, then the oldest transaction.
         """

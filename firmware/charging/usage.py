@@ -36,7 +36,7 @@ class Usage:
     grant         the Grant of an authorised user whose transaction has not begun, or None
     owner         (token, parent) of the user for whom the plug stays locked after the transaction, or None
     operative     the operator wants it in service
-    reserved      kept for a user; for whom, Reservations knows
+    reserved      kept for a user, see reservations.py
     used_up       the plug that is in has had its turn: a transaction, or the time-out
     plugged_ms    when the vehicle was plugged in, ms; only has a meaning while the EVSE is connected
     unplugged_ms  when the plug of an authorised user lost contact again, just after it went in, or None
@@ -105,7 +105,7 @@ def is_startable(usage):
 
 
 def has_left(usage, now_ms):
-    """Tells whether a plug that lost contact is out for good: the next vehicle must not charge for this user."""
+    """Tells whether a plug that lost contact is out: the next vehicle must not charge for this user."""
     unplugged_ms = usage.unplugged_ms
     if unplugged_ms is None:
         return False
@@ -133,5 +133,5 @@ def is_ready(usage):
 
 
 def forget(usage):
-    """The usage is over, and nothing of it is left."""
+    """Resets what belongs to a usage that is over."""
     usage.used_up, usage.free_until, usage.owner, usage.info = False, 0, None, ""
