@@ -354,3 +354,22 @@ def test_after_an_exception_a_debounce_begins_anew_and_what_is_active_stays():
         assert [fault.name for fault in faults.active] == names_, now
     faults.settle()
     assert [fault.name for fault in faults.active] == ["other", "diode"]
+
+
+def test_a_fault_between_two_others_is_named_between_them():
+    faults, _ = _faults()
+    for name in ("contactor_welded", "lock_failed", "other", "emergency_stop", "reader_lost", "overcurrent"):
+        faults.raise_fault(name, 0)
+    assert [fault.name for fault in faults.active] == [
+        name for name in names() if name in [fault.name for fault in faults.active]
+    ]
+
+
+def test_a_fault_that_is_raised_again_and_again_is_looked_at_once_a_step():
+    faults, _ = _faults()
+    for now in (0, 20, 40):
+        faults.raise_fault("other", now)
+    looks = []
+    faults.watch("other").review = looks.append
+    faults.step(60)
+    assert looks == [60]

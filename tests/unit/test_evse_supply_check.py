@@ -119,6 +119,19 @@ def test_of_all_offers_within_5_s_the_largest_counts():
         assert bench.names == names, ms
 
 
+def test_too_much_current_is_no_fault_any_more_once_the_offer_is_withdrawn():
+    """A.6 seq. 10.2: the vehicle has 6 s, and then it is disconnected."""
+    bench = _charging(supply_ma=16_000)
+    bench.inputs.currents_ma = (18_200,) * 3
+    bench.step()
+    bench.step(4_500)
+    bench.machine.permitted = False
+    bench.step()
+    for ms, closed in ((1_000, True), (4_999, True), (1, False)):
+        bench.step(ms)
+        assert bench.out.close == closed and bench.names == [], ms
+
+
 def test_an_offer_after_a_pause_counts_from_its_first_moment_on():
     bench = _charging()
     bench.inputs.currents_ma = (16_000,) * 3
