@@ -2,12 +2,13 @@
 
 import asyncio
 
-from harness import run
+from harness import raises, run
 from ocpp_bench import TOKEN, Bench, reading
 
 from firmware.kernel.clock import iso8601
-from firmware.ocpp.v16.facts import Facts
-from firmware.ocpp.v16.measurands import Look
+from firmware.ocpp.errors import CallError
+from firmware.ocpp.v16.facts import Facts, _breathe, _step
+from firmware.ocpp.v16.measurands import INTERVAL, Look
 from firmware.store.journal import BEGIN, END, SAMPLE
 
 REGISTER = "Energy.Active.Import.Register"
@@ -245,3 +246,148 @@ async def test_others_run_while_a_long_transaction_is_read():
     task.cancel()
     assert len(payload["transactionData"]) > 10
     assert turns[0] >= 2 * 400 // 16  # it is read twice
+
+
+def records_of(bench, *kinds):
+    return [record for record in bench.journal.read() if record.kind in kinds]
+
+
+def test_a_transaction_without_an_acknowledged_begin_has_the_number_minus_one():
+    # errata 3.18
+    bench = Bench()
+    bench.sample(bench.begin(), 1100)
+    (sample,) = [record for record in records_of(bench, SAMPLE) if record.context == "periodic"]
+    assert run(bench.facts.message(sample, None))[1]["transactionId"] == -1
+    assert run(bench.facts.message(sample, 0))[1]["transactionId"] == 0
+
+
+def test_a_transaction_id_is_any_number_that_can_be_kept():
+    bench = Bench()
+    bench.end(bench.begin())
+    (begin,), (end,) = records_of(bench, BEGIN), records_of(bench, END)
+    facts = bench.facts
+    for number in (0, -1, 10**15 - 1, 1 - 10**15):
+        assert facts.accept(begin, None, {"transactionId": number}) == number
+    for answer in ({}, {"transactionId": 10**15}, {"transactionId": -(10**15)}, {"transactionId": "7"}):
+        with raises(CallError):
+            facts.accept(begin, None, answer)
+    assert facts.accept(begin, None, None) == -1 and facts.accept(end, 7, {"transactionId": 8}) == 7
+    assert facts.needs_answer(begin) and not facts.needs_answer(end)
+
+
+def test_how_many_of_the_middle_are_kept():
+    for count, room, step in ((0, 5, 1), (10, 10, 1), (11, 10, 2), (20, 10, 2), (21, 10, 3), (5, 0, 6), (0, 0, 1)):
+        assert _step(count, room) == step, (count, room)
+    bench = Bench()
+    bench.settings.declare("StopTransactionMaxMeterValues", default=1000)
+    assert [bench.facts._room(items) for items in (1, 2, 3, 20, 30, 100)] == [78, 38, 24, 2, 0, 0]
+    bench.settings.declare("StopTransactionMaxMeterValues", default=10)
+    assert bench.facts._room(1) == 8
+
+
+async def test_others_run_after_every_16_records():
+    paused = []
+    for n in range(40):
+        task = asyncio.create_task(_breathe(n))
+        await asyncio.sleep(0)
+        if not task.done():
+            paused.append(n)
+        await task
+    assert paused == [15, 31]
+
+
+def interval_values(bench):
+    """Returns the Energy.Active.Import.Interval of each MeterValues message, by its context."""
+    found = []
+    for action, payload in messages(bench):
+        if action == "MeterValues":
+            for value in payload["meterValue"][0]["sampledValue"]:
+                found.append((value["context"], int(value["value"])))
+    return found
+
+
+def test_the_interval_counts_from_the_sample_before_of_the_same_kind():
+    # OCPP 1.6 §7.31: periodic and clock-aligned values have intervals of their own
+    bench = Bench()
+    for key in ("MeterValuesSampledData", "MeterValuesAlignedData"):
+        bench.settings.set(key, [INTERVAL])
+    tx = bench.begin(wh=1000)
+    for wh, context in ((1010, "periodic"), (1030, "clock"), (1060, "periodic"), (1100, "clock")):
+        bench.sample(tx, wh, context)
+    expected = [("Sample.Periodic", 10), ("Sample.Clock", 30), ("Sample.Periodic", 50), ("Sample.Clock", 70)]
+    assert interval_values(bench) == expected
+    assert interval_values(bench)[-1] == expected[-1]  # the newest is built again as it was
+    for record in records_of(bench, SAMPLE)[-2:]:  # the first after a restart
+        bench.facts._registers = {}
+        value = run(bench.facts.message(record, 7))[1]["meterValue"][0]["sampledValue"][0]["value"]
+        assert value == ("50" if record.context == "periodic" else "70")
+    bench.end(tx, 1100)
+    other = bench.begin(wh=5000)
+    bench.sample(other, 5005)
+    assert interval_values(bench)[-1] == ("Sample.Periodic", 5)  # not from the transaction before
+
+
+def test_a_meter_that_could_not_be_read_leaves_the_interval_to_the_next():
+    bench = Bench()
+    bench.settings.set("MeterValuesSampledData", [INTERVAL])
+    tx = bench.begin(wh=1000)
+    for wh in (1010, None, 1060):
+        bench.sample(tx, wh)
+    assert interval_values(bench) == [("Sample.Periodic", 10), ("Sample.Periodic", 50)]
+    bench.facts._registers = {}
+    (value,) = run(bench.facts.message(records_of(bench, SAMPLE)[-1], 7))[1]["meterValue"][0]["sampledValue"]
+    assert value["value"] == "50"
+
+
+def data_of(bench, *samples, begin=True, end=True):
+    """Returns [(context, values)] of the transactionData of a session with these (Wh, context) samples."""
+    tx = bench.journal.next_tx()
+    bench.journal.begin(tx, 1, TOKEN, 1000)
+    if begin:
+        bench.sample(tx, 1001, "begin")
+    for wh, context in samples:
+        bench.sample(tx, wh, context)
+    if end:
+        bench.sample(tx, 1999, "end")
+    bench.journal.end(tx, 1, TOKEN, 2000, "local")
+    (payload,) = [payload for action, payload in messages(bench) if action == "StopTransaction"]
+    return [
+        (value["sampledValue"][0]["context"], [item["value"] for item in value["sampledValue"]])
+        for value in payload.get("transactionData", ())
+    ]
+
+
+def test_the_data_of_a_transaction_begin_and_end_with_its_samples_or_its_registers():
+    for edges, first, last in ((True, "1001", "1999"), (False, "1000", "2000")):
+        bench = Bench()
+        bench.settings.set("StopTxnSampledData", [REGISTER])
+        found = data_of(bench, (1100, "periodic"), (1200, "clock"), (1300, "trigger"), begin=edges, end=edges)
+        assert found == [
+            ("Transaction.Begin", [first]),
+            ("Sample.Periodic", ["1100"]),  # the clock's are not configured, a trigger's never
+            ("Transaction.End", [last]),
+        ]
+
+
+def test_intervals_in_the_data_count_from_the_value_before_in_its_series():
+    bench = Bench()
+    for key in ("StopTxnSampledData", "StopTxnAlignedData"):
+        bench.settings.set(key, [INTERVAL])
+    found = data_of(bench, (1011, "periodic"), (1031, "clock"), (1061, "periodic"), (1101, "clock"))
+    assert found == [
+        ("Sample.Periodic", ["10"]),
+        ("Sample.Clock", ["30"]),
+        ("Sample.Periodic", ["50"]),
+        ("Sample.Clock", ["70"]),
+        ("Transaction.End", ["998"]),
+    ]
+
+
+def test_without_data_that_is_wanted_there_is_none():
+    bench = Bench()
+    for key in ("StopTxnSampledData", "StopTxnAlignedData"):
+        bench.settings.set(key, [])
+    assert data_of(bench, (1100, "periodic")) == []
+    bench = Bench()
+    bench.settings.set("StopTxnAlignedData", [REGISTER])
+    assert data_of(bench) == [("Transaction.Begin", ["1001"]), ("Transaction.End", ["1999"])]
