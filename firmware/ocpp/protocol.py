@@ -1,4 +1,4 @@
-"""OCPP-J frames without I/O (OCPP-J 1.6 §4 with errata v1.0): CALL, CALLRESULT, CALLERROR from and to text.
+"""OCPP-J frames without I/O (OCPP-J 1.6 §4 with errata v1.0): CALL, CALLRESULT, CALLERROR, message ids.
 
 Knows no socket, task or clock. What differs between versions of OCPP is in their rules, see v16/rules.py.
 """

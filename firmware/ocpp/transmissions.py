@@ -1,4 +1,4 @@
-"""Message ids of one message that was sent more than once: an answer to any of them counts."""
+"""Repeated transmissions of one message: an answer to any of them counts, however late."""
 
 from micropython import const
 

@@ -23,7 +23,7 @@ asyncio.Event, asyncio.Lock, asyncio.gather, asyncio.wait_for
 """
 
 # The table of names (interned strings) grows in large steps, each of which would fall on the module that needs it. So
-# modules are weighed with a table that has room for all names, and the table in a run of its own.
+# modules are measured with a table that has space for all names, and the table in a separate run.
 _MAKE_ROOM = """
 _names = 0
 _before = gc.mem_alloc()
@@ -179,5 +179,5 @@ def _files(root: Path):
 
 
 def _unit_of(module):
-    # __init__ of a library imports its modules, so they cannot be weighed alone.
+    # __init__ of a library imports its modules, so they cannot be measured separately.
     return module if module.startswith("firmware") else module.partition(".")[0]

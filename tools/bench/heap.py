@@ -78,7 +78,7 @@ def measure(scratch):
 
 
 def everything_loaded(scratch):
-    """Returns Python source that loads all code and holds it, so that none of it is weighed when it is wanted."""
+    """Returns Python source that loads and holds all code, so that it is not measured when it is first used."""
     image = scratch / "image"
     names = set()
     for path in image.rglob("*.mpy"):

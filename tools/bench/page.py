@@ -8,9 +8,8 @@ _HERE = Path(__file__).resolve().parent
 
 _HEAD = """# Performance
 
-Written by `make bench`; one part again: `python -m tools.bench NAME`, with the name in the last column. A figure beyond
-its budget is marked **MISSED**. Figures in seconds and milliseconds are those of the host it ran on, and noisy; sizes,
-counts and ratios hold elsewhere.
+Written by `make bench`; `python -m tools.bench NAME` measures one part (last column). Figures beyond their budget are
+marked **MISSED**. Figures in seconds and milliseconds depend on the host and vary; sizes, counts and ratios do not.
 
 Measured with %s.
 
@@ -20,30 +19,29 @@ _METHOD = """
 ## How it is measured
 
 **Heap (code, heap).** On the WebAssembly build of MicroPython, whose pointers, small integers and objects have the 32
-bits of an ESP32; floats differ, and the firmware has none. Code that is loaded: a station boots, registers, charges and
-shows its settings, once with every module loaded and held before, once without; the difference is what it holds. All
-code: the files of the image (`make image`) are imported one by one, each after those that it needs, and the heap is
-compared before and after, garbage collected. What the platform
-itself brings (asyncio, json, ...) was loaded before. A table of interned names grows in large steps; it is weighed
-apart, so that no module is charged with all of it.
+bits of an ESP32; floats differ, and the firmware has none. Loaded code: a station boots, registers, charges and shows
+its settings, once with every module loaded beforehand, once without; the difference is its code. All code: the files of
+the image (`make image`) are imported one by one, each after those that it needs, and the heap is compared before and
+after, garbage collected. Modules of the platform (asyncio, json, ...) are loaded beforehand. The table of interned
+names grows in large steps; it is measured separately, so that it is not attributed to a single module.
 
 Engine: the whole `App` runs above the simulated board in virtual time, through registration, a session and
-`GetConfiguration`. TCP is replaced below the WebSocket client, by a back-end that answers between two turns of tasks,
-so that none of it is in the heap. The engine is what is left without code and without board, EVSE, readers and Wi-Fi
-with their tasks: clock, log, supervisor, settings, journal, token list, cache, history, charging, OCPP and WebSocket,
-and the frames of their tasks. The anchor, MicroOcpp's published benchmark on an ESP32, is its library with two
-connectors on a loop-back, without file system. As garbage can only be collected between turns on that build, the peak
-is the most that was held at the end of any turn; a message counts there with its objects, its text and its frame. What
-LittleFS allocates for open files is not in it: the build has another file system.
+`GetConfiguration`. TCP is replaced below the WebSocket client by a back-end that answers between two turns of tasks and
+keeps nothing in the heap. The engine is everything without code, board, EVSE, readers and Wi-Fi with their tasks:
+clock, log, supervisor, settings, journal, token list, cache, history, charging, OCPP and WebSocket, and the frames of
+their tasks. The anchor, MicroOcpp's published benchmark on an ESP32, is its library with two connectors on a loop-back,
+without file system. Since garbage can only be collected between turns on this build, the peak is the maximum at the end
+of a turn; a message is included with its objects, its text and its frame. Memory of LittleFS for open files is not
+included: the build has another file system.
 
 **Scheduler and pilot (live).** A real process at the pace of real time, two connectors, for a minute with a plain link
 and for another one with TLS, while lists of 2000 tokens, calls and reconnections come in. Loop gaps are taken by the
-firmware itself: how late each 20 ms period of the control task came, in whole milliseconds. What the process has waited
-for a CPU meanwhile, as the host's kernel counts it, is taken off; the figures with it are given too, those of a bare
-loop in another process, and the most that it can have been by the time the process ran. Latency is counted on the clock
-of the simulated board, such waiting included, from the moment that the vehicle changes the pilot until the contactor's
-coil has been switched (1 ms later than it is). C to B is not believed at once for 0.2 s after the contactor has closed,
-as the coil disturbs the measurement, nor for 0.55 s after another duty cycle; events come later.
+firmware itself: the lateness of each 20 ms period of the control task, in whole milliseconds. The time that the process
+has waited for a CPU, by the host's kernel, is subtracted; given as well are the figures with it, those of a bare loop
+in another process, and the upper limit by the run time of the process. Latency is measured on the clock of the
+simulated board, including such waiting, from the vehicle's change of the pilot until the contactor's coil is switched
+(reported 1 ms late). C to B takes longer for 0.2 s after the contactor has closed, since the coil disturbs the
+measurement, and for 0.55 s after a change of the duty cycle.
 
 **Pilot (pilot).** A whole station above the simulated circuit, in virtual time, with a vehicle at each of some offers;
 the calls of `read_uv()` in one control step are counted.
@@ -58,10 +56,10 @@ of its answer, and `json.dumps(json.loads(text))`. The calls change nothing. The
 
 **Flash (flash).** A NOR flash in RAM under LittleFS2, blocks of 4096 bytes, program unit 32; a whole station with
 scripted EVSE and meter in virtual time. MicroOcpp's pattern is a JSON file of 470 bytes that is written ten times in
-each transaction and then removed. Power cuts: at every program and erase between power-on and the delivery of the last
-message, the operation left out or torn in the middle. Afterwards the station is started again, delivers, and the
-record of the central system is judged: a message may come twice only if the cut has swallowed its answer, and then with
-the same content. Offline: begin, 48 samples and end of each transaction, queued, and delivered after a restart.
+each transaction and then removed. Power losses: at every program and erase between power-on and the delivery of the
+last message, the operation left out or torn in the middle. The station is then started again and delivers, and the
+record of the central system is checked: a message may be received twice only if its answer was lost, and then with the
+same content. Offline: begin, 48 samples and end of each transaction, queued, and delivered after a restart.
 
 **Local list (list).** Look-ups on the flash in RAM. The heap of an update on the 32-bit build as above, its time from
 the first byte sent to a real charger to the answer.

@@ -118,7 +118,7 @@ def _open(cell, case):
 
 def _expected_word(case, state):
     if case.recovery == "session":
-        # The plug is still in the socket; where nobody had begun there is nothing to finish.
+        # The plug is still in the socket; without a session there is nothing to finish.
         return "Available" if state == B1 else "Finishing"
     if case.warns:
         return case.word or _WORD_OF[state]

@@ -2,7 +2,7 @@
 """Stands in for `gc`: what the firmware collects by itself is timed; what the interpreter collects of its own accord
 (the threshold, a full heap) leaves a trace that is found later, so that its length is not known.
 
-The trace is a file that nobody refers to any more: a collection closes it.
+The trace is an unreferenced open file: a collection closes it.
 """
 
 import gc

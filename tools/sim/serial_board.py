@@ -100,7 +100,7 @@ class SerialBoard:
                 raise TimeoutError(f"{text!r} not on the console:\n{self.console()[-2000:]}")
 
     def interrupt(self):
-        """Somebody presses Ctrl-C at the console."""
+        """Sends Ctrl-C, as if typed at the console."""
         self._interrupted = True
         self._interrupt(self._child[0])
 

@@ -34,7 +34,7 @@ class Flash:
         Flash.mounted = self
 
     def fill(self):
-        """Somebody takes all that is free."""
+        """Takes all free blocks."""
         self.blocks = self._used()
 
     @property

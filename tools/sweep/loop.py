@@ -49,12 +49,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 def _told_of_death(loop, coroutine, **options):
-    """Tells the loop's exception handler of a death as MicroPython's asyncio does: when nobody waits for the task."""
+    """Calls the loop's exception handler for a failed task that is not awaited, as MicroPython's asyncio does."""
     task = asyncio.Task(coroutine, loop=loop, **options)
     task.add_done_callback(lambda task: loop.call_soon(_tell, loop, task))
     return task
 
 
 def _tell(loop, task):
-    if not task.cancelled() and task._log_traceback:  # nobody has had its exception
+    if not task.cancelled() and task._log_traceback:  # its exception was not retrieved
         loop.call_exception_handler({"future": task, "exception": task.exception()})

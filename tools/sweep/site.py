@@ -37,7 +37,7 @@ _NOISE = 40  # lines of the log that are kept for the report
 class Site:
     """Vehicles, central system and flash outlive power-ons; `await boot()` builds the App of the next one.
 
-    `broken` is what was seen that must not be. `hit` says whom the fault hit: None (nobody yet, or no connector), a
+    `broken` lists violations. `hit` is where the fault was injected: None (not yet, or no connector), a
     connector's number, or "all".
     """
 
@@ -59,7 +59,7 @@ class Site:
         self.hit = None
         self.injected_ms = None
         self.reader_turn = asyncio.Lock()
-        self.expects = {}  # connector -> True while its vehicle charges and nobody has asked it to stop
+        self.expects = {}  # connector -> True while its vehicle charges and no stop was requested
         self._boot_ms = 0
         self._open_when_full = None  # the transactions that were open when the flash became full
         self._acted = {}  # connector -> ms of its last whole control step
@@ -190,7 +190,7 @@ class Site:
             self.fail("a transaction began on a full flash")
         fault = self.app.station.status(0).fault
         if fault is None or fault.name != "flash_full":
-            self.fail("the flash is full, and nobody is told")
+            self.fail("the flash is full, and this is not reported")
 
     def _time_has_passed(self, ms):
         self.world.timeline.look()

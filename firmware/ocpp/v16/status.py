@@ -1,4 +1,4 @@
-"""StatusNotification: contents, order and transitions, error codes, MinimumStatusDuration (OCPP 1.6 §4.9, §7.7)."""
+"""StatusNotification: contents, order, transitions, errorCode, MinimumStatusDuration (OCPP 1.6 §4.9, §7.7)."""
 
 from micropython import const
 

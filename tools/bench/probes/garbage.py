@@ -116,7 +116,7 @@ def turn_ends():
 
 
 async def live(world):
-    """The world goes on when nobody looks: a relay falls, a meter answers."""
+    """Processes due events of the world, such as a relay that opens or a meter's answer."""
     while True:
         world.timeline.look()
         await asyncio.sleep_ms(20)

@@ -20,7 +20,7 @@ _gaps = []
 def schedule_ms():
     """Returns how long the process has run, and how long it was ready to and did not (Linux, proc(5)).
 
-    (0, 0) where nobody counts it.
+    (0, 0) where the kernel does not count it.
     """
     try:
         with open("/proc/self/schedstat") as file:

@@ -24,7 +24,7 @@ class Field:
         self.uid = None
 
     def show(self, uid, held_ms=_STAYS_MS, away_ms=_AWAY_MS, flicker=False):
-        """Holds a card to the reader, after those that were announced before; nobody comes for `away_ms` after it.
+        """Presents a card after those that are queued; the field stays empty for `away_ms` after it.
 
         Raises ValueError when too many wait.
         """

@@ -57,7 +57,7 @@ class Pn532:
         line.on_write = self._written
 
     def exchange(self, state):
-        """Puts a chip in this state in its place; nobody has woken it yet."""
+        """Replaces the chip by one in this state, which has not been woken up."""
         self.state = state
         self._awake = False
 

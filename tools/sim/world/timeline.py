@@ -4,7 +4,7 @@
 
 class Timeline:
     """Time of the world. `ms()` counts milliseconds; `arrange(delay_ms)`, if set, sees to it that look() is called in
-    that time, so that events also happen when nobody looks."""
+    that time, so that events also happen without another call."""
 
     def __init__(self, ms):
         self._ms = ms
@@ -23,7 +23,7 @@ class Timeline:
         return now
 
     def soon(self, function):
-        """Calls function() when whoever acts now has finished: what is switched in one step is one event."""
+        """Calls function() after the present action: outputs that are switched in one step are one event."""
         self._soon.append(function)
         if self.arrange:
             self.arrange(0)

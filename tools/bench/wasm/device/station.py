@@ -217,7 +217,7 @@ os.mkdir(_STORAGE)
 
 
 async def live():
-    # The world goes on when nobody looks: a relay falls, a meter answers.
+    # Processes due events of the world, such as a relay that opens or a meter's answer.
     while True:
         world.timeline.look()
         await asyncio.sleep_ms(20)
@@ -231,7 +231,7 @@ def build_board():
 
 
 class Below:
-    """What is below charging, alone: EVSEs, readers, buttons and Wi-Fi with their tasks, to be weighed."""
+    """The parts below charging: EVSEs, readers, buttons and Wi-Fi with their tasks, to measure their heap."""
 
     def __init__(self, board, supervisor, clock, log):
         self.evses = [Evse(i + 1, drivers, clock, log) for i, drivers in enumerate(board.connectors)]

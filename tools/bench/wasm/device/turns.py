@@ -1,5 +1,5 @@
 # Virtual time and single steps for asyncio of the 32-bit build. MIT license.
-"""Lets whoever drives this build run the tasks turn by turn, and collect garbage in between.
+"""Runs the tasks of this build turn by turn, with garbage collection in between.
 
 Its asyncio belongs to a browser: JavaScript's timers run it, in real time. Here its own loop is called for one turn of
 one task at a time, in a time that jumps to where the next task is due.
