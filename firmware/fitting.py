@@ -88,9 +88,9 @@ def apply(evses, connectors, readers, settings, log):
     get = settings.get
     for evse in evses:
         evse.set_derating(get("DeratingStart") * 10, get("DeratingEnd") * 10)
-        evse.set_max_imbalance(get("MaxImbalance"))
-        evse.set_ventilation(get("VentilationFitted"))
-        evse.set_wake_up(get("WakeUp"))
+        evse.wishes.max_imbalance_ma = get("MaxImbalance")
+        evse.wishes.ventilation = get("VentilationFitted")
+        evse.wishes.wake_up = get("WakeUp")
     for reader in readers:
         reader.reverse, reader.shorten = get("ReverseUIDs"), get("ShortenUIDs")
     for parts in connectors:

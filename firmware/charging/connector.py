@@ -189,9 +189,10 @@ class Connector:
         operative = in_service(usage)
         if not operative:
             forget(usage)
-        self.evse.set_available(operative)
-        self.evse.permit(phase(usage) == RUNNING and not usage.transaction.suspended)
-        self.evse.hold_plug(is_plug_held(usage, self._clock.ms(), self._settings))
+        wishes = self.evse.wishes
+        wishes.available = operative
+        wishes.permitted = phase(usage) == RUNNING and not usage.transaction.suspended
+        wishes.hold_plug = is_plug_held(usage, self._clock.ms(), self._settings)
         self._watch.step()
 
     def step(self):

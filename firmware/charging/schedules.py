@@ -185,7 +185,7 @@ class Schedules:
         if not self._settings.get("ConnectorSwitch3to1PhaseSupported", False):
             return
         self._phases[connector.number] = wanted
-        connector.evse.set_phases(wanted)
+        connector.evse.wishes.phases = wanted
 
     # -- what happens
 

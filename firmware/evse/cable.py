@@ -1,4 +1,4 @@
-"""Current rating of the cable: from the proximity resistor in a socket (IEC 61851-1 table B.2), or fixed cable."""
+"""Current rating of the cable in a socket, from its proximity resistor (IEC 61851-1 table B.2)."""
 
 from micropython import const
 
@@ -59,28 +59,3 @@ class Cable:
             self.ma = rating
             return True
         return False
-
-
-class FixedCable:
-    """Takes the place of a socket's Cable and LockSupervision.
-
-    The cable cannot be taken out, so the plug counts as locked. It has no proximity contact; its rating is part of the
-    station's limit.
-    """
-
-    ma = None
-    usable = True
-    missing = False
-    settling = False
-    confirmed = True
-    failed = False
-    drive = None
-
-    def see(self, ohm, now_ms):
-        return False
-
-    def step(self, wanted, closed, now_ms):
-        pass
-
-    def retry(self):
-        pass

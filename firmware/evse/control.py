@@ -12,7 +12,7 @@ from firmware.evse.faults import Faults
 from firmware.evse.hold_reason import hold_reason
 from firmware.evse.light import Light
 from firmware.evse.limits import STATE_F, Limits
-from firmware.evse.machine import Inputs, Machine
+from firmware.evse.machine import Fitted, Inputs, Machine
 from firmware.evse.ports import Ports
 from firmware.evse.recovery import RESTS, TRIES, WORKS, Recovery
 from firmware.evse.telling import Telling
@@ -37,12 +37,13 @@ class Evse:
     """One connector. `drivers` is a ports.Drivers; `memory` keeps three integers over a power loss: load() returns the
     last value given to save(value), or None; both raise OSError.
 
+    `wishes` are the Wishes of the layers above.
+
     Signals: state_changed(evse, state), pilot_changed(evse), contactor_changed(evse, closed), lock_changed(evse,
     locked), fault_changed(evse, fault, on), limit_changed(evse, mA, slot), stop_pressed(evse).
     """
 
-    def __init__(self, number, drivers, clock, log, fixed_cable=False, phases=3, max_ma=32000, ventilation=False,
-                 memory=None):  # fmt: skip
+    def __init__(self, number, drivers, clock, log, fixed_cable=False, phases=3, max_ma=32000, memory=None):
         self.number = number
         self._clock = clock
         self._log = log
@@ -50,18 +51,14 @@ class Evse:
         self.limits = Limits()
         self.limits.set("supply", max_ma)
         self._faults = Faults()
-        self._ports = Ports(drivers, log, self._area, turn=number)
+        self._ports = ports = Ports(drivers, log, self._area, turn=number)
         self._light = Light(drivers.indicator, log, self._area)
         self.machine = Machine(
             self.limits,
             self._faults,
-            fixed_cable=fixed_cable,
-            phases=phases,
-            ventilation=ventilation,
-            thermistor=drivers.thermistor.fitted,
-            pilot_switch=self._ports.has_pilot_switch,
-            rcd_test=self._ports.has_rcd_test,
+            Fitted(fixed_cable, phases, drivers.thermistor.fitted, ports.has_pilot_switch, ports.has_rcd_test),
         )
+        self.wishes = self.machine.wishes
         self._inputs = Inputs()
         self._reading_at = None
         self._memory = memory or Forgetful()
@@ -79,45 +76,15 @@ class Evse:
 
     # Commands of the layers above -------------------------------------------------------------------------------------
 
-    def permit(self, on):
-        """Allows energy, or not: True during an authorised session that is not suspended."""
-        self.machine.permitted = bool(on)
-
-    def set_available(self, on):
-        """False: state F as soon as the contactor is open (a vehicle that draws current has 6 s to stop)."""
-        self.machine.available = bool(on)
-
-    def hold_plug(self, on):
-        """Keeps the plug locked, or unlocks it as soon as the contactor is open."""
-        self.machine.hold_plug = bool(on)
-
     def retry_lock(self):
         """Lets a failed lock try again; called by charging for a user or the back-end."""
-        self.machine.lock.retry()
+        self.machine.plug.retry_lock()
         self._faults.watch("lock_failed").clear()  # it returns when the lock fails again
-
-    def set_phases(self, phases):
-        """Switches to 1 or 3 phases; takes a minute if the vehicle has had voltage. Raises ValueError."""
-        if phases not in (1, 3):
-            raise ValueError("one or three phases")
-        self.machine.phase_switch.wanted = phases
-
-    def set_wake_up(self, on):
-        """Sets whether a vehicle that does not draw the offered current is woken up."""
-        self.machine.wake_up = bool(on)
 
     def set_derating(self, warm_dc, floor_dc):
         """Current falls from `warm_dc` on, to 6 A at `floor_dc`; tenths of a degree, `floor_dc` not below `warm_dc`."""
         self.machine.supervision.derating.warm_dc = warm_dc
         self.machine.supervision.derating.floor_dc = max(warm_dc, floor_dc)
-
-    def set_ventilation(self, on):
-        """Sets whether the room is ventilated, so that a vehicle in state D may charge."""
-        self.machine.ventilation = bool(on)
-
-    def set_max_imbalance(self, milliamps):
-        """Sets the largest difference between the phases' currents, mA; 0: no limit."""
-        self.machine.supervision.max_imbalance_ma = milliamps
 
     def set_meter(self, reading):
         """Takes the latest Reading of this connector's meter, None when it cannot be read."""
@@ -144,7 +111,7 @@ class Evse:
 
     def press_stop(self):
         """The stop button: withdraws the permission at once; `stop_pressed` lets charging end the session."""
-        self.permit(False)
+        self.wishes.permitted = False
         self._telling.stop(self)
 
     def emergency(self, on):
@@ -198,7 +165,7 @@ class Evse:
     @property
     def cable_ma(self):
         """Rating of the cable in mA; 0 if invalid, None without plug or with a fixed cable."""
-        return self.machine.cable.ma
+        return self.machine.plug.cable_ma
 
     @property
     def locked(self):
@@ -208,7 +175,7 @@ class Evse:
     @property
     def plug_locked(self):
         """True when the plug cannot be taken out: lock confirmed, or fixed cable (IEC 61851-1 D.6.5)."""
-        return self.machine.plug_locked
+        return self.machine.plug.locked
 
     @property
     def duty(self):

@@ -29,12 +29,12 @@ class Light:
 def _pattern(machine):
     if machine.faults.blocking:
         return "faulted"
-    if not machine.available:
+    if not machine.wishes.available:
         return "out of service"
     if machine.outputs.close:
         return "charging"
     if not machine.pilot.connected:
         return "free"
-    if not machine.permitted:
+    if not machine.wishes.permitted:
         return "waiting"
     return "suspended by vehicle" if machine.offered_ma else "suspended by station"

@@ -12,17 +12,16 @@ from firmware.evse.supply_check import BLIND_MA, UNBALANCED_MA, Offers, SupplyCh
 
 
 class Supervision:
-    """`thermistor` and `rcd_test`: True if fitted. Sets the slots "temperature", "blind",
-    "imbalance" and "voltage"."""
+    """Sets the slots "temperature", "blind", "imbalance" and "voltage" of the limits."""
 
-    def __init__(self, limits, faults, phases, thermistor, rcd_test):
-        self.rcd = RcdSupervision(rcd_test)
+    def __init__(self, limits, faults, wishes, fitted):
+        self.rcd = RcdSupervision(fitted.rcd_test)
         self.derating = Derating()
-        self.max_imbalance_ma = 0  # largest difference of the phases' currents; 0: no limit
         self._limits = limits
-        self._thermistor = thermistor
+        self._wishes = wishes
+        self._thermistor = fitted.thermistor
         self._contactor = ContactorCheck()
-        self._supply = SupplyCheck(phases)
+        self._supply = SupplyCheck(fitted.phases)
         self._sag = Sag()
         self._offers = Offers()
         self._measured = False  # the meter has measured currents
@@ -45,7 +44,6 @@ class Supervision:
 
     def inherit(self, other):
         """Takes over the installer's settings and the outlet's temperature state from another Supervision."""
-        self.max_imbalance_ma = other.max_imbalance_ma
         self.derating = other.derating
 
     @property
@@ -87,7 +85,7 @@ class Supervision:
             self._measured = True
         self._blind.see(self._measured and currents_ma is None, now_ms)
         self._limit("blind", BLIND_MA if self._blind.active else None)
-        most = self.max_imbalance_ma
+        most = self._wishes.max_imbalance_ma
         self._imbalance.see(most > 0 and imbalance(currents_ma) > most, now_ms)
         self._limit("imbalance", UNBALANCED_MA if self._imbalance.active else None)
 

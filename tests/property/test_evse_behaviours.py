@@ -21,8 +21,8 @@ INTERLOCKS = {
     "cable readable": (lambda bench: bench.inputs.proximity_ohm in (1_500, 680, 220, 100), 700 + TICK_MS),
     "temperature": (lambda bench: (bench.inputs.temperature_dc or 900) <= 800, 1_020 + TICK_MS),
     "contact follows": (lambda bench: bench.closed or not bench.out.close, 1_300 + TICK_MS),
-    "permitted": (lambda bench: bench.machine.permitted, 6_020 + TICK_MS),
-    "available": (lambda bench: bench.machine.available, 6_020 + TICK_MS),
+    "permitted": (lambda bench: bench.machine.wishes.permitted, 6_020 + TICK_MS),
+    "available": (lambda bench: bench.machine.wishes.available, 6_020 + TICK_MS),
     "6 A allowed": (lambda bench: bench.limits.allowed()[0] >= 6_000, 6_020 + TICK_MS),
 }
 # B is believed late after a change of duty cycle (550 ms).
@@ -48,7 +48,7 @@ def _all_well(bench, vehicle):
     bench.lock_jammed = None
     bench.inputs.emergency = False
     bench.inputs.temperature_dc = 250
-    bench.machine.available = bench.machine.permitted = True
+    bench.machine.wishes.available = bench.machine.wishes.permitted = True
     bench.limits.clear("schedule")
     if vehicle == "A":
         bench.unplug()
@@ -114,7 +114,7 @@ class _Truth:
             self.closings += 1
             assert bench.pwm and bench.machine.offered_ma >= 6_000
             assert not bench.welded, "closed onto a weld"
-            assert bench.locked and bench.machine.permitted and bench.machine.available
+            assert bench.locked and bench.machine.wishes.permitted and bench.machine.wishes.available
         if out.duty != self.duty:
             self.changed_at = now
         self.closed = out.close
@@ -150,9 +150,9 @@ def test_the_contactor_is_closed_only_with_every_interlock_good(script, steps, c
 def test_a_good_vehicle_charges_again_after_anything(script, steps):
     """Whatever happened, once all is well and the vehicle was unplugged, the next session works."""
     bench = _play(script, steps, False).bench
-    bench.machine.hold_plug = False
+    bench.machine.wishes.hold_plug = False
     _all_well(bench, "B")  # a self-test that failed with nobody there is repeated after 15 minutes, or after an unplug
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.run(1_000)
     bench.unplug()
     bench.run(660_000)  # 10 minutes below 60 degrees

@@ -8,6 +8,7 @@ from harness import FakeClock
 from firmware.charging.station import Station, Stores
 from firmware.evse.faults import Fault
 from firmware.evse.limits import Limits
+from firmware.evse.wishes import Wishes
 from firmware.kernel.log import Log
 from firmware.kernel.reading import Reading
 from firmware.kernel.signal import Signal
@@ -32,15 +33,13 @@ class ScriptedEvse:
         self.faults = ()
         self.limits = Limits()
         self.limits.set("supply", 32_000)
-        self.phases = 3
+        self.wishes = Wishes()
         self.offered_ma = 0
         self.waking = False
         self.duty_interval_ms = 0  # between one offer and another one; withdrawing does not wait
         self._next_duty_ms = 0
         self.charging = False
         self.duty = 10_000
-        self.permitted = self.held = False
-        self.available = True
         self.meter = None
         self.lock_works = True
         self.state_changed = Signal()
@@ -69,17 +68,21 @@ class ScriptedEvse:
     def limit(self):
         return self.limits.allowed()
 
-    def set_phases(self, phases):
-        self.phases = phases
+    @property
+    def phases(self):
+        return self.wishes.phases
 
-    def permit(self, on):
-        self.permitted = on
+    @property
+    def permitted(self):
+        return self.wishes.permitted
 
-    def set_available(self, on):
-        self.available = on
+    @property
+    def available(self):
+        return self.wishes.available
 
-    def hold_plug(self, on):
-        self.held = on
+    @property
+    def held(self):
+        return self.wishes.hold_plug
 
     def set_meter(self, reading):
         self.meter = reading
@@ -96,7 +99,7 @@ class ScriptedEvse:
                 self.fault_changed.emit(self, fault, False)
 
     def press_stop(self):
-        self.permitted = False
+        self.wishes.permitted = False
         self.stop_pressed.emit(self)
 
     def retry_lock(self):
@@ -127,7 +130,7 @@ class ScriptedEvse:
         offer = self.limit[0] if self.permitted and self.connected and not blocked else 0
         charging = offer > 0 and self.vehicle_ready
         if self.locked is not None and self.lock_works:
-            self.locked = self.held and self.cable_ma is not None
+            self.locked = bool(self.held) and self.cable_ma is not None
         now_ms = self._clock.ms()
         if offer and self.offered_ma and now_ms < self._next_duty_ms:
             offer = self.offered_ma

@@ -3,7 +3,7 @@
 from firmware.evse.faults import Faults
 from firmware.evse.hold_reason import hold_reason
 from firmware.evse.limits import STATE_F, STEADY, Limits
-from firmware.evse.machine import Inputs, Machine
+from firmware.evse.machine import Fitted, Inputs, Machine
 
 STEP_MS = 20
 HIGH_MV = {"A": 12_000, "B": 9_000, "C": 6_000, "D": 3_000, "E": 0}
@@ -20,7 +20,9 @@ class Bench:
         self.limits = Limits()
         self.limits.set("supply", supply_ma)
         self.faults = Faults()
-        self.machine = Machine(self.limits, self.faults, **options)
+        ventilation = options.pop("ventilation", False)
+        self.machine = Machine(self.limits, self.faults, Fitted(**options))
+        self.machine.wishes.ventilation = ventilation
         self.out = self.machine.outputs
         self.inputs = Inputs()
         self.inputs.temperature_dc = 250
@@ -55,7 +57,7 @@ class Bench:
 
     def charge(self):
         """Takes a permitted vehicle to C2."""
-        self.machine.permitted = True
+        self.machine.wishes.permitted = True
         self.plug()
         self.run(1_500)
         self.vehicle = "C"

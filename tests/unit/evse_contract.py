@@ -31,8 +31,8 @@ class Rig:
             self.evse.tick()
 
     def charge(self):
-        self.evse.permit(True)
-        self.evse.hold_plug(True)
+        self.evse.wishes.permitted = True
+        self.evse.wishes.hold_plug = True
         self.evse.plug_in()
         self.run(2_000)
         self.evse.set_state("C")
@@ -63,10 +63,10 @@ def a_vehicle_is_seen_and_its_cable_where_there_is_a_socket(rig):
 def the_plug_is_held_and_given_back(rig):
     evse = rig.evse
     evse.plug_in()
-    evse.hold_plug(True)
+    evse.wishes.hold_plug = True
     rig.run(1_000)
     assert evse.locked is (True if rig.socket else None)
-    evse.hold_plug(False)
+    evse.wishes.hold_plug = False
     rig.run(1_000)
     assert evse.locked is (False if rig.socket else None)
 
@@ -77,11 +77,11 @@ def current_flows_once_it_is_permitted_and_wanted(rig):
     evse.set_state("C")
     rig.run(3_000)
     assert evse.vehicle_ready and not evse.charging and evse.offered_ma == 0
-    evse.permit(True)
+    evse.wishes.permitted = True
     rig.run(3_000)
     assert evse.charging and evse.offered_ma == evse.limit[0] == 32_000
     assert rig.told.count(("contactor_changed", True)) == 1 and ("pilot_changed",) in rig.told
-    evse.permit(False)
+    evse.wishes.permitted = False
     rig.run(500)
     assert evse.offered_ma == 0
     evse.set_state("B")
@@ -90,8 +90,8 @@ def current_flows_once_it_is_permitted_and_wanted(rig):
 
 
 def no_energy_while_it_is_out_of_service(rig):
-    rig.evse.set_available(False)
-    rig.evse.permit(True)
+    rig.evse.wishes.available = False
+    rig.evse.wishes.permitted = True
     rig.evse.plug_in()
     rig.run(3_000)
     assert rig.evse.offered_ma == 0 and not rig.evse.charging
@@ -146,8 +146,8 @@ def a_vehicle_that_goes_ends_energy_at_once(rig):
     assert not evse.charging
     rig.run(500)
     assert (evse.state, evse.connected, evse.vehicle_ready, evse.faults) == ("A", False, False, ())
-    evse.permit(False)
-    evse.hold_plug(False)
+    evse.wishes.permitted = False
+    evse.wishes.hold_plug = False
     rig.run(2_000)
     rig.charge()  # and the next one comes
 

@@ -158,6 +158,6 @@ def test_a_board_that_is_too_slow_does_not_charge_and_says_why():
         assert [fault.name for fault in evse.faults] == ["board_too_slow"]
         assert bench.report(evse.number)["errorCode"] == "InternalError"
         outlet.set_vehicle("C")
-        evse.permit(True)
+        evse.wishes.permitted = True
         bench.run(5_000)
         assert not evse.charging and evse.offered_ma == 0

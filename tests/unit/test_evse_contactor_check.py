@@ -45,7 +45,7 @@ def test_a_contact_that_opens_within_the_second_is_no_weld():
 def test_a_contactor_that_does_not_close_is_known_after_a_second_and_the_debounce():
     bench = Bench()
     bench.stuck_open = True
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(2_000)
     bench.vehicle = "C"

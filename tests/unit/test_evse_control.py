@@ -33,7 +33,7 @@ class _Site:
             self.evse.tick(self.clock.ms())
 
     def charge(self):
-        self.evse.permit(True)
+        self.evse.wishes.permitted = True
         self.drivers.high, self.drivers.ohms = 9_000, 220
         self.run(2_000)
         self.drivers.high = 6_000
@@ -67,10 +67,10 @@ def test_a_session_is_told_by_signals_and_readings():
 def test_the_plug_is_held_and_given_back():
     site = _Site()
     site.drivers.high, site.drivers.ohms = 9_000, 680
-    site.evse.hold_plug(True)
+    site.evse.wishes.hold_plug = True
     site.run(500)
     assert site.evse.locked
-    site.evse.hold_plug(False)
+    site.evse.wishes.hold_plug = False
     site.run(500)
     assert not site.evse.locked
 
@@ -168,8 +168,8 @@ def test_an_output_that_failed_is_written_again():
     site = _Site()
     site.drivers.high, site.drivers.ohms = 9_000, 220
     site.drivers.broken = ("lock.drive", "pilot.drive")
-    site.evse.hold_plug(True)
-    site.evse.set_available(False)
+    site.evse.wishes.hold_plug = True
+    site.evse.wishes.available = False
     site.run(1_000)
     assert not site.drivers.lock.locked and site.drivers.duty == STEADY
     site.drivers.broken = ()
@@ -293,7 +293,7 @@ def test_a_cancelled_control_task_leaves_the_contactor_open():
         drivers = Drivers()
         evse = Evse(1, drivers, clock, Log(clock))
         task = asyncio.create_task(Control((evse,), clock).run(lambda: None))
-        evse.permit(True)
+        evse.wishes.permitted = True
         drivers.high, drivers.ohms = 6_000, 220
         await clock.run_for(2_000)
         assert drivers.closed

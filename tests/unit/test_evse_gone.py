@@ -8,7 +8,7 @@ from firmware.evse.limits import STATE_F
 def _cut(bench):
     """Brings a vehicle that charges to where the pilot is cut for another number of phases."""
     bench.charge()
-    bench.machine.phase_switch.wanted = 1
+    bench.machine.wishes.phases = 1
     bench.run(1_000)
     bench.vehicle = "B"
     assert bench.until(lambda: not bench.out.cp_connected or bench.out.duty == STATE_F, 10_000) is not None
@@ -52,7 +52,7 @@ def test_a_plug_whose_contact_was_open_before_the_pilot_was_cut_has_its_second_t
     bench.inputs.proximity_ohm = None
     bench.run(5_000)
     assert bench.machine.pilot.connected and bench.names == ["pp_invalid"]
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(900)
     assert bench.out.duty == STATE_F and bench.machine.pilot.connected
     bench.run(200)
@@ -64,7 +64,7 @@ def test_a_pilot_that_cannot_be_measured_is_no_fault_while_nobody_measures_it():
     bench.sampled = False
     bench.run(200)
     assert bench.names == ["cp_open"]
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(1_500)
     assert bench.names == [] and bench.out.duty == STATE_F
 
@@ -98,7 +98,7 @@ def test_a_plug_that_is_pulled_while_out_of_service_has_gone():
     bench = Bench()
     bench.plug()
     bench.run(500)
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(1_000)
     assert bench.machine.state == "F" and bench.machine.pilot.connected
     bench.unplug()
@@ -139,7 +139,7 @@ def test_the_plug_of_a_weld_that_only_the_meter_shows_stays_locked():
     bench = Bench()
     bench.aux = False
     bench.charge()
-    bench.machine.permitted = bench.machine.hold_plug = False
+    bench.machine.wishes.permitted = bench.machine.wishes.hold_plug = False
     bench.vehicle = "B"
     for milliamps in range(16_000, 16_008):  # a new reading each time
         bench.inputs.currents_ma = (milliamps, 0, 0)

@@ -15,12 +15,12 @@ def _reason(bench):
 def test_each_reason_gives_way_to_the_next_one():
     bench = Bench()
     machine = bench.machine
-    machine.available = False
+    machine.wishes.available = False
     bench.faults.raise_fault("lock_failed", bench.now)
     bench.faults.raise_fault("other", bench.now)
     bench.step()
     assert _reason(bench) == "unavailable"
-    machine.available = True
+    machine.wishes.available = True
     assert _reason(bench) == "fault other", "the worst"
     bench.faults.clear_fault("lock_failed")
     bench.faults.clear_fault("other")
@@ -33,7 +33,7 @@ def test_each_reason_gives_way_to_the_next_one():
     bench.inputs.proximity_ohm = 220
     bench.run(200)
     assert _reason(bench) == "not permitted"
-    machine.permitted = True
+    machine.wishes.permitted = True
     bench.lock_jammed = False
     bench.run(400)
     assert machine.state == "C" and _reason(bench) == "limit schedule"
@@ -52,7 +52,7 @@ def test_each_reason_gives_way_to_the_next_one():
 def test_the_self_test_of_the_rcd_is_a_reason():
     bench = Bench(start=False)
     bench.rcd_dead = True
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug("C")
     bench.run(900)
     assert bench.out.rcd_test and _reason(bench) == "rcd test"
@@ -66,10 +66,10 @@ def test_the_pause_after_an_opening_is_a_reason_and_so_is_a_pilot_that_has_not_b
     bench.vehicle = "C"
     bench.run(700)
     assert not bench.out.close and _reason(bench) == "waiting"
-    bench.machine.hold_plug = True
-    bench.machine.permitted = False
+    bench.machine.wishes.hold_plug = True
+    bench.machine.wishes.permitted = False
     bench.run(6_000)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.until(lambda: bench.pwm, 3_000) is not None
     bench.step()
     assert _reason(bench) == "pilot"
@@ -78,7 +78,7 @@ def test_the_pause_after_an_opening_is_a_reason_and_so_is_a_pilot_that_has_not_b
 def test_a_change_of_the_phases_is_a_reason():
     bench = Bench()
     bench.charge()
-    bench.machine.phase_switch.wanted = 1
+    bench.machine.wishes.phases = 1
     bench.vehicle = "B"
     bench.run(500)
     assert not bench.out.close and _reason(bench) == "phase switching"
@@ -102,7 +102,7 @@ def test_the_light_of_each_state():
     assert shows() == "waiting"
     evse.limits.set("ocpp", 0)
     assert shows() == "waiting"
-    evse.permit(True)
+    evse.wishes.permitted = True
     assert shows() == "suspended by station"
     evse.limits.clear("ocpp")
     assert shows() == "suspended by vehicle"
@@ -112,7 +112,7 @@ def test_the_light_of_each_state():
     assert shows() == "charging"
     evse.pull_out()
     assert shows(500) == "free", "whatever is permitted"
-    evse.set_available(False)
+    evse.wishes.available = False
     assert shows() == "out of service"
     evse.raise_fault("other")
     assert shows() == "faulted"

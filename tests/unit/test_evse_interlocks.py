@@ -2,7 +2,7 @@
 
 from evse_bench import Bench
 
-from firmware.evse import machine as m
+from firmware.evse import pilot_output
 from firmware.evse import reclosing as r
 from firmware.evse.limits import STATE_F, STEADY
 
@@ -21,7 +21,7 @@ def test_a_fault_while_charging_shows_state_f_for_300_ms_then_plus_12_v():
     bench.step()
     assert not bench.out.close and bench.out.duty == STATE_F
     elapsed = bench.until(lambda: bench.out.duty == STEADY, 1_000)
-    assert m.STATE_F_AT_LEAST_MS <= elapsed <= m.STATE_F_AT_LEAST_MS + 20
+    assert pilot_output.STATE_F_AT_LEAST_MS <= elapsed <= pilot_output.STATE_F_AT_LEAST_MS + 20
     bench.run(1_000)
     assert bench.out.duty == STEADY and bench.machine.state == "C"
 
@@ -65,7 +65,7 @@ def test_ventilation_is_refused():
 def test_no_diode_never_closes():
     bench = Bench()
     bench.diode = False
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(300)
     bench.vehicle = "C"
@@ -133,7 +133,7 @@ def test_welded_contactor():
 
 def test_a_contact_that_is_closed_before_the_command_forbids_closing_at_once():
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(2_000)
     bench.vehicle = "C"
@@ -145,7 +145,7 @@ def test_a_contact_that_is_closed_before_the_command_forbids_closing_at_once():
 def test_contactor_that_does_not_close():
     bench = Bench()
     bench.stuck_open = True
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(2_000)
     bench.vehicle = "C"
@@ -186,7 +186,7 @@ def test_current_behind_an_open_contactor_is_a_weld_where_no_contact_tells():
     _read(bench, 16_000)
     assert bench.names == ["contactor_welded"] and bench.locked
     bench.unplug()
-    bench.machine.permitted = bench.machine.hold_plug = False
+    bench.machine.wishes.permitted = bench.machine.wishes.hold_plug = False
     for _ in range(5):
         _read(bench, 16_000)
         assert bench.locked and bench.out.lock  # nobody pulls a live plug
@@ -205,7 +205,7 @@ def test_a_meter_that_stands_still_holds_no_cable():
                 _read(bench, 16_000, moves)
             assert bench.names == ["meter_frozen"] and not bench.faults.blocking
             bench.unplug()
-            bench.machine.permitted = bench.machine.hold_plug = False
+            bench.machine.wishes.permitted = bench.machine.wishes.hold_plug = False
             for _ in range(4):
                 _read(bench, 16_000, moves)
             assert not bench.locked and bench.names == ["meter_frozen"]
@@ -287,7 +287,7 @@ def test_no_overcurrent_without_reading_or_while_paused():
     bench.inputs.currents_ma = None
     bench.run(10_000)
     bench.inputs.currents_ma = (32_000,) * 3
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.run(10_000)
     assert bench.names == []
 
@@ -432,7 +432,7 @@ def test_unequal_phases_are_20_amperes_until_the_vehicle_has_gone():
     bench.inputs.currents_ma = (32_000, 0, 0)
     bench.run(10_000)
     assert bench.names == []
-    bench.machine.supervision.max_imbalance_ma = 20_000
+    bench.machine.wishes.max_imbalance_ma = 20_000
     bench.run(12_000)
     assert bench.names == ["imbalance"] and bench.machine.offered_ma == 20_000 and bench.out.close
     bench.inputs.currents_ma = (20_000, 0, 0)

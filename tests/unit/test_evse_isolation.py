@@ -32,7 +32,7 @@ class Twins:
         self.run(2_000)
         if charge:
             for evse in self.evses:
-                evse.permit(True)
+                evse.wishes.permitted = True
                 evse.plug_in()
             self.run(2_000)
             for evse in self.evses:
@@ -108,15 +108,15 @@ def test_whatever_a_driver_raises_its_connector_is_safe_within_a_period_and_the_
 
 
 def test_what_the_machine_raises_at_any_place_is_over_when_it_works_again():
-    places = ("_see_pilot", "_see_cable", "_see_power", "_offer", "_switch", "_secure_plug", "_vehicle_moved")
+    places = ("_see", "_see_failure", "_offer", "_switch", "_secure_plug", "_vehicle_left")
     for i, name in enumerate(places):
         twins = Twins()
         machine = twins.hit.machine
         works = getattr(machine, name)
 
         setattr(machine, name, _raising((RAISED + (OSError(5),))[i % 4]))
-        if name == "_vehicle_moved":
-            twins.hit.set_state("B")
+        if name == "_vehicle_left":
+            twins.hit.set_state("A")
         twins.run(100)
         assert _safe(twins.hit) and twins.hit.names == ["control_failed"], name
         setattr(machine, name, works)
@@ -135,8 +135,8 @@ def test_an_observer_that_raises_costs_the_others_nothing_and_hears_it_again():
         after = Listener(False)
         signal.connect(listener)
         signal.connect(after)
-        hit.hold_plug(False)
-        hit.permit(False)
+        hit.wishes.hold_plug = False
+        hit.wishes.permitted = False
         hit.limits.set("ocpp", 10_000)
         hit.set_state("A")
         hit.drivers.ohms = None
@@ -258,22 +258,22 @@ def test_the_vehicle_that_stays_is_not_taken_for_another_one():
 def test_the_wishes_and_what_is_installed_outlast_a_failure():
     twins = Twins(charge=False)
     evse = twins.hit
-    evse.hold_plug(True)
-    evse.set_available(False)
-    evse.set_wake_up(False)
-    evse.set_phases(1)
+    evse.wishes.hold_plug = True
+    evse.wishes.available = False
+    evse.wishes.wake_up = False
+    evse.wishes.phases = 1
     evse.set_derating(500, 700)
-    evse.set_max_imbalance(20_000)
-    evse.set_ventilation(True)
-    evse.permit(True)
+    evse.wishes.max_imbalance_ma = 20_000
+    evse.wishes.ventilation = True
+    evse.wishes.permitted = True
     twins.break_driver("sample", TypeError("a defect"))
     twins.run(40)
     twins.repair()
     twins.run(4_000)
     machine = evse.machine
-    assert machine.permitted and machine.hold_plug and machine.ventilation
-    assert not machine.available and not machine.wake_up and evse.state == "F"
-    assert machine.phase_switch.wanted == 1 and machine.supervision.max_imbalance_ma == 20_000
+    assert machine.wishes.permitted and machine.wishes.hold_plug and machine.wishes.ventilation
+    assert not machine.wishes.available and not machine.wishes.wake_up and evse.state == "F"
+    assert machine.wishes.phases == 1 and machine.wishes.max_imbalance_ma == 20_000
     assert (machine.supervision.derating.warm_dc, machine.supervision.derating.floor_dc) == (500, 700)
 
 

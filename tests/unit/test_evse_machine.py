@@ -2,7 +2,7 @@
 
 from evse_bench import Bench
 
-from firmware.evse import machine as m
+from firmware.evse import machine, pilot_input, pilot_output
 from firmware.evse import reclosing as r
 from firmware.evse.hold_reason import hold_reason
 from firmware.evse.limits import STATE_F, STEADY
@@ -10,14 +10,14 @@ from firmware.evse.limits import STATE_F, STEADY
 
 def test_the_times_are_those_of_their_sources():
     """The other tests take these as given; the field and the standard do not."""
-    assert m.FORCE_OPEN_AFTER_MS == 6_000  # table A.6 seq. 10.2
-    assert m.WITHDRAWN_AT_LEAST_MS == 3_000  # seq. 10.1
-    assert m.DUTY_INTERVAL_MS == 5_000  # A.5.3
-    assert m.STATE_F_AT_LEAST_MS == 300  # table A.5
+    assert machine.FORCE_OPEN_AFTER_MS == 6_000  # table A.6 seq. 10.2
+    assert pilot_output.WITHDRAWN_AT_LEAST_MS == 3_000  # seq. 10.1
+    assert pilot_output.DUTY_INTERVAL_MS == 5_000  # A.5.3
+    assert pilot_output.STATE_F_AT_LEAST_MS == 300  # table A.5
     assert (r.RECLOSE_AFTER_MS, r.RECLOSE_AFTER_FAULT_MS) == (5_000, 30_000)
     assert r.PAUSES_S == (30, 60, 120, 240, 480, 900)  # V6
-    assert m.UNLOCK_IN_F_AFTER_MS == 5_000
-    assert m.DIODE_SAMPLES == 3
+    assert machine.UNLOCK_IN_F_AFTER_MS == 5_000
+    assert pilot_input.DIODE_SAMPLES == 3
 
 
 def test_state_a_is_steady_open_and_unlocked():
@@ -44,7 +44,7 @@ def test_offer_comes_within_a_second_of_permission_with_the_current_of_the_limit
     bench = Bench(supply_ma=16_000)
     bench.plug()
     bench.run(5_000)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.until(lambda: bench.pwm, 1_000) is not None
     assert bench.out.duty == 2_667 and bench.machine.offered_ma == 16_000
 
@@ -52,7 +52,7 @@ def test_offer_comes_within_a_second_of_permission_with_the_current_of_the_limit
 def test_closes_after_500_ms_and_within_3_s_of_c():
     """A.6 seq. 4."""
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(3_000)
     bench.vehicle = "C"
@@ -63,7 +63,7 @@ def test_closes_after_500_ms_and_within_3_s_of_c():
 def test_a_toggle_of_250_ms_to_c_does_not_close():
     """BMW iX3 presents C for 250 ms as a sign of life."""
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(3_000)
     bench.vehicle = "C"
@@ -136,7 +136,7 @@ def test_charges_again_5_s_after_c_ended():
 def test_a_straight_to_c_is_accepted():
     """A vehicle with a simplified pilot, or one that was plugged in while the power was off."""
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     seen = []
     bench.plug("C")
     for _ in range(150):
@@ -150,7 +150,7 @@ def test_withdrawn_permission_waits_for_s2():
     """A.6 seq. 10.1: the vehicle has 3 s to stop drawing; no opening under load before."""
     bench = Bench()
     bench.charge()
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.step()
     assert bench.out.duty == STEADY and bench.out.close and bench.machine.offered_ma == 0
     bench.run(2_000)
@@ -167,7 +167,7 @@ def test_a_vehicle_that_ignores_the_pause_is_disconnected_after_6_s():
     bench.limits.set("schedule", 0)
     bench.step()
     elapsed = bench.opens(10_000)
-    assert elapsed == m.FORCE_OPEN_AFTER_MS
+    assert elapsed == machine.FORCE_OPEN_AFTER_MS
     assert bench.machine.forced_openings == 1 and bench.out.duty == STEADY and bench.names == []
 
 
@@ -186,10 +186,10 @@ def test_resume_while_the_vehicle_never_left_c_cancels_the_6_s():
 def test_resume_after_a_forced_opening_closes_again():
     bench = Bench()
     bench.charge()
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.run(30_000)
     assert not bench.out.close and bench.machine.state == "C"
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.closes(3_000) is not None
 
 
@@ -212,7 +212,7 @@ def test_5_s_between_two_duty_cycles():
     assert bench.machine.offered_ma == 20_000
     bench.limits.set("group", 10_000)
     elapsed = bench.until(lambda: bench.machine.offered_ma == 10_000, 10_000)
-    assert elapsed == m.DUTY_INTERVAL_MS
+    assert elapsed == pilot_output.DUTY_INTERVAL_MS
     bench.limits.set("group", 0)  # a pause does not wait
     bench.step()
     assert bench.out.duty == STEADY
@@ -236,7 +236,7 @@ def _opens_after_a_duty_change(offset_ms, state):
     """Returns the ms to the open contactor for a vehicle that shows `state` that long after a new duty cycle."""
     bench = Bench()
     bench.charge()
-    bench.run(m.DUTY_INTERVAL_MS)
+    bench.run(pilot_output.DUTY_INTERVAL_MS)
     bench.limits.set("group", 10_000)
     bench.run(20 + offset_ms)
     assert bench.machine.offered_ma == 10_000 and bench.out.close
@@ -246,15 +246,15 @@ def _opens_after_a_duty_change(offset_ms, state):
 
 def test_unplugging_and_faults_open_within_100_ms_at_every_moment_after_a_duty_change():
     """Table A.6 seq. 2.2: whoever pulls a plug shows A, and nobody waits for the end of a glitch."""
-    for offset_ms in range(0, m.BLANK_AFTER_DUTY_MS + 60, 20):
+    for offset_ms in range(0, pilot_input.BLANK_AFTER_DUTY_MS + 60, 20):
         for state in "AED":
             assert _opens_after_a_duty_change(offset_ms, state) <= 80, (state, offset_ms)
 
 
 def test_s2_that_opens_after_a_duty_change_opens_with_the_end_of_the_blanking():
     """The one exception from the 100 ms of table A.6 seq. 8.1: a vehicle that is still plugged in shows B."""
-    for offset_ms in range(0, m.BLANK_AFTER_DUTY_MS + 60, 20):
-        left_ms = max(0, m.BLANK_AFTER_DUTY_MS - offset_ms)
+    for offset_ms in range(0, pilot_input.BLANK_AFTER_DUTY_MS + 60, 20):
+        left_ms = max(0, pilot_input.BLANK_AFTER_DUTY_MS - offset_ms)
         assert _opens_after_a_duty_change(offset_ms, "B") <= left_ms + 100, offset_ms
 
 
@@ -264,11 +264,11 @@ def test_a_pause_and_its_end_blank_nothing():
         for offset_ms in (0, 60, 200, 500):
             bench = Bench()
             bench.charge()
-            bench.machine.permitted = False
+            bench.machine.wishes.permitted = False
             bench.run(20)
             if resumes:
-                bench.run(m.WITHDRAWN_AT_LEAST_MS)
-                bench.machine.permitted = True
+                bench.run(pilot_output.WITHDRAWN_AT_LEAST_MS)
+                bench.machine.wishes.permitted = True
                 bench.run(20)
             bench.run(offset_ms)
             assert bench.pwm == resumes and bench.out.close
@@ -278,7 +278,7 @@ def test_a_pause_and_its_end_blank_nothing():
 
 def _just_closed():
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(2_000)
     bench.vehicle = "C"
@@ -313,7 +313,7 @@ def test_a_vehicle_that_draws_nothing_is_not_waited_for():
     bench.charge()
     bench.inputs.currents_ma = (0, 0, 0)
     bench.run(1_000)
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.run(1_000)
     assert bench.out.close
     bench.inputs.currents_ma = (1_100, 0, 0)
@@ -325,16 +325,16 @@ def test_a_vehicle_that_draws_nothing_is_not_waited_for():
 
 def test_not_available_is_state_f_and_unlocked_after_5_s():
     bench = Bench()
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.plug()
     bench.run(3_000)
     assert bench.locked
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(200)
     assert bench.out.duty == STATE_F and bench.machine.state == "F" and bench.locked
-    bench.run(m.UNLOCK_IN_F_AFTER_MS + 500)
+    bench.run(machine.UNLOCK_IN_F_AFTER_MS + 500)
     assert not bench.locked
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     bench.run(200)
     assert bench.machine.state == "B" and bench.out.duty == STEADY
 
@@ -342,7 +342,7 @@ def test_not_available_is_state_f_and_unlocked_after_5_s():
 def test_not_available_while_charging_first_asks_the_vehicle_to_stop():
     bench = Bench()
     bench.charge()
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.step()
     assert bench.out.duty == STEADY and bench.out.close
     bench.vehicle = "B"
@@ -352,46 +352,46 @@ def test_not_available_while_charging_first_asks_the_vehicle_to_stop():
 
 def test_750_ms_of_plus_12_v_lie_between_state_f_and_an_offer():
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(2_000)
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(5_000)
     assert bench.out.duty == STATE_F
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     bench.step()
     assert bench.out.duty == STEADY
     elapsed = bench.until(lambda: bench.out.duty != STEADY, 4_000)
-    assert bench.pwm and m.STEADY_AFTER_F_MS - 20 <= elapsed <= m.STEADY_AFTER_F_MS + 20
+    assert bench.pwm and pilot_output.STEADY_AFTER_F_MS - 20 <= elapsed <= pilot_output.STEADY_AFTER_F_MS + 20
 
 
 def test_state_f_lasts_at_least_300_ms():
     """Table A.5."""
     bench = Bench()
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.step()
     assert bench.out.duty == STATE_F
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     elapsed = bench.until(lambda: bench.out.duty != STATE_F, 1_000)
-    assert m.STATE_F_AT_LEAST_MS <= elapsed <= m.STATE_F_AT_LEAST_MS + 20
+    assert pilot_output.STATE_F_AT_LEAST_MS <= elapsed <= pilot_output.STATE_F_AT_LEAST_MS + 20
 
 
 def test_unplugging_while_unavailable_is_noticed_afterwards():
     bench = Bench()
     bench.plug()
     bench.run(500)
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(1_000)
     bench.unplug()
     bench.run(1_000)
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     bench.run(500)
     assert bench.machine.state == "A" and not bench.machine.pilot.connected
 
 
 def test_d_is_served_where_there_is_ventilation():
     bench = Bench(ventilation=True)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(2_000)
     bench.vehicle = "D"
@@ -418,21 +418,21 @@ def test_the_next_vehicle_does_not_wait_for_the_pause_of_the_last_one():
     """The 3 s of A.6 seq. 10.1 are those of the vehicle whose offer was withdrawn."""
     bench = Bench()
     bench.charge()
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.run(200)
     bench.unplug()
     bench.run(500)
     bench.plug()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.until(lambda: bench.pwm, 500) is not None
 
 
 def test_a_pilot_is_believed_75_ms_after_state_f():
     """Its capacitor and the sampling: what is measured before shows part of the -12 V."""
     bench = Bench()
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(1_000)
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     bench.step()
     assert bench.out.duty == STEADY
     bench.sampled = False  # seen as cp_open when it has been measured for 55 ms
@@ -456,7 +456,7 @@ def test_every_reason_has_words():
     bench.plug()
     bench.run(500)
     assert hold_reason(bench.machine, bench.now) == "not permitted"
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.limits.set("ocpp", 0)
     bench.run(20)
     assert hold_reason(bench.machine, bench.now) == "limit ocpp"
@@ -466,6 +466,6 @@ def test_every_reason_has_words():
     bench.vehicle = "C"
     bench.run(1_000)
     assert hold_reason(bench.machine, bench.now) is None
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(7_000)
     assert hold_reason(bench.machine, bench.now) == "unavailable"

@@ -12,7 +12,7 @@ def _ready(**options):
     """A vehicle that has been in C for a while, without permission."""
     bench = Bench(**options)
     bench.plug("C")
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.run(2_000)
     assert bench.machine.state == "C" and bench.out.duty == STEADY
     return bench
@@ -20,7 +20,7 @@ def _ready(**options):
 
 def _closing():
     bench = _ready()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.closes(1_000) is not None
     return bench
 
@@ -29,20 +29,20 @@ def test_closes_with_the_third_look_at_the_diode_of_each_offer():
     """Table A.4 note: looks count from 75 ms after the change of the duty cycle on."""
     bench = _ready()
     for _ in range(2):
-        bench.machine.permitted = True
+        bench.machine.wishes.permitted = True
         assert bench.until(lambda: bench.pwm, 10_000) is not None
         for ms, closed in ((74, False), (1, False), (1, False), (1, True)):
             bench.step(ms)
             assert bench.out.close == closed
         bench.run(1_000)
-        bench.machine.permitted = False
+        bench.machine.wishes.permitted = False
         bench.run(20_000)
         assert not bench.out.close
 
 
 def test_a_look_without_diode_begins_the_counting_anew():
     bench = _ready()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.until(lambda: bench.pwm, 1_000) is not None
     looks = ((80, True), (20, True), (20, False), (20, True), (20, True), (20, True))
     assert [_closed_after(bench, *look) for look in looks] == [False] * 5 + [True]
@@ -57,7 +57,7 @@ def _closed_after(bench, ms, diode):
 def test_nothing_closes_before_a_missing_diode_is_a_fault():
     bench = _ready()
     bench.diode = False
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.until(lambda: bench.out.close or bench.names, 1_000) is not None
     assert not bench.out.close and bench.names == ["diode"]
 
@@ -83,10 +83,10 @@ def test_b_counts_550_ms_after_a_change_of_the_duty_cycle():
 
 def test_750_ms_of_plus_12_v_after_state_f():
     bench = _ready()
-    bench.machine.permitted = True
-    bench.machine.available = False
+    bench.machine.wishes.permitted = True
+    bench.machine.wishes.available = False
     bench.run(10_000)
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     bench.step()
     assert bench.out.duty == STEADY and bench.machine.offered_ma == 0
     for ms, offered in ((100, False), (600, False), (49, False), (1, True)):
@@ -96,7 +96,7 @@ def test_750_ms_of_plus_12_v_after_state_f():
 
 def test_the_plug_is_free_5_s_after_state_f_began():
     bench = _ready()
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.step()
     assert bench.out.duty == STATE_F and bench.out.lock
     for ms, locked in ((4_999, True), (1, False)):
@@ -107,14 +107,14 @@ def test_the_plug_is_free_5_s_after_state_f_began():
 def test_no_offer_without_vehicle():
     for ventilation in (False, True):
         bench = Bench(fixed_cable=True, ventilation=ventilation)
-        bench.machine.permitted = True
+        bench.machine.wishes.permitted = True
         bench.run(1_000)
         assert bench.out.duty == STEADY and bench.machine.offered_ma == 0
 
 
 def test_nothing_is_offered_in_the_state_f_that_wakes_a_vehicle():
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(1_000)
     while bench.pwm:
@@ -136,15 +136,15 @@ def test_only_a_vehicle_that_could_take_an_offer_is_woken():
     machine.wakeup = waking = _Waking()
     bench.step()
     assert waking.told == (False, True, False), "not permitted"
-    machine.permitted = True
+    machine.wishes.permitted = True
     bench.step()
     assert waking.told == (True, True, False)
     bench.run(1_000)
     assert waking.told == (True, True, True)
-    machine.wake_up = False
+    machine.wishes.wake_up = False
     bench.step()
     assert waking.told == (False, True, True)
-    machine.wake_up = True
+    machine.wishes.wake_up = True
     bench.limits.set("schedule", 0)
     bench.step()
     assert waking.told == (False, True, True)
@@ -159,11 +159,11 @@ def test_only_a_vehicle_that_could_take_an_offer_is_woken():
 
 def test_phases_that_change_in_the_step_that_closes_are_those_that_close():
     bench = _ready()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     assert bench.until(lambda: bench.pwm, 1_000) is not None
     for ms in (75, 1):
         bench.step(ms)
-    bench.machine.phase_switch.wanted = 1
+    bench.machine.wishes.phases = 1
     bench.step(1)
     assert bench.out.close and bench.out.phases == 1
 
@@ -182,16 +182,16 @@ def _states(bench, ms):
 def test_a_vehicle_that_was_there_while_out_of_service_is_looked_at_anew():
     """Out of service, vehicles come and go: C counts once it has lasted, as with a new plug."""
     bench = _ready()
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(2_000)
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     assert _states(bench, 2_000) == ["F", "B", "C"]
 
 
 def test_a_pause_of_30_s_follows_a_fault_that_takes_back_an_offer():
     """V8: the slot says why, and nothing is offered before it is over."""
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(1_000)
     assert bench.pwm
@@ -208,13 +208,13 @@ def test_a_pause_of_30_s_follows_a_fault_that_takes_back_an_offer():
 def test_a_fault_while_nothing_is_offered_makes_no_pause_but_30_s_before_closing():
     bench = _ready()
     bench.faults.raise_fault("other", bench.now)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.run(1_000)
     assert not bench.pwm and not bench.out.close
     bench.faults.clear_fault("other")
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.step()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.step(1_000)
     assert bench.limits.get("recovery") is None and bench.pwm
     for _ in range(3):
@@ -279,7 +279,7 @@ def test_a_supply_that_failed_is_not_reported_any_more_when_nobody_waits_for_its
         bench.run(22_000)
         assert bench.names == ["undervoltage"] and not bench.faults.blocking
         if ends == "permission":
-            bench.machine.permitted = False
+            bench.machine.wishes.permitted = False
         elif ends == "plug":
             bench.unplug()
         bench.run(200)
@@ -288,7 +288,7 @@ def test_a_supply_that_failed_is_not_reported_any_more_when_nobody_waits_for_its
 
 def test_a_supply_that_failed_before_anything_was_closed_has_nothing_to_prove():
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(1_000)
     _sags(bench)
@@ -308,7 +308,7 @@ def test_what_a_closing_writes_for_a_power_cut():
             kept.append(tuple(value))
 
     evse = SiteEvse(clock, memory=Memory())
-    evse.permit(True)
+    evse.wishes.permitted = True
     evse.plug_in()
     run(clock, (evse,), 2_000)
     assert kept == []
@@ -324,7 +324,7 @@ def test_what_a_closing_writes_for_a_power_cut():
 
 def test_nothing_is_offered_in_the_plus_12_v_after_a_state_f():
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(1_000)
     while bench.out.duty != STATE_F:
@@ -338,7 +338,7 @@ def test_nothing_is_offered_in_the_plus_12_v_after_a_state_f():
 def test_the_plug_stays_locked_until_the_contact_has_opened():
     bench = Bench()
     bench.charge()
-    bench.machine.permitted = bench.machine.hold_plug = False
+    bench.machine.wishes.permitted = bench.machine.wishes.hold_plug = False
     bench.vehicle = "B"
     assert bench.opens(200) is not None
     assert bench.closed and bench.out.lock

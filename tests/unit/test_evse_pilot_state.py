@@ -1,8 +1,9 @@
 """The vehicle's state on the pilot, to the millisecond (IEC 61851-1 table A.6), and the cable's rating."""
 
-from firmware.evse.cable import Cable, FixedCable
+from firmware.evse.cable import Cable
 from firmware.evse.pilot_levels import PilotLevels, plausible
 from firmware.evse.pilot_state import PilotState
+from firmware.evse.plug import FixedCable
 
 _MV = {"A": 12_000, "B": 9_000, "C": 6_000, "D": 3_000, "E": 0}
 
@@ -148,5 +149,8 @@ def test_a_rating_that_cannot_be_read_is_not_awaited():
 
 def test_a_fixed_cable_is_always_there_locked_and_good():
     cable = FixedCable()
-    assert cable.usable and cable.confirmed and not cable.missing and not cable.settling and not cable.failed
-    assert cable.ma is None and cable.drive is None and cable.see(10, 0) is False
+    cable.see(10, 0)
+    cable.check(True, 0)
+    cable.secure(False, False, 0)
+    assert cable.usable and cable.locked and not cable.missing and not cable.unreadable
+    assert cable.cable_ma is None and cable.drive is None

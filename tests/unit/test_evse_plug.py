@@ -17,7 +17,7 @@ def test_ratings_and_the_bands_round_them():
 def test_the_cable_limits_the_offer():
     for ohm, milliamps in ((1_500, 13_000), (680, 20_000), (220, 32_000), (100, 48_000)):
         bench = Bench(supply_ma=48_000)
-        bench.machine.permitted = True
+        bench.machine.wishes.permitted = True
         bench.plug(ohm=ohm)
         bench.run(2_000)
         assert bench.machine.offered_ma == milliamps, ohm
@@ -29,8 +29,8 @@ def test_the_cable_limits_the_offer():
 def test_an_unreadable_cable_is_refused_and_given_back():
     for ohm in (None, 10, 3_000):
         bench = Bench()
-        bench.machine.permitted = True
-        bench.machine.hold_plug = True
+        bench.machine.wishes.permitted = True
+        bench.machine.wishes.hold_plug = True
         bench.plug(ohm=ohm)
         bench.run(1_000)
         bench.vehicle = "C"
@@ -49,7 +49,7 @@ def test_a_cable_that_is_first_read_behind_a_held_loop_is_good():
     bench.inputs.proximity_ohm = 220
     bench.step(2_000)
     bench.run(1_000)
-    assert bench.names == [] and bench.machine.cable.ma == 32_000
+    assert bench.names == [] and bench.machine.plug.cable_ma == 32_000
 
 
 def test_a_plug_that_goes_while_out_of_service_is_no_bad_cable():
@@ -57,12 +57,12 @@ def test_a_plug_that_goes_while_out_of_service_is_no_bad_cable():
     bench = Bench()
     bench.plug()
     bench.run(500)
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(10_000)
     bench.unplug()
     bench.run(2_000)
     assert bench.names == []
-    bench.machine.available = True
+    bench.machine.wishes.available = True
     bench.run(2_000)
     assert bench.names == [] and bench.machine.state == "A"
 
@@ -78,7 +78,7 @@ def test_a_cable_that_becomes_unreadable_while_charging():
 
 def test_a_fixed_cable_needs_neither_proximity_nor_lock():
     bench = Bench(fixed_cable=True)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.vehicle = "B"
     bench.run(2_000)
     bench.vehicle = "C"
@@ -91,24 +91,24 @@ def test_held_plug_is_locked_and_a_released_one_unlocked():
     bench.plug()
     bench.run(2_000)
     assert not bench.locked
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.run(500)
     assert bench.locked
-    bench.machine.hold_plug = False
+    bench.machine.wishes.hold_plug = False
     bench.run(500)
     assert not bench.locked
 
 
 def test_an_empty_socket_is_not_locked():
     bench = Bench()
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.run(2_000)
     assert not bench.out.lock
 
 
 def test_a_held_cable_stays_locked_when_only_the_vehicle_goes():
     bench = Bench()
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.charge()
     bench.vehicle = "A"
     bench.run(2_000)
@@ -118,8 +118,8 @@ def test_a_held_cable_stays_locked_when_only_the_vehicle_goes():
 def test_the_plug_is_not_released_while_the_contactor_is_closed():
     bench = Bench()
     bench.charge()
-    bench.machine.hold_plug = False
-    bench.machine.permitted = False
+    bench.machine.wishes.hold_plug = False
+    bench.machine.wishes.permitted = False
     bench.run(3_000)
     assert bench.out.close and bench.locked
     bench.vehicle = "B"
@@ -139,7 +139,7 @@ def test_the_bolt_stays_where_it_is_until_somebody_decides():
 def test_closes_only_when_the_lock_is_confirmed():
     bench = Bench()
     bench.lock_jammed = False
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(1_000)
     bench.vehicle = "C"
@@ -150,7 +150,7 @@ def test_closes_only_when_the_lock_is_confirmed():
 def test_three_tries_with_a_pause_then_a_fault():
     bench = Bench()
     bench.lock_jammed = False
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.plug()
     bench.run(60)
     tries = []
@@ -176,13 +176,13 @@ def test_three_tries_with_a_pause_then_a_fault():
 def test_a_lock_that_frees_itself_on_the_third_try_is_no_fault():
     bench = Bench()
     bench.lock_jammed = False
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.plug()
     bench.run(3_000)
     assert bench.names == []
     bench.lock_jammed = None
     bench.run(2_000)
-    assert bench.locked and bench.machine.lock.confirmed and bench.names == []
+    assert bench.locked and bench.machine.plug.locked and bench.names == []
 
 
 def test_a_lock_that_opens_while_charging_opens_the_contactor():
@@ -208,11 +208,11 @@ def test_a_chattering_feedback_does_not_open_the_contactor():
 def _bench_with_a_jammed_bolt():
     """Returns a Bench whose plug is locked, is to be free, and cannot."""
     bench = Bench()
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.plug()
     bench.run(1_000)
     bench.lock_jammed = True
-    bench.machine.hold_plug = False
+    bench.machine.wishes.hold_plug = False
     return bench
 
 
@@ -221,7 +221,7 @@ def test_a_bolt_that_does_not_come_out_fails_and_can_be_tried_again():
     assert bench.until(lambda: "lock_failed" in bench.names, 20_000) is not None
     bench.lock_jammed = None
     bench.locked = True
-    bench.machine.lock.retry()
+    bench.machine.plug.retry_lock()
     bench.run(3_000)
     assert not bench.locked
 

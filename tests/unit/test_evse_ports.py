@@ -29,7 +29,7 @@ class _Site:
             self.tick()
 
     def charge(self):
-        self.evse.permit(True)
+        self.evse.wishes.permitted = True
         self.evse.plug_in()
         self.run(2_000)
         self.evse.set_state("C")
@@ -73,9 +73,9 @@ def test_outputs_are_written_when_they_change_and_the_contactor_each_time():
         assert "contactor.drive" in calls
         for call in ("pilot.drive", "disconnect", "test", "lock.drive"):
             assert call not in calls, call
-    site.evse.hold_plug(True)
+    site.evse.wishes.hold_plug = True
     assert site.tick().count("lock.drive") == 1
-    site.evse.permit(True)
+    site.evse.wishes.permitted = True
     site.run(5_000)
     site.evse.limits.set("ocpp", 10_000)
     calls = site.tick()
@@ -92,7 +92,7 @@ def test_the_first_step_writes_every_output_but_the_bolt():
 
 def test_the_pilot_is_cut_and_connected_by_its_switch():
     site = _Site()
-    site.evse.permit(True)
+    site.evse.wishes.permitted = True
     site.evse.plug_in()
     cuts = []
     for _ in range(95_000 // 20):
@@ -171,8 +171,8 @@ def test_an_output_that_fails_is_named_too():
         site = _Site(ms=0 if call == "test" else 2_000)
         site.breaks(call)
         site.evse.plug_in()
-        site.evse.hold_plug(True)
-        site.evse.permit(True)
+        site.evse.wishes.hold_plug = True
+        site.evse.wishes.permitted = True
         site.run(300)
         assert site.failed() == ["driver failed: " + name], call
 

@@ -21,7 +21,7 @@ def _tests(bench, ms, step=20):
 
 def test_boot_tests_once_and_before_anything_closes():
     bench = Bench(start=False)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug("C")
     passed_first = False
     while not bench.out.close:
@@ -62,7 +62,7 @@ def test_a_device_that_does_not_answer_blocks():
     bench.rcd_dead = True
     assert 1_000 <= bench.until(lambda: bench.names == ["rcd_test_failed"], 3_000) <= 1_100
     assert not bench.out.rcd_test
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug("C")
     assert bench.closes(10_000) is None
 
@@ -117,7 +117,7 @@ def test_unplugging_before_that_tests_again_and_a_good_test_clears():
 
 def test_a_trip_latches_after_three_retries():
     bench = Bench()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     for _ in range(4):
         bench.vehicle = "C"

@@ -2,14 +2,9 @@
 
 from evse_bench import Bench
 
-from firmware.evse import machine as m
+from firmware.evse import pilot_output
 from firmware.evse.limits import STATE_F, STEADY
 from firmware.evse.machine import Inputs
-
-LAST_SECONDS = (
-    "_diode_samples", "_duty_at", "_withdrawn_at", "_blank_until", "_disturbed_until", "_steady_until", "_cut_at",
-    "_plug_at",
-)  # fmt: skip
 
 
 def _safe(out, duty):
@@ -21,12 +16,13 @@ def test_outputs_are_safe_before_the_first_step():
         machine = Bench(start=False, phases=phases).machine
         out = machine.outputs
         assert _safe(out, STEADY) and out.lock is None and out.phases == phases
-        assert not machine.permitted and machine.available and machine.hold_plug is None and machine.wake_up
+        wishes = machine.wishes
+        assert not wishes.permitted and wishes.available and wishes.hold_plug is None and wishes.wake_up
 
 
 def test_nothing_measured_is_nothing_seen():
     bench = Bench(start=False)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     for now in range(0, 1_000, 20):
         bench.machine.step(Inputs(), now)
     assert bench.names == ["cp_open"] and not bench.out.close and bench.machine.state == "A"
@@ -41,7 +37,7 @@ def test_a_fault_that_is_there_before_the_first_step():
 
 def _woken():
     bench = Bench(pilot_switch=True)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     assert bench.until(lambda: not bench.out.cp_connected, 100_000) is not None
     return bench
@@ -68,7 +64,7 @@ def test_a_restart_begins_in_a_state_f_that_every_vehicle_sees():
     bench.charge()
     bench.machine.restart(bench.now)
     assert bench.out.duty == STATE_F and not bench.out.close
-    assert bench.until(lambda: bench.out.duty == STEADY, 1_000) == m.STATE_F_AT_LEAST_MS
+    assert bench.until(lambda: bench.out.duty == STEADY, 1_000) == pilot_output.STATE_F_AT_LEAST_MS
 
 
 def test_a_restart_leaves_nothing_half_done():
@@ -77,18 +73,11 @@ def test_a_restart_leaves_nothing_half_done():
         bench = Bench(**options)
         bench.charge()
         machine = bench.machine
-        fixed = machine.cable
-        for part in (machine.pilot, machine.cable, machine.lock, machine.supervision, machine.wakeup):
-            if options and part is fixed:
-                continue
-            for name in ("step", "see"):
+        for part in (machine.pilot, machine.plug, machine.supervision, machine.wakeup, machine.phase_switch):
+            for name in ("step", "see", "secure"):
                 if hasattr(part, name):
                     setattr(part, name, None)
-        machine.phase_switch.step = None
-        for name in LAST_SECONDS:
-            setattr(machine, name, "half done")
         machine.restart(bench.now)
-        assert "half done" not in [getattr(machine, name) for name in LAST_SECONDS]
         assert machine.pilot.connected and machine.state == "C"
         assert bench.closes(40_000) is not None and bench.names == []
 

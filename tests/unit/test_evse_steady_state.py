@@ -27,11 +27,11 @@ def test_a_step_allocates_nothing_in_a_b1_b2_and_c():
     bench.inputs.voltages_mv = (230_000,) * 3
     bench.inputs.currents_ma = (0, 0, 0)
     assert _allocated(bench) == 0
-    bench.machine.hold_plug = True
+    bench.machine.wishes.hold_plug = True
     bench.plug()
     bench.run(3_000)
     assert bench.machine.state == "B" and _allocated(bench) == 0
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.run(3_000)
     assert bench.pwm and _allocated(bench) == 0
     bench.vehicle = "C"
@@ -47,6 +47,6 @@ def test_a_step_allocates_nothing_with_a_fault_or_while_unavailable():
     bench.faults.raise_fault("other", bench.now)
     bench.run(2_000)
     assert _allocated(bench) == 0
-    bench.machine.available = False
+    bench.machine.wishes.available = False
     bench.run(10_000)
     assert bench.machine.state == "F" and _allocated(bench) == 0

@@ -149,7 +149,7 @@ def test_a_vehicle_without_load_lets_the_contactor_open_before_its_s2():
         bench = _charging()
         bench.inputs.currents_ma = (0, 0, 0)
         bench.run(40)
-        bench.machine.permitted = False
+        bench.machine.wishes.permitted = False
         bench.step()
         assert not bench.pwm
         bench.step(500)
@@ -176,7 +176,7 @@ def test_phases_that_differ_by_more_than_is_set():
         ((2, 0, 0), 1, True),
     ):
         bench = Bench(fixed_cable=True)
-        bench.machine.supervision.max_imbalance_ma = most_ma
+        bench.machine.wishes.max_imbalance_ma = most_ma
         bench.inputs.currents_ma = currents_ma
         bench.step()
         bench.step(5_999)

@@ -9,7 +9,7 @@ from tools.sim.bench import Bench as StationBench
 
 def _offered(**options):
     bench = Bench(**options)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.plug()
     bench.run(500)
     return bench
@@ -112,15 +112,15 @@ def test_no_wake_up_without_offer_or_when_switched_off():
     bench.plug()
     bench.run(200_000)
     assert bench.out.duty == STEADY
-    bench.machine.wake_up = False
-    bench.machine.permitted = True
+    bench.machine.wishes.wake_up = False
+    bench.machine.wishes.permitted = True
     assert _timeline(bench, 200_000, lambda: bench.out.duty == STATE_F) == []
 
 
 def test_phases_change_at_once_before_the_vehicle_had_voltage():
     bench = Bench()
     bench.plug()
-    bench.machine.phase_switch.wanted = 1
+    bench.machine.wishes.phases = 1
     bench.run(40)
     assert bench.out.phases == 1 and bench.out.cp_connected
 
@@ -128,7 +128,7 @@ def test_phases_change_at_once_before_the_vehicle_had_voltage():
 def test_phases_change_only_without_load_and_behind_a_cut_pilot():
     bench = Bench(pilot_switch=True)
     bench.charge()
-    bench.machine.phase_switch.wanted = 1
+    bench.machine.wishes.phases = 1
     bench.step(), bench.step()
     assert bench.out.duty == STEADY and bench.out.close and bench.out.phases == 3
     bench.vehicle = "B"
@@ -145,7 +145,7 @@ def test_phases_change_only_without_load_and_behind_a_cut_pilot():
 def test_phases_change_in_state_f_where_there_is_no_switch():
     bench = Bench()
     bench.charge()
-    bench.machine.phase_switch.wanted = 1
+    bench.machine.wishes.phases = 1
     bench.run(500)
     bench.vehicle = "B"
     bench.run(500)
@@ -158,7 +158,7 @@ def test_phases_never_change_with_a_welded_contactor():
     bench = Bench(pilot_switch=True)
     bench.charge()
     bench.welded = True
-    bench.machine.phase_switch.wanted = 1
+    bench.machine.wishes.phases = 1
     bench.vehicle = "B"
     bench.run(120_000)
     assert bench.out.phases == 3

@@ -10,7 +10,7 @@ def _offered(**options):
     bench = Bench(**options)
     bench.plug()
     bench.run(1_000)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.step()
     assert bench.pwm
     return bench
@@ -51,14 +51,14 @@ def test_the_plans():
 def test_state_f_is_for_a_vehicle_that_has_not_charged_for_an_hour():
     for ms, pulses in ((3_599_999, ()), (3_600_000, _PULSES)):
         bench = Bench(pilot_switch=True)
-        bench.machine.hold_plug = True
+        bench.machine.wishes.hold_plug = True
         bench.charge()
         bench.vehicle = "B"
         assert bench.opens(200) is not None  # the last step of its charge
-        bench.machine.permitted = False
+        bench.machine.wishes.permitted = False
         bench.step(20)
         bench.step(ms - 40)
-        bench.machine.permitted = True
+        bench.machine.wishes.permitted = True
         bench.step(20)
         assert bench.pwm and _follows(bench, *_CUTS, *pulses), ms
 
@@ -70,10 +70,10 @@ def test_each_offer_has_a_round_of_its_own():
         if ends == "pause":
             bench.limits.set("schedule", 0)
         else:
-            bench.machine.wake_up = False
+            bench.machine.wishes.wake_up = False
         bench.step(10_000)
         bench.limits.clear("schedule")
-        bench.machine.wake_up = True
+        bench.machine.wishes.wake_up = True
         bench.step(20)
         assert _follows(bench, (90, "F"), (94, "on")), ends
 
@@ -85,9 +85,9 @@ def test_who_asked_for_the_current_once_is_awake_until_the_next_offer():
     bench.vehicle = "B"
     bench.run(6_000)
     assert not bench.out.close and bench.pwm and _follows(bench)
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.step(10_000)
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.step(20)
     assert _follows(bench, (90, "F"), (94, "on"))
 
@@ -97,9 +97,9 @@ def test_who_asked_while_the_contactor_had_to_wait_is_awake():
     bench.charge()
     bench.vehicle = "B"
     assert bench.opens(200) is not None
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.step()
-    bench.machine.permitted = True
+    bench.machine.wishes.permitted = True
     bench.step()
     bench.vehicle = "C"
     bench.run(1_000)
@@ -115,7 +115,7 @@ def test_an_offer_that_ends_in_an_interruption_ends_it():
         bench.step(90_000)
         bench.step(1_000)
         assert _pilot(bench) != "on"
-        bench.machine.permitted = False
+        bench.machine.wishes.permitted = False
         bench.step()
         assert _pilot(bench) == "on" and bench.out.duty == STEADY
 

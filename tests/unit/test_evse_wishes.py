@@ -21,7 +21,7 @@ def _site(**options):
 
 def _charging(**options):
     clock, evse = _site(**options)
-    evse.permit(True)
+    evse.wishes.permitted = True
     evse.plug_in()
     run(clock, (evse,), 2_000)
     evse.set_state("C")
@@ -37,12 +37,12 @@ def test_a_connector_has_its_number():
 def test_one_or_three_phases():
     clock, evse = _site()
     for phases in (1, 3, 1):
-        evse.set_phases(phases)
+        evse.wishes.phases = phases
         run(clock, (evse,), 40)
         assert evse.phases == phases
     for phases in (0, 2, 4):
         with raises(ValueError):
-            evse.set_phases(phases)
+            evse.wishes.phases = phases
     run(clock, (evse,), 40)
     assert evse.phases == 1
 
@@ -52,7 +52,7 @@ def test_a_lock_that_failed_is_tried_again_when_somebody_wants_it():
     clock, evse = _site()
     driven = []
     evse.drivers.lock.drive = driven.append  # the bolt does not move
-    evse.hold_plug(True)
+    evse.wishes.hold_plug = True
     evse.plug_in()
     run(clock, (evse,), 6_000)
     assert evse.names == ["lock_failed"]
@@ -106,7 +106,7 @@ def test_a_fault_of_another_part_is_not_taken_for_one_of_the_drivers():
 
 def test_an_interruption_to_wake_the_vehicle_is_known():
     clock, evse = _site()
-    evse.permit(True)
+    evse.wishes.permitted = True
     evse.plug_in()
     seen = []
     for _ in range(96_000 // 20):
@@ -147,7 +147,7 @@ def test_a_pause_goes_on_over_a_power_cut():
     assert memory.saved == [(2, 1, 0)]
     assert evse.recovering, "before the first step, too"
     assert len([line for line in log.lines() if "power went" in line[3]]) == 1
-    evse.permit(True)
+    evse.wishes.permitted = True
     evse.plug_in()
     run(clock, (evse,), 59_980)
     assert evse.recovering and evse.offered_ma == 0

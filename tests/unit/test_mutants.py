@@ -52,7 +52,7 @@ def test_each_mutant_of_the_firmware_compiles_and_differs():
     path = "firmware/evse/machine.py"
     source = (ROOT / path).read_text()
     found = mutants(path, source)
-    assert len(found) > 300
+    assert len(found) > 200
     for mutant in found:
         changed = mutant.apply(source)
         assert changed != source

@@ -171,7 +171,7 @@ async def test_one_connector_fails_and_the_other_charges_on():
 async def _blind(place, lacks_switch):
     """Brings a vehicle that charges with three phases to where the pilot is cut for a change to one phase."""
     transaction = await place.starts()
-    place.evse.set_phases(1)
+    place.evse.wishes.phases = 1
     await place.run(1_000)
     place.evse.set_state("B")
     drivers = place.evse.drivers

@@ -199,7 +199,7 @@ def test_protective_devices_have_contacts():
 
 def test_currents_that_nobody_measures_and_phases_that_differ():
     station = Station()
-    station.evses[0].set_max_imbalance(10_000)
+    station.evses[0].wishes.max_imbalance_ma = 10_000
     station.plugged()
     station.session()
     station.do("fault", name="overcurrent_sensor")

@@ -164,7 +164,7 @@ def _moves_again(cell):
 
 
 def _unbalanced(cell):
-    cell.evse.set_max_imbalance(20_000)
+    cell.evse.wishes.max_imbalance_ma = 20_000
     cell.outlet.set_load((26_000, 5_000, 5_000), 230_000)
 
 

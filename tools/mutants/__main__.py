@@ -12,12 +12,13 @@ from tools.mutants.plugin import ROOT
 from tools.mutants.run import run
 
 _ROOMS = {"evse": 95, "charging": 90, "ocpp": 90, "store": 90}  # percent that must be killed
+_WHOLE = ("machine", "pilot_input", "pilot_output", "plug", "supervision")
 _EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 
 
 def whole(path):
     """Returns True for a file whose mutants are all tried: the connector's step and its supervision."""
-    return path == "firmware/evse/machine.py" or "supervision" in path
+    return path.startswith("firmware/evse/") and any(word in path for word in _WHOLE)
 
 
 def find(paths):
