@@ -3,6 +3,7 @@
 from harness import FakeClock, raises
 
 from firmware.evse.faults import names
+from firmware.kernel.clock import iso8601
 from firmware.kernel.signal import Signal
 from firmware.ocpp.v16.status import StatusReporter, between, error_code, may_follow
 from firmware.ocpp.v16.words import STATES
@@ -289,3 +290,60 @@ def test_the_queue_of_one_connector_is_bounded():
     sent = bench.sent()
     assert len(sent) <= 10
     assert sent[-1] == (1, "SuspendedEV")
+
+
+def test_an_error_is_reported_each_time_and_only_while_online():
+    # §3.5.2: LocalListConflict is no fault of the station
+    bench = Bench()
+    bench.reporter.error(0, "LocalListConflict")
+    assert bench.reporter.wait_ms() is None
+    bench.reporter.report_all()
+    bench.sent()
+    for _ in range(2):
+        bench.clock.advance(5_000)
+        bench.reporter.error(0, "LocalListConflict")
+        assert bench.reporter.wait_ms() == 0
+        payload = bench.reporter.next()
+        assert (payload["connectorId"], payload["errorCode"]) == (0, "LocalListConflict")
+        assert payload["timestamp"] == iso8601(bench.clock.now())
+        bench.reporter.sent(payload)
+        assert bench.reporter.wait_ms() is None
+
+
+def test_a_fault_without_a_code_of_its_own_is_another_error():
+    assert error_code(Status("Faulted")) == "OtherError" and error_code(Status("Unavailable")) == "NoError"
+
+
+def test_nothing_waits_after_an_acceptance_or_a_lost_link():
+    bench = Bench(duration_s=60)
+    reporter = bench.reporter
+    assert reporter.next() is None
+    reporter.report_all()
+    bench.sent()
+    bench.station.set("Preparing")
+    assert reporter.wait_ms() == 60_000
+    reporter.pause()
+    assert reporter.wait_ms() is None
+    reporter.resume()  # what has changed is told without waiting
+    assert reporter.wait_ms() == 0
+    assert bench.sent() == [(1, "Preparing")]
+    reporter.resume()
+    assert reporter.wait_ms() is None
+    bench.station.set("Charging")
+    reporter.report_all()  # all are told anew, each once
+    assert reporter.wait_ms() == 0
+    assert bench.sent() == [(0, "Available"), (1, "Charging")]
+
+
+def test_a_status_without_an_answer_is_sent_again_and_holds_up_its_own_connector_only():
+    bench = Bench()
+    reporter = bench.reporter
+    reporter.report_all()
+    payload = reporter.next()
+    assert payload["connectorId"] == 0
+    reporter.failed(payload)
+    assert reporter.next()["connectorId"] == 1 and reporter.wait_ms() == 0
+    reporter.sent(reporter.next())
+    assert reporter.next() is None and reporter.wait_ms() > 0
+    bench.clock.advance(reporter.wait_ms())
+    assert reporter.next() is payload
