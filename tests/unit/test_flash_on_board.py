@@ -27,7 +27,11 @@ def manifest(files):
 def put(on_board, path, data):
     on_board["open_file"](path)
     for at in range(0, len(data), 1000):
-        on_board["add"](binascii.b2a_base64(data[at : at + 1000]))
+        piece = data[at : at + 1000]
+        stored = (
+            b"\x01" + len(piece).to_bytes(2, "little") + (65535 - len(piece)).to_bytes(2, "little")
+        )  # RFC 1951, 3.2.4
+        on_board["add"](binascii.b2a_base64(stored + piece))
     on_board["close_file"]()
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from tools.flash.checks import Board
 from tools.serial_port import BoardError, SerialPort
 
 _ON_BOARD = Path(__file__).with_name("on_board.py")
-_PIECE = 3072  # bytes in one line to the REPL
+_PIECE = 4096  # bytes of a file in one line to the REPL, before they are compressed
+_WINDOW_BITS = 12
 
 Progress = Callable[[str, int, int], None]  # name of the file, bytes sent, bytes in all
 
@@ -33,7 +35,9 @@ def put(port: SerialPort, path: str, data: bytes) -> None:
     """Writes a file on the board."""
     port.run(f"open_file({path!r})")
     for at in range(0, len(data), _PIECE):
-        port.run(f"add({base64.b64encode(data[at : at + _PIECE]).decode()!r})")
+        packer = zlib.compressobj(9, zlib.DEFLATED, -_WINDOW_BITS)
+        packed = packer.compress(data[at : at + _PIECE]) + packer.flush()
+        port.run(f"add({base64.b64encode(packed).decode()!r})")
     port.run("close_file()")
 
 
