@@ -38,7 +38,12 @@ def is_complete(slot):
 
 
 def choose(state):
-    """Returns the slot that runs, "a" or "b", or None: no slot holds an application, the interpreter may."""
+    """Returns the slot that runs, "a" or "b", or None: no slot holds an application, the interpreter may.
+
+    Raises TypeError for nonsense.
+    """
+    for key in ("tries", "crashes", "ms", "boots"):
+        state.get(key, 0) + 0
     if state.get("tries", 0) < MOST_TRIES and is_complete(state.get("trial")):
         return state["trial"]
     for slot in (state.get("active"), "a", "b"):

@@ -36,8 +36,8 @@ def run(state, slot):
     """Runs the station until it has to restart; returns how, "soft" or "hard". None: to the console, in safe mode."""
     if "trial" in state and slot != state["trial"]:
         load_rescue().give_up(state, keep)  # boot.py has chosen the other slot
-    if state.get("tries", 0) and machine.reset_cause() in (machine.WDT_RESET, machine.HARD_RESET):
-        # Whoever restarts on purpose has taken the try back, see ended_well().
+    # Whoever restarts on purpose has said so, see ended_well(); a power cut may come at any time.
+    if state.pop("begun", 0) and machine.reset_cause() in (machine.WDT_RESET, machine.HARD_RESET):
         if load_rescue().died(state, slot, keep):
             return "hard"
     if slot is None or slot != state.get("trial"):
@@ -47,6 +47,7 @@ def run(state, slot):
             return None
         state["boots"] = state.get("boots", 0) + 1
     state["tries"] = state.get("tries", 0) + 1
+    state["begun"] = 1
     keep(state)
     try:
         from firmware import start
@@ -64,7 +65,7 @@ def run(state, slot):
 def ended_well():
     """The start that ends was no failure, even if it was not confirmed yet."""
     state = load("/slots.json")
-    if state.get("tries", 0):
+    if state.pop("begun", 0):
         state["tries"] -= 1
         keep(state)
 

@@ -12,7 +12,7 @@ _CRASHES = "/crashes.json"
 _MOST_RECORDS = 4
 _MOST_TEXT = 700  # characters of a traceback: its beginning and its end
 _MOST_ERROR = 160  # characters of its last line
-_MOST_WHY = 48  # characters, so that slots.json has at most 128 bytes
+_MOST_WHY = 40  # characters, so that slots.json has at most 128 bytes
 _MOST_MS = 600_000  # crashes that are further apart are not a row
 _HANG_MS = 30_000  # at least, before the watchdog bites
 _PAUSE_S = 5  # before a new start: for whoever wants to interrupt
@@ -29,6 +29,7 @@ _CAUSES = {
 
 def crashed(state, slot, keep, failure, ran_ms):
     """The start has raised an exception, after `ran_ms`."""
+    state.pop("begun", 0)
     gc.collect()
     free = gc.mem_free()
     for name in list(sys.modules):
@@ -58,6 +59,7 @@ def died(state, slot, keep):
 
 def give_up(state, keep):
     """The slot on trial has had its tries, or is not complete."""
+    state.pop("begun", 0)
     _return(state, keep, "not confirmed" if state.get("tries", 0) else "incomplete")
 
 

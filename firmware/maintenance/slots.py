@@ -16,7 +16,7 @@ _NAMES = ("a", "b")
 _STATE = "/slots.json"
 _CRASHES = "/crashes.json"
 _MANIFEST = "/manifest.json"
-_MOST_WHY = const(48)  # characters, so that slots.json has at most 128 bytes
+_MOST_WHY = const(40)  # characters, so that slots.json has at most 128 bytes
 
 
 class SlotError(ValueError):
@@ -175,7 +175,7 @@ class ApplicationSlots:
 
     def give_back(self, why):
         """The version that runs is not good: the next start is one of the version before. Only while on_trial."""
-        state = _without(self._state, "trial", "tries")
+        state = _without(self._state, "trial", "tries", "begun")
         state["why"] = ("%s: %s" % (self.version(self.running), why))[:_MOST_WHY]
         self._keep(state)
 

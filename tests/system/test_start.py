@@ -82,7 +82,7 @@ def test_another_version_is_tried_and_confirmed(board, files, image, tmp_path):
         board.wait_console("start: confirmed: slot b, confirmed, boots: 1")
         board.cut()
         board.wait_console("start: slot b, confirmed, boots: 2")
-    assert state_of(files) == {"active": "b", "tries": 1, "boots": 2}
+    assert state_of(files) == {"active": "b", "tries": 1, "boots": 2, "begun": 1}
 
 
 _HANG = "while True:\n    pass\n"

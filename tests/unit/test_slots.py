@@ -161,6 +161,22 @@ def test_a_restart_on_purpose_and_an_interruption_are_no_failures():
     assert board.power_on(confirms, "watchdog") == (("b", "2"), "soft"), "an hour at the console"
 
 
+def test_a_power_cut_is_no_failure_whatever_follows():
+    board = new_board()
+    board.power_on(updates)
+
+    def cut(slot, version):
+        raise Reset("power")
+
+    def interrupted(slot, version):
+        raise KeyboardInterrupt
+
+    assert board.power_on(cut, "hard")[0] == ("b", "2")
+    assert board.power_on(interrupted, "power") == (("b", "2"), "interrupt")
+    assert board.power_on(confirms, "hard") == (("b", "2"), "soft"), "a reset by whoever has interrupted"
+    assert look(board)[0] == {"active": "b", "boots": 2}
+
+
 def test_an_interrupted_trial_is_not_the_last_good_version_that_is_overwritten():
     board = new_board()
     board.power_on(updates)
@@ -246,7 +262,7 @@ def test_what_is_not_complete_does_not_run():
 
 def test_a_board_without_slots_json_or_with_nonsense_in_it_starts_what_is_complete():
     nonsense = b'{"active": 7, "trial": [], "tries": "x"}'
-    for text in (None, b"", b"[]", b'{"active": "b"}', nonsense, b'{"active": "a"', b"\xff"):
+    for text in (None, b"", b"[]", b'{"active": "b"}', nonsense, b'{"crashes": "x"}', b'{"active": "a"', b"\xff"):
         board = new_board()
         if text is not None:
             with mounted(board.flash) as path:
