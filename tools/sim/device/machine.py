@@ -49,7 +49,7 @@ class Processor:
 
 
 class _Board:
-    """What joins this module to the world."""
+    """The connections of this module to the world."""
 
     world = None
     reset_cause = PWRON_RESET
@@ -63,7 +63,7 @@ class _Board:
 
 
 def attach(world, on_reset, cause=PWRON_RESET, noise_uv=1100, processor=None, adc_us=_ADC_US, pwm_phase_us=0):
-    """Joins the module to a world.
+    """Connects the module to a world.
 
     noise_uv       amplitude of the converters' deterministic noise
     processor      has us() and spend(us), the clock by which work on the board takes time; by default the one of `time`
@@ -193,7 +193,7 @@ class UART(io.IOBase):
         return self.line.any()
 
     def read(self, length=-1):
-        """Returns what has arrived, at most `length` bytes, or None."""
+        """Returns received bytes, at most `length`, or None."""
         available = self.line.any()
         if not available:
             return None
@@ -269,7 +269,7 @@ class Timer:
 
 
 class WDT:
-    """The watchdog cannot interrupt Python here: it bites at the next feed, or when `check()` is called.
+    """The watchdog cannot interrupt Python here: it resets at the next feed, or when `check()` is called.
 
     Where another process supplies the board, that one bites at any time, also in the middle of an endless loop and in
     the REPL: see watch_from_outside().

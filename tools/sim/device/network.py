@@ -13,7 +13,7 @@ AUTH_WPA2_PSK = const(3)
 
 
 class _Net:
-    """What joins this module to the world."""
+    """The connections of this module to the world."""
 
     world = None
     interfaces = {}

@@ -12,7 +12,7 @@ _SOURCE_OHM = const(1000)
 _GENERATOR_MV = const(12_000)
 _DIODE_MV = const(700)
 
-# What the vehicle puts between CP and PE, behind its diode (IEC 61851-1 table A.4).
+# Resistance of the vehicle between CP and PE, behind its diode (IEC 61851-1 table A.4).
 VEHICLE_OHM = {"B": 2740, "C": 882, "D": 246}
 CABLE_OHM = {13: 1500, 20: 680, 32: 220, 63: 100}  # proximity coding of the cable (IEC 61851-1 table B.2)
 
@@ -29,7 +29,7 @@ _NTC_BETA = const(3950)
 
 
 def divide(ohm, diode):
-    """Returns the CP voltage in mV of the (positive, negative) half-wave under a vehicle's resistor."""
+    """Returns the CP voltage in mV of the (positive, negative) half-wave with a vehicle's resistor."""
     if diode:
         return _DIODE_MV + (_GENERATOR_MV - _DIODE_MV) * ohm // (ohm + _SOURCE_OHM), -_GENERATOR_MV
     high = _GENERATOR_MV * ohm // (ohm + _SOURCE_OHM)
@@ -48,7 +48,7 @@ def offered_ma(duty):
 
 
 def letter(duty, high_mv, low_mv):
-    """Returns the pilot state that the voltages mean, "A" to "F"."""
+    """Returns the pilot state for the voltages, "A" to "F"."""
     if high_mv < 1500 and low_mv > -1500:
         return "E"
     if duty == 0 or high_mv <= -10_500:
@@ -65,9 +65,9 @@ class Pilot:
     def __init__(self, changed):
         self._changed = changed
         self._u16 = -1
-        self._vehicle = (_GENERATOR_MV, -_GENERATOR_MV)  # what the vehicle makes of the two half-waves
+        self._vehicle = (_GENERATOR_MV, -_GENERATOR_MV)  # levels of the two half-waves with the vehicle
         self._resistor = None
-        self._held = False  # both half-waves, by force
+        self._held = False  # both half-waves are forced, see hold()
         self.diode_shorted = False
         self.shorted = False  # CP to PE
         self.broken = False  # CP or PE wire open
@@ -97,14 +97,14 @@ class Pilot:
         self.update()
 
     def force(self, high_mv, diode):
-        """Holds the positive half-wave at a voltage; without diode the negative one is its mirror image."""
+        """Forces the positive half-wave to a voltage; without diode the negative one is its mirror image."""
         self._resistor = None
         self._held = False
         self._vehicle = (high_mv, -_GENERATOR_MV if diode else -high_mv)
         self.update()
 
     def hold(self, high_mv, low_mv):
-        """Holds both half-waves at the terminal, whatever could cause such voltages."""
+        """Forces both half-waves at the terminal to any voltages."""
         self._resistor = None
         self._held = True
         self._vehicle = (high_mv, low_mv)
@@ -112,7 +112,7 @@ class Pilot:
 
     @property
     def seen(self):
-        """True if the vehicle can see the pilot at all."""
+        """True if the vehicle is connected to the pilot."""
         return not (self.shorted or self.broken or self.disconnected)
 
     def update(self):
@@ -133,7 +133,7 @@ class Pilot:
 
     @property
     def millivolts(self):
-        """The voltage that tells the state: of the positive half-wave, or the steady -12 V."""
+        """The voltage that determines the state: of the positive half-wave, or the steady -12 V."""
         return self.high_mv if self.high_us else self.low_mv
 
     @property

@@ -15,7 +15,7 @@ _REBASE_US = const(1_000_000_000)  # keeps the products below 2**62, which Micro
 
 
 class BoardClock:
-    """Time as the board sees it, in virtual microseconds since power-on.
+    """Time of the board in virtual microseconds since power-on.
 
     `real_us()` counts real microseconds and never wraps; `real_unix()` gives the host's Unix seconds, which the
     real-time clock has at power-on unless it was set or lost (see `restore()`).
@@ -32,7 +32,7 @@ class BoardClock:
         self._busy_to = 0  # virtual time up to which the processor is busy
         self._worked_at = self._base_real  # when spend() was last called, in real time
         self._unix = real_unix()  # Unix seconds at virtual time 0
-        self.lost = False  # the battery is gone: what is set now is forgotten at the next power-on
+        self.lost = False  # no battery: the time is lost at the next power-on
 
     def us(self):
         elapsed = self._real_us() - self._base_real
@@ -42,7 +42,7 @@ class BoardClock:
         return max(self._base + elapsed * self._speed // _MILLION, self._busy_to)
 
     def spend(self, us):
-        """The processor works for `us`: returns the time at which it is done.
+        """The processor is busy for `us`; returns the time at which it is done.
 
         The host is faster, so the clock goes ahead of real time and then waits for it. Calls that follow each other
         at once are one piece of work, in which only this work takes time, whatever the rate and the host.
@@ -58,11 +58,11 @@ class BoardClock:
         return self.us() // 1000
 
     def to_real_us(self, us):
-        """Returns how many real microseconds pass during `us` virtual ones."""
+        """Returns the real microseconds for `us` virtual ones."""
         return us * _MILLION // self._speed
 
     def set_speed(self, rate=None, drift_ppm=None):
-        """Changes how fast time runs from now on: `rate` in (0, 1000], `drift_ppm` in +-100 000. Raises ValueError."""
+        """Sets the speed of time from now on: `rate` in (0, 1000], `drift_ppm` in +-100 000. Raises ValueError."""
         rate = self.rate if rate is None else rate
         drift_ppm = self.drift_ppm if drift_ppm is None else drift_ppm
         if not 0.01 <= rate <= MAX_RATE:
@@ -82,19 +82,19 @@ class BoardClock:
     # The real-time clock.
 
     def unix(self):
-        """Returns the Unix seconds that the real-time clock shows."""
+        """Returns the time of the real-time clock in Unix seconds."""
         return self._unix + self.us() // _MILLION
 
     def set_unix(self, unix):
         self._unix = unix - self.us() // _MILLION
 
     def lose(self):
-        """The battery of the real-time clock is gone: it shows 2000-01-01 plus the time since power-on."""
+        """Removes the battery of the real-time clock: it shows 2000-01-01 plus the time since power-on."""
         self._unix = EPOCH_2000
         self.lost = True
 
     def restore(self, unix, real_unix, lost):
-        """Takes over what the clock showed, and what the host's clock showed then, before the power went."""
+        """Restores the clock from its time and the host's time at the last power-off."""
         self._unix = EPOCH_2000 if lost else unix + max(0, self._real_unix() - real_unix)
         self.lost = bool(lost)
 

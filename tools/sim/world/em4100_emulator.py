@@ -36,7 +36,7 @@ class Em4100:
 
     @property
     def listened_to(self):
-        """Whether the board listens at this reader's speed."""
+        """True when the board uses this reader's baud rate."""
         return self._line.baud == BAUD
 
     def _tag_arrived(self):

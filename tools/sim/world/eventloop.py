@@ -15,7 +15,7 @@ from micropython import const
 
 from tools.sim.world import timers
 
-# asyncio stamps tasks that are ready at once with the host's milliseconds; timers must never sort before those.
+# asyncio queues ready tasks with the host's milliseconds; timers must never sort before those.
 _LATER_THAN_HOST_MS = const(1 << 40)
 
 # With a TLS stream among those to be looked at, the unix port's poll() takes a millisecond even if it is not to wait,
@@ -42,7 +42,7 @@ class _Parked:
 
 
 def install(clock, wake_ms=0):
-    """Replaces the clock and the waiting of asyncio; `clock` is the BoardClock."""
+    """Replaces clock and waiting of asyncio; `clock` is the BoardClock."""
     wake_us = wake_ms * 1000
 
     def ticks():
@@ -58,7 +58,7 @@ def install(clock, wake_ms=0):
             else:
                 _Parked(line, core.cur_task)
 
-        _again_us = utime.ticks_us()  # when to look next while tasks are ready
+        _again_us = utime.ticks_us()  # time of the next poll while tasks are ready
 
         def wait_io_event(self, dt):
             if dt:
@@ -68,7 +68,7 @@ def install(clock, wake_ms=0):
                 self._poll(0)
 
         def _sleep(self, dt):
-            """Waits for `dt` ms, or without end for -1, but not longer than until the next interrupt or tick."""
+            """Waits for `dt` ms, or for ever (-1), at most until the next interrupt or tick."""
             now_us = clock.us()
             if timers.look(now_us):
                 return
@@ -98,7 +98,7 @@ def install(clock, wake_ms=0):
                 self._again_us = utime.ticks_add(now_us, min(_SHARE * took_us, _UNSEEN_US))
 
         def wake(self, stream, event):
-            """Makes the tasks ready that wait for `event` of `stream`; in the order of time, not before all timers."""
+            """Makes tasks ready that wait for `event` of `stream`, in the order of time, not before all timers."""
             waiting = self.map[id(stream)]
             now = ticks()
             if event & ~select.POLLOUT and waiting[0] is not None:

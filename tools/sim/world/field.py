@@ -4,21 +4,21 @@
 from micropython import const
 
 _STAYS_MS = const(1200)
-_AWAY_MS = const(1200)  # a reader must see that a card was away before it takes it again
-_FLICKER_MS = const(250)  # a card at the edge of the field is seen, and not seen, for so long
+_AWAY_MS = const(1200)  # a reader must notice that a card was removed before it reports it again
+_FLICKER_MS = const(250)  # a card at the edge of the field is detected and lost for this time each
 _MAX_CARDS = const(16)
 
 
 class Field:
-    """`show(uid)` brings a card near for a while; `arrived` has functions to call when one has come.
+    """`show(uid)` presents a card for a while; the functions in `arrived` are called when it enters the field.
 
     uid   of the card that is in the field, None without one
     """
 
     def __init__(self, timeline):
         self._timeline = timeline
-        self._cards = []  # waiting for their turn: (uid, held ms, away ms, flicker)
-        self._busy = False  # a card is there or has just left
+        self._cards = []  # queued cards: (uid, held ms, away ms, flicker)
+        self._busy = False  # a card is or was just in the field
         self._shown = 0  # cards so far
         self.arrived = []
         self.uid = None
@@ -61,7 +61,7 @@ class Field:
 
     def _leaves(self, away_ms):
         self.uid = None
-        self._shown += 1  # it flickers no more
+        self._shown += 1  # ends its flickering
         self._timeline.after(away_ms, self._free)
 
     def _free(self, _):

@@ -17,11 +17,11 @@ _EIO = const(5)
 
 
 class ImageError(Exception):
-    """The image holds no file system; a real chip in that state needs a new firmware."""
+    """The image has no valid file system."""
 
 
 class Flash:
-    """`on_cut()` is called when the power goes and does not return; from then on the chip refuses everything."""
+    """`on_cut()` is called at a power loss and does not return; from then on the chip refuses all operations."""
 
     def __init__(self, path, on_cut=None, on_operation=None):
         self._file = open(path, "r+b", buffering=0)
@@ -29,13 +29,13 @@ class Flash:
         self._erased = b"\xff" * BLOCK
         self._on_cut = on_cut
         self._on_operation = on_operation  # (kind, bytes), for each program and erase
-        self._budget = None  # bytes that are still written before the power goes
+        self._budget = None  # bytes left to write before the power loss
         self.off = False
         self.reads = self.programs = self.erases = self.bytes_programmed = 0
 
     @staticmethod
     def create(path, kib):
-        """Makes a blank image of `kib` KiB."""
+        """Creates a blank image of `kib` KiB."""
         erased = b"\xff" * BLOCK
         with open(path, "wb") as file:
             for _ in range(kib * 1024 // BLOCK):
@@ -88,7 +88,7 @@ class Flash:
 
 
 def mount(directory, kib, vfs, mount_point, on_cut=None, on_operation=None):
-    """Mounts the image in `directory`, made and formatted if there is none; returns the Flash.
+    """Mounts the image in `directory`, created and formatted if missing; returns the Flash.
 
     Raises OSError or ImageError.
     """
@@ -96,13 +96,13 @@ def mount(directory, kib, vfs, mount_point, on_cut=None, on_operation=None):
     try:
         os.stat(path)
     except OSError:
-        # A new image gets its name when it is complete, so that a power cut leaves none or a good one.
+        # A new image gets its name when it is complete, so that a power loss leaves none or a valid one.
         try:
             Flash.create(path + ".new", kib)
             vfs.VfsLfs2.mkfs(Flash(path + ".new"))
             os.rename(path + ".new", path)
         except OSError:
-            os.remove(path + ".new")  # half an image on a full disk
+            os.remove(path + ".new")  # incomplete image on a full disk
             raise
     flash = Flash(path, on_cut, on_operation)
     try:

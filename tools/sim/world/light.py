@@ -3,11 +3,11 @@
 
 from micropython import const
 
-_WINDOW_MS = const(1000)  # a light that blinks or breathes within it has one colour
+_WINDOW_MS = const(1000)  # a light that blinks or breathes within this time has one colour
 
 
 class Light:
-    """`changed(rgb)` is told the brightest colour (three hexadecimal digits) within a second, when it is another."""
+    """`changed(rgb)` is called when the brightest colour within a second (three hexadecimal digits) changes."""
 
     def __init__(self, timeline, changed):
         self._timeline = timeline

@@ -7,7 +7,7 @@ STATES = ("ok", "not_present", "incompatible", "misconfigured", "faulted", "time
 
 
 class Shown:
-    """What a meter shows: currents (mA) and voltages (mV) of three phases, powers (mW, negative: exported), and the
+    """A meter's values: currents (mA) and voltages (mV) of three phases, powers (mW, negative: exported), and the
     import and export registers in microjoules."""
 
     def __init__(self, currents_ma, voltages_mv, powers_mw, imported_uj, exported_uj):
@@ -18,7 +18,7 @@ class Shown:
         self.exported_uj = exported_uj
 
     def fields(self):
-        """Returns the arguments of the same Shown, as JSON can carry them."""
+        """Returns the constructor's arguments, for JSON."""
         return [
             list(self.currents_ma),
             list(self.voltages_mv),
@@ -31,16 +31,16 @@ class Shown:
 class Meter:
     """`register` counts what is imported, `exported` what is exported: all of it when the meter is wired backwards.
 
-    silent      it does not answer
-    frozen      the Shown that it repeats, or None
-    currents_ma   what it says instead of the currents, or None
+    silent      does not answer
+    frozen      the Shown that is repeated, or None
+    currents_ma   shown instead of the real currents, or None
     reverse     wired backwards: powers are negative, energy counts as exported
-    blind       it has no value for the currents
-    delay_ms    that an answer comes later
-    exception   Modbus exception code that it answers to everything, 0: none
-    garble      every so many-th answer is damaged, 0: none
+    blind       has no value for the currents
+    delay_ms    delay of answers
+    exception   Modbus exception code as answer to all requests, 0: none
+    garble      every n-th answer is damaged, 0: none
     model       name of its register map
-    state       one of STATES: how it does as a device on the bus
+    state       one of STATES: condition as a device on the bus
     """
 
     def __init__(self, register=None):
@@ -59,7 +59,7 @@ class Meter:
         (self.exported if self.reverse else self.register).count(milliwatts, ms)
 
     def show(self, currents_ma, voltages_mv):
-        """Returns the Shown for what really flows."""
+        """Returns the Shown for the real currents and voltages."""
         if self.frozen:
             return self.frozen
         if self.currents_ma is not None:
@@ -71,7 +71,7 @@ class Meter:
     _KEPT = ("silent", "currents_ma", "reverse", "delay_ms", "exception", "garble", "model", "state")
 
     def condition(self):
-        """Returns everything but the registers, for a later restore(); JSON can carry it."""
+        """Returns everything except the registers for restore(), suitable for JSON."""
         kept = {name: getattr(self, name) for name in self._KEPT}
         kept["frozen"] = self.frozen.fields() if self.frozen else None
         return kept

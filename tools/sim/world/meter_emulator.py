@@ -54,7 +54,7 @@ def crc16(data):
 
 
 def load_map(model):
-    """Returns the Map of a model. Raises ValueError for a name that is not known."""
+    """Returns the Map of a model. Raises ValueError for an unknown name."""
     if model == "sdm630":
         return Map(_SDM630.split())
     try:
@@ -65,11 +65,11 @@ def load_map(model):
                     return Map(words.split())
     except OSError:
         pass
-    raise ValueError("no meter of this name is known: %s" % model)
+    raise ValueError("unknown meter: %s" % model)
 
 
 class Map:
-    """A register map from the words of its line. Registers between its fields read 0."""
+    """A register map from the words of its line. Registers between the fields are 0."""
 
     def __init__(self, words):
         self.function = _READ_HOLDING if words[0] == "holding" else _READ_INPUT
@@ -159,7 +159,7 @@ class MeterBus:
         self._turnaround_ms = turnaround_ms
         self._timeline = timeline
         self._outlets = outlets
-        self._on_read = on_read  # called after an answer has gone out: what it said is known outside
+        self._on_read = on_read  # called after an answer was sent
         self._maps = {}  # model: Map
         self._frame = bytearray()
         self._frames = 0
@@ -174,7 +174,7 @@ class MeterBus:
 
     def _silence(self, count):
         if count != self._frames:
-            return  # more bytes came in between
+            return  # more bytes were received meanwhile
         frame = bytes(self._frame)
         self._frame = bytearray()
         answer = self.answer(frame)
@@ -184,7 +184,7 @@ class MeterBus:
         self._answers += 1
         if meter.garble and self._answers % meter.garble == 0:
             answer = bytes((answer[0], answer[1] ^ 0x55)) + answer[2:]
-        # The answer comes in two pieces, as a UART delivers it: no reader may take a piece for the whole.
+        # The answer is sent in two pieces, as by a UART: a reader must not take a piece as the whole.
         half = len(answer) // 2
         first_ms = self._turnaround_ms + meter.delay_ms + self._line.duration_ms(half)
         self._timeline.after(first_ms, self._line.send, answer[:half])
@@ -202,7 +202,7 @@ class MeterBus:
         if meter.silent or meter.state in ("not_present", "timeout"):
             return None
         if meter.state == "misconfigured":
-            # At another baud rate its bytes arrive as others, and some are none.
+            # At another baud rate its bytes are received as different ones, and some are lost.
             return bytes((byte * 5 + 0x81 & 0xFF for byte in frame))
         if meter.state == "faulted" or meter.exception:
             return self._exception(unit, function, meter.exception or _DEVICE_FAILURE)

@@ -15,9 +15,9 @@ from tools.sim.world.vehicle import OVERVOLTAGE_MV, UNDERVOLTAGE_MV, VOLTS_MV, V
 
 _AMBIENT_DC = const(250)  # tenths of a degree
 _OVERTEMPERATURE_DC = const(950)
-_PRESS_MS = const(300)  # how long a person holds a button
+_PRESS_MS = const(300)  # time that a button is pressed
 
-# Protective devices whose tripping a contact tells.
+# Protective devices with a contact that reports a trip.
 CONTACTS = ("rccb", "mcb", "breaker", "spd")
 FAULTS = (
     "rcd",
@@ -54,13 +54,13 @@ class Outlet:
         self.rcd = Rcd(timeline)
         self.light = Light(timeline, lambda rgb: emit("led", {"connector": number, "rgb": rgb}))
         self.phases = phases
-        self.supply = None  # as it was set, phase by phase; else what the load came with
+        self.supply = None  # as set for each phase; None: voltage of the load
         self.volts_mv = VOLTS_MV
         self.temperature_dc = _AMBIENT_DC
         self.pressed = {"stop": 0, "emergency": 0}
         self._emergency_latched = False
         self.faults = set()
-        self.changed = lambda: None  # called when a part has moved that stays where it is without power
+        self.changed = lambda: None  # called when a part has changed that keeps its position without power
 
     @property
     def register(self):
@@ -69,7 +69,7 @@ class Outlet:
     # The vehicle's side.
 
     def plug(self, cable_a, vehicle=True):
-        """Puts a cable in, with or without a vehicle at its other end."""
+        """Plugs in a cable, with or without a vehicle at its other end."""
         self.count_energy()
         self.vehicle.plugged = vehicle
         self.vehicle.cable_a = cable_a
@@ -80,7 +80,7 @@ class Outlet:
         self.plug(None, False)
 
     def set_vehicle(self, state):
-        """The vehicle presents pilot state "A" to "F"."""
+        """Sets the vehicle's pilot state, "A" to "F"."""
         self.count_energy()
         self.vehicle.state = state
         self.vehicle.wants = state in ("C", "D")
@@ -100,7 +100,7 @@ class Outlet:
         self.vehicle.wants = 1500 <= millivolts < 7500
 
     def set_load(self, load_ma, volts_mv=None):
-        """What the vehicle draws; the voltage of all phases with it, unless the supply was set by itself."""
+        """Sets the current that the vehicle draws, and the voltage of all phases unless the supply was set."""
         self.count_energy()
         self.vehicle.load_ma = load_ma
         self.volts_mv = volts_mv or VOLTS_MV
@@ -113,12 +113,12 @@ class Outlet:
 
     @property
     def proximity_ohm(self):
-        """What lies between PP and PE, or None."""
+        """Resistance between PP and PE, or None."""
         return self.vehicle.proximity_ohm(CABLE_OHM)
 
     @property
     def cable_a(self):
-        """The current that the proximity resistor codes, None for none."""
+        """Current coded by the proximity resistor, or None."""
         ohm = self.proximity_ohm
         for amps, coding in CABLE_OHM.items():
             if ohm == coding:
@@ -127,7 +127,7 @@ class Outlet:
 
     @property
     def voltages_mv(self):
-        """The voltages of the three phases; those that are not installed have none."""
+        """Voltages of the three phases; 0 for phases that are not installed."""
         if "undervoltage" in self.faults:
             voltages = (UNDERVOLTAGE_MV,) * 3
         elif "overvoltage" in self.faults:
@@ -147,7 +147,7 @@ class Outlet:
         return drawn
 
     def count_energy(self):
-        """Counts what flowed since the last time; to be called before anything changes that decides on power."""
+        """Counts the energy since the last call; call it before anything changes that affects the power."""
         now = self._timeline.time
         if now != self._counted_to:
             microwatts = sum(ma * mv for ma, mv in zip(self.currents_ma(), self.voltages_mv))  # noqa: B905
@@ -157,7 +157,7 @@ class Outlet:
     # The person's side.
 
     def press(self, button, on=None):
-        """Presses a button: for a moment, or until further notice when `on` says so."""
+        """Presses a button for a moment; with `on`, presses or releases it."""
         self.pressed[button] += 1
         if on is None:
             self._timeline.after(_PRESS_MS, self._release, button)
@@ -204,14 +204,14 @@ class Outlet:
             self.meter.frozen = self.meter_shows()
 
     def meter_shows(self):
-        """Returns what the meter shows, a meter.Shown."""
+        """Returns the meter.Shown of the meter."""
         self.count_energy()
         return self.meter.show(self.currents_ma(), self.voltages_mv)
 
-    # What is there without power, too.
+    # State that is kept without power.
 
     def condition(self):
-        """Returns in what condition everything but vehicle and registers is, for restore(); JSON can carry it."""
+        """Returns the condition of everything except vehicle and registers for restore(), suitable for JSON."""
         return {
             "faults": sorted(self.faults),
             "temperature": self.temperature_dc,
@@ -238,12 +238,12 @@ class Outlet:
         self.meter.restore(kept["meter"])
 
     def vehicle_state(self):
-        """Returns what is plugged in, for a later restore_vehicle(); JSON can carry it."""
+        """Returns the plugged-in vehicle for restore_vehicle(), suitable for JSON."""
         vehicle = self.vehicle
         return [vehicle.plugged, vehicle.cable_a, vehicle.pp, vehicle.state, list(vehicle.load_ma), self.volts_mv]
 
     def restore_vehicle(self, plugged, cable_a, pp, state, load_ma, volts_mv):
-        """Puts a vehicle back as it was. A voltage held by force is not remembered."""
+        """Restores the vehicle. Forced voltages are not restored."""
         self.plug(cable_a, plugged)
         self.vehicle.pp = pp
         if state != "custom":
@@ -269,7 +269,7 @@ class Outlet:
     def temperature_uv(self, _):
         return circuit.thermistor_uv(_OVERTEMPERATURE_DC if "overtemp" in self.faults else self.temperature_dc)
 
-    # What is told.
+    # Events.
 
     def offered_a(self):
         """Returns the current that the pilot offers, in A with one decimal."""

@@ -35,7 +35,7 @@ def frame(data):
 
 
 class Pn532:
-    """The chip; `field` (field.Field) has the card in front of it. A dead chip hears and says nothing.
+    """The chip; `field` (field.Field) has the presented card. A dead chip receives and sends nothing.
 
     `state` is one of meter.STATES: "incompatible" is another chip, one that is "faulted" acknowledges nothing, and one
     that is "misconfigured" talks at another speed.
@@ -49,7 +49,7 @@ class Pn532:
         self._retries = _ENDLESS
         self._field = field
         field.arrived.append(self._card_arrived)
-        self._listing = 0  # number of the InListPassiveTarget that waits, or 0
+        self._listing = 0  # number of the pending InListPassiveTarget, or 0
         self._commands = 0
         self._last = ACK
         self.dead = False
@@ -82,7 +82,7 @@ class Pn532:
             pass
 
     def _parse(self):
-        """Takes one frame off the buffer; returns False when there is none."""
+        """Takes one frame from the buffer; returns False when it has none."""
         buffer = self._buffer
         start = bytes(buffer).find(b"\x00\xff")
         if start < 0:

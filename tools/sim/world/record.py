@@ -5,7 +5,7 @@ import struct
 
 
 class Record:
-    """A row of integers in a file; each save is one write of some bytes, which no kill can tear. Raises OSError."""
+    """A row of integers in a file; each save is one small write, which a kill cannot tear. Raises OSError."""
 
     def __init__(self, path, count):
         self._format = "<%dq" % count

@@ -11,7 +11,7 @@ _BOUNCE_PERIOD_MS = const(10)
 
 AUX = ("follow", "open", "closed", "bounce")
 BOLT = ("follow", "stuck_open", "stuck_closed", "half", "no_feedback")
-# From a change of the test line to the answer; later than any device may (IEC 62955: some 740 ms) is "slow".
+# From a change of the test line to the answer; "slow" is later than allowed (IEC 62955: about 740 ms).
 SELFTEST_MS = {"ok": 30, "fail": None, "slow": 1500, "stuck": 30}
 
 
@@ -21,8 +21,8 @@ class Contactor:
 
     def __init__(self, timeline, before, driven):
         self._timeline = timeline
-        self._before = before  # called just before contacts move: what flowed until now is counted
-        self._driven = driven  # called with (on, phases) soon after the coils were driven otherwise
+        self._before = before  # called just before contacts move, to count the energy so far
+        self._driven = driven  # called with (on, phases) soon after the coils have changed
         self._coils = [False, False]
         self._told = (False, 1)
         self._contacts = [False, False]
@@ -57,7 +57,7 @@ class Contactor:
         self._moved_at = self._timeline.time
 
     def auxiliary(self, pole):
-        """Returns what an auxiliary contact says of its pole."""
+        """Returns the level of an auxiliary contact."""
         if self.aux == "bounce":
             since = self._timeline.time - self._moved_at
             if since < _BOUNCE_MS and since // _BOUNCE_PERIOD_MS & 1:
@@ -80,22 +80,22 @@ class Contactor:
 
     @property
     def phases(self):
-        """How many phases are switched on, or were when they last were."""
+        """Number of phases that are switched on, or were last."""
         return self._told[1]
 
 
 class Lock:
-    """A bolt moved by a motor: it is where it was told to be once the motor has run for its travel time.
+    """A bolt moved by a motor: it reaches its position when the motor has run for the travel time.
 
-    `bolt` is one of BOLT; what is stuck has been put there. `locked` is where the bolt is, `feedback` what its contact
-    says. A bolt that stops half-way reads as open.
+    `bolt` is one of BOLT; a stuck bolt is moved there first. `locked` is the position of the bolt, `feedback` the level
+    of its contact. A bolt that stops half-way counts as open.
     """
 
     def __init__(self, timeline, moved):
         self._timeline = timeline
         self._moved = moved
         self._lock = self._unlock = False
-        self._run = 0  # counts starts, so that an interrupted travel ends nowhere
+        self._run = 0  # counts starts, so that an interrupted travel has no effect
         self.locked = False
         self.jammed = False
         self.bolt = "follow"

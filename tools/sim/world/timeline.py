@@ -10,11 +10,11 @@ class Timeline:
         self._ms = ms
         self._coming = []  # (instant, function, argument), earliest first
         self._soon = []  # functions for the next look()
-        self.time = ms()  # the instant at which the world is
+        self.time = ms()  # present time of the world
         self.arrange = None
 
     def now(self):
-        """Lets everything happen that is due; returns the milliseconds of now."""
+        """Runs all due events; returns the present time in ms."""
         now = self._ms()
         while self._coming and self._coming[0][0] <= now:
             self.time, function, argument = self._coming.pop(0)

@@ -19,12 +19,12 @@ def stop(interrupt):
 
 
 def next_us():
-    """Returns when the next interrupt is due; a year far away when there is none."""
+    """Returns the time of the next interrupt; far in the future without one."""
     return _first_us
 
 
 def look(now_us):
-    """Has those fire that are due. Returns True if there were any."""
+    """Fires due interrupts. Returns True if there were any."""
     if now_us < _first_us:
         return False
     for interrupt in [one for one in _due if _due[one] <= now_us]:

@@ -5,7 +5,7 @@ import select
 
 from micropython import const
 
-_FIFO = const(1024)  # bytes the board's driver keeps; what comes on top is lost, as on the board
+_FIFO = const(1024)  # bytes that the board's driver buffers; further bytes are lost
 _BITS_PER_BYTE = const(10)  # 8N1
 
 
@@ -24,7 +24,7 @@ class Line:
         self.baud = baud
 
     def duration_ms(self, length):
-        """Returns how long `length` bytes take on the line."""
+        """Returns the duration of `length` bytes on the line."""
         return (length * _BITS_PER_BYTE * 1000 + self.baud - 1) // self.baud
 
     # The board's end.
@@ -42,7 +42,7 @@ class Line:
             self.on_write(bytes(data))
 
     def sent(self, now_us):
-        """Tells whether all that was written has left."""
+        """Returns True when all written bytes were sent."""
         return True
 
     # The device's end.
@@ -72,7 +72,7 @@ class HalfDuplexLine(Line):
         now_us = self._us()
         if not on and now_us < self._sent_us:
             self.lost += 1
-            super().write(b"\x00")  # the byte that is cut reads otherwise, and so does the frame
+            super().write(b"\x00")  # the byte that is cut off is received as another one
         if bool(on) != self._drives:
             self._changed_us = now_us
         self._drives = bool(on)

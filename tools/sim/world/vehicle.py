@@ -8,17 +8,17 @@ _UJ_PER_WH = const(3_600_000_000)
 VOLTS_MV = const(230_000)
 UNDERVOLTAGE_MV = const(180_000)
 OVERVOLTAGE_MV = const(280_000)
-_DEAD_MV = const(50_000)  # a phase on which nothing can be drawn
+_DEAD_MV = const(50_000)  # below this a phase supplies no current
 
 
 class Vehicle:
-    """A vehicle draws its load only when it wants current (pilot state C or D) and sees the pilot."""
+    """A vehicle draws its load only when it requests current (pilot state C or D) and is connected to the pilot."""
 
     def __init__(self):
         self.plugged = False
         self.cable_a = None
-        self.pp = "cable"  # or the ohm between PP and PE, "open" or "short", whatever the cable has
-        self.state = "A"  # or "custom": a voltage held by force
+        self.pp = "cable"  # or an overriding value: ohm between PP and PE, "open" or "short"
+        self.state = "A"  # or "custom": a forced voltage
         self.wants = False
         self.load_ma = (0, 0, 0)
 
@@ -29,7 +29,7 @@ class Vehicle:
         return {"open": None, "short": 0}.get(self.pp, self.pp)
 
     def draws(self, pilot, closed, closed_23, excess_ma=0, voltages_mv=(VOLTS_MV,) * 3):
-        """Returns the currents in mA on L1, L2, L3; `excess_ma` is the least that a vehicle out of control takes."""
+        """Returns the currents in mA on L1, L2, L3; `excess_ma`: minimum of a vehicle that ignores the offer."""
         if not (self.wants and closed and pilot.seen):
             return (0, 0, 0)
         l1, l2, l3 = self.load_ma

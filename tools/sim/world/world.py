@@ -26,7 +26,7 @@ UART_READER = const(2)
 
 
 class World:
-    """`ms()` counts the board's milliseconds; `emit(name, fields)` is told what happens.
+    """`ms()` returns the board's milliseconds; `emit(name, fields)` is called for events.
 
     `direction_us`: the meter bus needs its direction pin, and this is the board's clock in microseconds.
     """
@@ -82,7 +82,7 @@ class World:
     def _release(self, _):
         self._pressed -= 1
 
-    # What the board's pins do; `machine` calls these.
+    # Called by `machine` for the board's pins.
 
     def write_pin(self, number, on):
         self.timeline.now()
