@@ -63,8 +63,8 @@ def restore(port: str, document: str, passphrase: str | None = None) -> None:
 def _stopped(port: str) -> Iterator[SerialPort]:
     """A board whose station is stopped, with its contactors open, and started again afterwards."""
     with SerialPort(port) as board:
-        board.interrupt()
         try:
+            board.interrupt()
             yield board
         finally:
             board.reset()

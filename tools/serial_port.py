@@ -53,6 +53,7 @@ class SerialPort:
     def __init__(self, name: str):
         self._name = name
         self._transport = self._open()
+        self._stopped = False  # the board has given its raw REPL
         self._busy = False  # something was sent to the board whose end was not seen
 
     def __enter__(self):
@@ -87,7 +88,9 @@ class SerialPort:
         """Stops what runs on the board, holds off its watchdog and starts the interpreter anew, without main.py."""
         self._enter(soft_reset=False)
         self.run(_HOLD_OFF)
+        self._busy = True
         self._enter(soft_reset=True)
+        self._busy = False
 
     def _enter(self, soft_reset: bool) -> None:
         """Asks for the raw REPL, more than once: a program may be in the middle of something when Ctrl-C comes."""
@@ -95,6 +98,7 @@ class SerialPort:
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # it prints what it did not expect
                     self._transport.enter_raw_repl(soft_reset=soft_reset, timeout_overall=seconds)
+                self._stopped = True
                 return
             except TransportError:
                 continue
@@ -118,14 +122,16 @@ class SerialPort:
         return output.decode(errors="replace").replace("\r\n", "\n")
 
     def reset(self) -> None:
-        """Starts the board as power-on does, whatever it is doing."""
+        """Starts the board as power-on does, whatever it is doing, if it was stopped."""
+        if not self._stopped:
+            return
         try:
             if self._busy:
                 self._enter(soft_reset=False)
             self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
-            self._busy = False
         except (TransportError, serial.SerialException, OSError):
             pass  # a board with USB of its own goes away at once
+        self._stopped = self._busy = False
 
     # -- the log
 

@@ -43,8 +43,8 @@ def flash(
     if isinstance(port, str):
         with SerialPort(port) as opened:
             return flash(opened, image, factory, ask, tell, progress, boot)
-    port.interrupt()
     try:
+        port.interrupt()
         board = _checked(port, image, factory, ask, tell)
         try:
             outcome = _install(port, board, image, tell, progress)
