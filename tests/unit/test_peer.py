@@ -751,3 +751,183 @@ def test_message_ids_are_unique_across_power_ons():
     ids = [first() for _ in range(50)] + [second() for _ in range(50)]
     assert len(set(ids)) == 100
     assert len(ids[-1]) <= 36
+
+
+async def test_a_call_that_is_not_answered_frees_its_id():
+    # §4.1.4: the back-end may use it again on this link
+    bench = Bench()
+    bench.silent = True
+    await bench.receive(reset("1"))
+    bench.silent = False
+    await bench.receive(reset("1"))
+    assert bench.sent == [[3, "1", {"status": "Accepted"}]]
+    bench.send_error = OSError("broken")
+    await bench.receive(reset("2"), reset("3"))
+    bench.send_error = None
+    await bench.receive(reset("2"), reset("3"))
+    assert bench.sent[1:] == [[3, "2", {"status": "Accepted"}], [3, "3", {"status": "Accepted"}]]
+
+
+async def test_a_closed_peer_answers_nothing_and_lets_go_of_all():
+    bench = Bench()
+    go = asyncio.Event()
+    done = []
+
+    async def slow():
+        await go.wait()
+        done.append(True)
+        return {"status": "Accepted"}
+
+    bench.answers["Reset"] = slow
+    await bench.receive(reset("1"), reset("2"))
+    assert bench.peer.answering
+    bench.peer.close()
+    assert not bench.peer.answering
+    go.set()
+    await settle()
+    await bench.receive(reset("3"))
+    assert bench.sent == [] and done == []
+
+
+async def test_actions_after_answers_are_bounded_and_the_newest_is_dropped():
+    bench = Bench()
+    go = asyncio.Event()
+    ran = []
+
+    def follow(n):
+        async def action():
+            await go.wait()
+            ran.append(n)
+
+        return action
+
+    for n in range(20):
+        bench.answers["Reset"] = ({"status": "Accepted"}, follow(n))
+        await bench.receive(reset(str(n)))
+    assert len(bench.sent) == 20
+    dropped = [line for line in bench.log.lines(WARNING) if "dropped" in line[3]]
+    go.set()
+    await settle(100)
+    assert ran == list(range(len(ran))) and len(ran) + len(dropped) == 20 and len(ran) >= 4 and dropped
+    bench.answers["Reset"] = ({"status": "Accepted"}, lambda: ran.append("plain"))
+    await bench.receive(reset("x"))
+    assert ran[-1] == "plain"
+
+
+async def test_a_broken_message_is_a_warning_and_a_strange_one_is_not():
+    bench = Bench()
+    for message, warnings in (("{", 1), ([9, "1"], 1), ([2], 2)):
+        await bench.receive(message)
+        assert len(list(bench.log.lines(WARNING))) == warnings, message
+    assert bench.sent == []
+
+
+async def test_an_answer_on_its_way_beside_others_is_taken_by_its_own_call():
+    bench = Bench()
+    outcomes = {}
+
+    async def ask(token):
+        try:
+            outcomes[token] = await bench.peer.call("Authorize", {"idTag": token}, 30, None, 5)
+        except OSError as exc:
+            outcomes[token] = type(exc)
+
+    for token in ("A", "B", "C"):
+        asyncio.create_task(ask(token))
+        await settle()
+    assert len(bench.sent) == 1
+    await bench.clock.run_for(5_000)
+    assert len(bench.sent) == 2  # the first one has given up its turn
+    await bench.clock.run_for(5_000)
+    assert len(bench.sent) == 3
+    await bench.receive([3, bench.sent[1][1], {"idTagInfo": {"status": "Blocked"}}])
+    await bench.clock.run_for(200)
+    assert outcomes == {"B": {"idTagInfo": {"status": "Blocked"}}}
+    await bench.receive([3, "other", {"idTagInfo": {"status": "Accepted"}}])
+    await bench.clock.run_for(19_700)
+    assert sorted(outcomes) == ["B"]
+    await bench.clock.run_for(400)
+    assert outcomes["A"] is RpcTimeout  # 30 s after it went out
+    bench.peer.close()
+    await bench.clock.run_for(200)
+    assert outcomes["C"] is LinkDown
+
+
+async def test_who_has_given_up_its_turn_hears_of_the_end_of_the_link():
+    bench = Bench()
+    outcomes = []
+
+    async def ask(token):
+        try:
+            await bench.peer.call("Authorize", {"idTag": token}, 30, None, 5)
+        except OSError as exc:
+            outcomes.append(type(exc))
+
+    for token in ("A", "B"):
+        asyncio.create_task(ask(token))
+        await settle()
+    await bench.clock.run_for(6_000)
+    bench.peer.close()
+    await bench.clock.run_for(200)
+    assert outcomes == [LinkDown, LinkDown]
+
+
+async def test_answers_count_against_silence_however_they_come():
+    bench = Bench()
+    told = []
+    bench.peer.timed_out.connect(told.append)
+    for _ in range(2):
+        await bench.begin(timeout_s=1)
+        await bench.clock.run_for(1_000)
+    assert told == [1, 2]
+    task = await bench.begin()
+    await bench.receive([3, bench.sent[-1][1], {"currentTime": NOW}])
+    assert task.done()
+    await bench.begin(timeout_s=1)
+    await bench.clock.run_for(1_000)
+    assert told == [1, 2, 1]
+    # a late answer to an earlier transmission: the back-end is slow, not gone
+    sent = Transmissions(lambda: None)
+    await bench.begin(timeout_s=1, transmissions=sent)
+    await bench.clock.run_for(1_000)
+    assert told[-1] == 2
+    await bench.receive([3, bench.sent[-1][1], {"currentTime": NOW}])
+    await bench.begin(timeout_s=1)
+    await bench.clock.run_for(1_000)
+    assert told[-1] == 1
+
+
+def test_an_id_that_is_a_number_has_255_digits_at_most():
+    for digits, comes_back in ((36, True), (37, False), (255, False), (256, None)):
+        bench = Bench()
+        message = '[2,%s,"Reset",{"type":"Soft"}]' % ("1" * digits)
+        event = Protocol(Rules(), lambda: "x").receive(message)
+        kind = type(event).__name__
+        assert kind == {True: "Call", False: "Refused", None: "Ignored"}[comes_back], digits
+        assert bench.sent == []
+
+
+def test_an_id_has_36_characters_at_most():
+    protocol = Protocol(Rules(), lambda: "x")
+    for message_id, kind in (("x" * 36, "Call"), ("x" * 37, "Refused"), ("", "Refused"), ("y", "Call")):
+        assert type(protocol.receive(json.dumps([2, message_id, "Reset", {}]))).__name__ == kind
+
+
+def test_each_message_id_is_another_one():
+    ids = MessageIds()
+    first = ids()
+    assert len(first) <= 36 and first.endswith("-1") and len(first) == 18
+    assert ids().endswith("-2") and MessageIds()()[:16] != first[:16]
+
+
+def test_a_description_and_details_of_an_error_are_optional():
+    protocol = Protocol(Rules(), lambda: "x")
+    for message, code, description, details in (
+        ([4, "1", "GenericError", "why", {"a": 1}], "GenericError", "why", {"a": 1}),
+        ([4, "1", "GenericError", "why"], "GenericError", "why", {}),
+        ([4, "1", "GenericError"], "GenericError", "", {}),
+        ([4, "1"], "GenericError", "", {}),
+        ([4, "1", 7, 8, 9], "GenericError", "", {}),
+    ):
+        error = protocol.receive(json.dumps(message)).error
+        assert (error.code, error.description, error.details) == (code, description, details)
