@@ -18,7 +18,7 @@ def keep(state):
     """Writes slots.json: with up to 128 bytes LittleFS replaces it at once."""
     try:
         with open("/slots.json", "w") as file:
-            file.write(json.dumps(state))
+            file.write(json.dumps(state, separators=(",", ":")))
     except OSError as exc:
         print("main: slots.json is not kept:", exc)
 

@@ -67,7 +67,7 @@ class ApplicationSlots:
 
     def _keep(self, state):
         with open(self._root + _STATE, "w") as file:
-            file.write(json.dumps(state))
+            file.write(json.dumps(state, separators=(",", ":")))
         self._state = state
 
     # -- looking

@@ -109,7 +109,7 @@ def test_an_update_runs_once_and_stays():
     assert run(board, updates) == ["a1", "b2"]
     assert look(board)[0] == {"active": "b", "boots": 1}
     assert run(board, confirms) == ["b2"]
-    assert look(board)[:2] == ({"active": "b", "boots": 2}, len('{"active": "b", "boots": 2}'))
+    assert look(board)[:2] == ({"active": "b", "boots": 2}, len('{"active":"b","boots":2}'))
     assert board.machine.pins == {1: 1, 4: 0} and board.machine.timeouts == [30_000]
 
 
@@ -130,6 +130,31 @@ def test_a_version_that_fails_is_given_back_with_the_reason():
             assert (crash["slot"], crash["version"], crash["why"]) == ("b", "2", why)
         assert run(board, updates) == ["a1", "b2"], "it can be tried again"
         assert look(board)[0] == {"active": "b", "boots": 1}
+
+
+def test_slots_json_never_has_more_than_128_bytes():
+    board = new_board()
+    longest = {"active": "a", "tries": 998, "boots": 99_998, "crashes": 1, "ms": 500_000, "why": "x" * 40, "begun": 1}
+    with mounted(board.flash) as path:
+        put(path, {"slots.json": json.dumps(longest).encode()})
+
+    def fails_too(slot, version):
+        raise ValueError("no good")
+
+    board.power_on(fails_too)
+    state, size, _ = look(board)
+    assert state["boots"] == 99_999 and state["crashes"] == 2 and size < 120
+
+    def is_unwell(slot, version):
+        ApplicationSlots(slot).give_back("task connection was restarted, and so on and so on")
+        return "hard"
+
+    with mounted(board.flash) as path:
+        put(path + "/b", application("2"))
+        put(path, {"slots.json": json.dumps({"active": "a", "trial": "b", "boots": 99_999}).encode()})
+    board.power_on(is_unwell)
+    state, size, _ = look(board)
+    assert state["why"] == "2: task connection was restarted, and so" and size < 120
 
 
 def test_a_version_that_is_never_confirmed_is_given_back_after_three_starts():
