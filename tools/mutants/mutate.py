@@ -23,7 +23,7 @@ _ARITHMETIC = {
     ast.FloorDiv: ("//", "*"),
     ast.Mod: ("%", "*"),
 }
-_SAY = {"debug", "info", "warning", "error", "exception"}  # what the log says is for people
+_SAY = {"debug", "info", "warning", "error", "exception"}  # log messages are not tested
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Mutant:
 
     @property
     def key(self):
-        """Names a mutant in a list that outlives changes elsewhere in the file."""
+        """Key of a mutant that stays the same when other parts of the file change."""
         old = " ".join(self.old.split())
         return f"{self.path}|{self.where}|{old} -> {self.new}"
 
@@ -81,7 +81,7 @@ class _Finder(ast.NodeVisitor):
         return self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
 
     def _offset(self, line, column):
-        # The syntax tree counts bytes, a text characters.
+        # The syntax tree counts bytes, a str characters.
         return len(self._bytes[: self._starts[line - 1] + column].decode())
 
     def _add(self, kind, start, end, new, line):
@@ -96,10 +96,10 @@ class _Finder(ast.NodeVisitor):
             line = self._source.count("\n", 0, start + match.start()) + 1
             self._add(kind, start + match.start(), start + match.end(), new, line)
 
-    # -- what is changed
+    # -- mutations
 
     def _scope(self, node):
-        """Default values of arguments stay as they are: most callers give their own."""
+        """Visits a function; default values of arguments are not changed, since most callers pass them."""
         self._names.append(node.name)
         for child in node.body:
             self.visit(child)
@@ -142,7 +142,7 @@ class _Finder(ast.NodeVisitor):
             self._add("constant", start, end, str(value * 2 if value >= 10 else value + 1), node.lineno)
 
     def _condition(self, node):
-        """A branch that is always or never taken."""
+        """Makes a branch that is always or never taken."""
         start, end = self._span(node.test)
         for new in ("True", "False"):
             self._add("condition", start, end, new, node.test.lineno)

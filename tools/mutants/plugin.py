@@ -27,7 +27,7 @@ class _Mutated(importlib.machinery.SourceFileLoader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Imports one module from another text than its file has."""
+    """Imports one module from another source text."""
 
     def __init__(self, name, path, source):
         self._name = name
@@ -53,7 +53,7 @@ def module_name(path):
 
 
 class _Recorder:
-    """Writes {test: {file: [lines]}} of what every test executes, and how long it takes."""
+    """Writes {test: {file: [lines]}} of the lines that every test executes, and its duration."""
 
     def __init__(self, report, files):
         import coverage
@@ -99,6 +99,6 @@ def pytest_configure(config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Only CPython sees a mutant."""
+    """Keeps only the tests on CPython, which import the mutant."""
     if task is not None:
         items[:] = [item for item in items if "::micropython::" not in item.nodeid]

@@ -21,15 +21,14 @@ import pytest
 from tools.mutants import plugin
 from tools.mutants.plugin import ROOT
 
-# Not the property tests, the table of all faults and the month of cuts: they take minutes, and the slowest are left out
-# anyway.
+# Without property tests, fault matrix and soak test, which take minutes.
 _TOO_LONG = ("test_fault_matrix.py", "test_soak.py")
 _TESTS = [path for path in sorted((ROOT / "tests" / "unit").glob("test_*.py")) if path.name not in _TOO_LONG]
 _FILES = [str(path.relative_to(ROOT)) for path in _TESTS]
 _OPTIONS = ["-q", "--no-header", "-p", "tools.mutants.plugin", "-p", "no:xdist", "-p", "no:cacheprovider", "--tb=line"]
-_MEMORY = 4 << 30  # a mutant that never stops to collect is ended, not the computer
-_AT_LEAST_S = 60  # a mutant that hangs is killed after this and some times of what its tests take
-_AT_MOST_S = 40  # what the tests of one mutant may take; the slowest are left out
+_MEMORY = 4 << 30  # limit for mutants that allocate without end
+_AT_LEAST_S = 60  # a hanging mutant is killed after this time plus a multiple of the duration of its tests
+_AT_MOST_S = 40  # limit for the tests of one mutant; the slowest are left out
 _POLL_S = 0.05
 
 
@@ -69,7 +68,7 @@ def _child(task, arguments, log):
 
 
 class Suite:
-    """The tests on CPython, and which lines of the firmware each of them executes."""
+    """The tests on CPython, with the lines of the firmware that each executes."""
 
     def __init__(self, jobs):
         recorded = _recorded(jobs)
@@ -79,7 +78,7 @@ class Suite:
         self._seconds = recorded["seconds"]
 
     def tests_for(self, mutant):
-        """Returns the tests to run for a mutant, the likeliest and quickest first."""
+        """Returns the tests to run for a mutant, the most likely and fastest first."""
         stem = Path(mutant.path).stem
         files = [(test, where[mutant.path]) for test, where in self._lines.items() if mutant.path in where]
         found = [test for test, lines in files if mutant.line in lines]
@@ -108,7 +107,7 @@ class Suite:
 
 
 def _recorded(jobs):
-    """Returns what the plugin's recorder writes; kept until a file of the firmware or the tests changes."""
+    """Returns the result of the plugin's recorder, cached until a file of the firmware or the tests changes."""
     digest = hashlib.sha256()
     for folder in ("firmware", "lib", "tests", "tools"):
         for path in sorted((ROOT / folder).rglob("*.py")):

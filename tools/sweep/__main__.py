@@ -37,13 +37,13 @@ def arguments():
 
 
 class Report:
-    """Prints failures as they come, and keeps count."""
+    """Prints failures as they occur, and counts runs."""
 
     def __init__(self, verbose):
         self._verbose = verbose
         self.runs = self.starts = self.failures = 0
         self.places = set()
-        self.done = set()  # first executions that were tried, see Sweep.run()
+        self.done = set()  # first executions that have been tried, see Sweep.run()
 
     def __call__(self, point, execution, kind, outcome):
         self.runs += 1
@@ -102,7 +102,7 @@ def main():
     options = arguments()
     flash.install()
     with tempfile.TemporaryDirectory() as folder:
-        # Modules that were given back are loaded again in each run: from here, and not from their source.
+        # Unloaded modules are loaded again in each run: from here, not from their source.
         sys.pycache_prefix, sys.dont_write_bytecode = folder, False
         sys.exit(_sweep_all(options))
 

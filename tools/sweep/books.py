@@ -64,7 +64,7 @@ def _check_messages(site):
 
 
 def _check_statuses(site):
-    """The central system knows what each connector is."""
+    """Checks that the central system has the right status of each connector."""
     known = {}
     for action, payload, _ in site.central.messages:
         if action == "StatusNotification":
@@ -76,7 +76,7 @@ def _check_statuses(site):
 
 
 def _check_flash(site, operator):
-    """What the next power-on finds."""
+    """Checks what the next power-on reads from flash."""
     from flashlog import FlashLog
 
     begun, ended = {}, {}
@@ -90,7 +90,7 @@ def _check_flash(site, operator):
             found[number] = seq
     if set(begun) != set(ended):
         site.fail("the journal has transactions without end: %s" % sorted(set(begun) ^ set(ended)))
-    whole = journal.segments()[0] == 1  # where room was short, what had been delivered has gone
+    whole = journal.segments()[0] == 1  # delivered segments may have been removed for lack of space
     if len(begun) > site.sessions or (whole and len(begun) < site.sessions):
         site.fail("%d transactions in the journal, %d at the central system" % (len(begun), site.sessions))
     kept = Settings("/flash/settings", SETTINGS, {})

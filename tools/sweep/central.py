@@ -13,7 +13,7 @@ _TRIES = 4
 
 
 class Connection:
-    """Stands for ocpp.connection.Connection; the link is up while the central system says so."""
+    """Replaces ocpp.connection.Connection; the central system sets whether the link is up."""
 
     def __init__(self, central):
         self._central = central
@@ -59,7 +59,7 @@ class Central:
         self.connection = None
         self.reachable = True
         self.messages = []
-        self.accepted = []  # (action, payload) of what the station has agreed to
+        self.accepted = []  # (action, payload) of accepted calls
         self._transactions = 1000
 
     def set_reachable(self, up):
@@ -67,7 +67,7 @@ class Central:
         if self.connection:
             self.connection.set(up)
 
-    # What the station calls.
+    # Called by the station.
 
     async def call(self, action, payload, *_):
         await asyncio.sleep(_LATENCY_S)
@@ -89,10 +89,10 @@ class Central:
             return {"currentTime": iso8601(self._unix())}
         return {}
 
-    # What the central system asks for.
+    # Calls of the central system.
 
     async def ask(self, action, **payload):
-        """Sends a call; returns the answer's status, or the code of a CallError."""
+        """Sends a call; returns the status in the answer, or the code of a CallError."""
         if not self.reachable:
             return "LinkDown"
         try:
@@ -107,13 +107,13 @@ class Central:
                 answer = answer.payload
         except CallError as exc:
             return exc.code
-        except Exception:  # which the firmware's Answers turn into this
+        except Exception:  # answered with InternalError by the firmware's Answers
             return "InternalError"
         await asyncio.sleep(_LATENCY_S)
         return (answer or {}).get("status", "Accepted")
 
     async def insist(self, action, wanted=("Accepted",), **payload):
-        """Asks again after an error, as operators do; True when the station has agreed."""
+        """Repeats a call after errors, as an operator would; returns True when it is accepted."""
         for _ in range(_TRIES):
             status = await self.ask(action, **payload)
             if status in wanted:

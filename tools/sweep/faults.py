@@ -14,29 +14,29 @@ import traceback
 KINDS = ("RuntimeError", "OSError", "MemoryError")
 FILE_KINDS = ("EIO", "ENOSPC", "full")
 
-_CHILD_S = 60  # real time: a child that takes longer hangs
-_FINE_MS = 1_500  # after the fault; later everything happens at a coarse grain
+_CHILD_S = 60  # real time limit for a child
+_FINE_MS = 1_500  # fine time steps after the fault, coarse ones later
 _GRAIN_MS = 100
-_FULL_MS = 15_000  # how long a flash stays full
+_FULL_MS = 15_000  # time that a flash stays full
 _EIO = errno.EIO
 
 
 class Point:
-    """A place that was executed: a line, or a call of the file system. `count` says how often."""
+    """An executed place: a line, or a call of the file system. `count`: number of executions."""
 
     def __init__(self, where, name, is_line):
-        self.where = where  # "file.py:12", and for a file call its name, too
+        self.where = where  # "file.py:12", with the name of a file system call
         self.name = name
         self.is_line = is_line
         self.count = 0
-        self.plan = {}  # execution -> kinds that are tried there
+        self.plan = {}  # execution -> kinds of faults to try
 
 
 class Sweep:
-    """Runs a scenario twice: the first time to count the points, the second time to try the plan made of them.
+    """Runs a scenario twice: first to count the points, then to try the faults planned for them.
 
-    `play(sweep)` builds everything anew, calls `watch(site)`, and runs the scenario to its end. `folders` are the parts
-    of the path whose lines are swept.
+    `play(sweep)` builds everything, calls `watch(site)`, and runs the scenario to its end. Lines of files whose path
+    contains one of `folders` are swept.
     """
 
     def __init__(self, play, folders, workers, report):
@@ -53,10 +53,10 @@ class Sweep:
         self.only = lambda where: True
 
     def run(self, kinds, file_kinds, done, sample, seed):
-        """Counts and tries: each kind at the first execution of each point, and one kind at a later execution.
+        """Counts the points and tries each kind at the first execution of each point, and one kind at a later one.
 
-        `done` are the first executions that were tried before, as (where, name, kind); they are added to. `sample`: so
-        many points by chance; None: every one.
+        `done`: first executions that have been tried, as (where, name, kind); new ones are added. `sample`: number of
+        random points; None: all.
         """
         self._count()
         chance = random.Random(seed)
@@ -85,7 +85,7 @@ class Sweep:
         return len(plan)
 
     def _count(self):
-        """Counts in a process of its own, so that nothing is loaded afterwards that was not before."""
+        """Counts in a separate process, so that it does not load modules in this one."""
         reading, writing = os.pipe()
         pid = os.fork()
         if not pid:
@@ -119,10 +119,10 @@ class Sweep:
         finally:
             sys.settrace(None)
 
-    # Watching.
+    # Tracing.
 
     def watch(self, site):
-        """From now on lines and file calls are points."""
+        """From now on executed lines and file system calls are points."""
         self.site = site
         site.flash.before = self._file_call
         sys.settrace(self._called)
@@ -140,7 +140,7 @@ class Sweep:
         if not any(folder in path for folder in self._folders):
             return None
         if not code.co_flags & inspect.CO_OPTIMIZED and self.site.starting:  # the body of a module or class
-            return None  # what is imported at the start is imported, or the station does not start
+            return None  # imports at the start either succeed or prevent the start
         short = path[path.index("firmware/") :]
         points = self.points
         lines = {}
@@ -197,7 +197,7 @@ class Sweep:
             return
 
     def _become_child(self, writing, point, frame):
-        """The child goes on with the scenario, untraced."""
+        """Continues the scenario in the child, without tracing."""
         signal.alarm(_CHILD_S)
         gc.disable()
         sys.settrace(None)
@@ -221,7 +221,7 @@ class Sweep:
         site.loop.on_time = passed
 
     def child_ends(self):
-        """To be called by `play` at its end: in a child it reports and does not return."""
+        """Call it at the end of `play`: in a child it reports and does not return."""
         if self.site is None or self.site.injected_ms is None:
             return
         site = self.site
@@ -271,12 +271,12 @@ def _plain(point):
 
 
 def _possible(operation, kind):
-    """A full flash refuses what writes only."""
+    """Returns False for a full flash at an operation that does not write."""
     return kind == "EIO" or operation in ("create", "write", "commit", "mkdir", "rename")
 
 
 def _concerned(frame):
-    """Returns the number of the connector for which a frame works, "all" for the control task's own, or None."""
+    """Returns the connector number for which a frame runs, "all" for the control task itself, or None."""
     while frame is not None:
         owner = frame.f_locals.get("self")
         name = type(owner).__name__

@@ -1,7 +1,7 @@
 """File system of the board in memory, by LittleFS's rules, so that a forked process has its own copy.
 
-What is written to a file is there when it is closed (or flushed), and not before; after a failed write closing leaves
-the file as it was.
+Written data is in the file when it is closed (or flushed), not before; after a failed write closing leaves the file
+unchanged.
 """
 
 import builtins
@@ -11,15 +11,15 @@ import os
 
 MOUNT = "/flash"
 _BLOCK_BYTES = 4096
-_INLINE_BYTES = 128  # a file of so many lies in its folder
+_INLINE_BYTES = 128  # files up to this size are stored in their directory
 _FOLDER_BLOCKS = 2
 
 
 class Flash:
-    """`Flash.mounted` is the one that open() and os work on, after `install()`, for paths below MOUNT.
+    """After `install()`, open() and os work on `Flash.mounted` for paths below MOUNT.
 
     `before(operation, path)` is called before each operation, `after(operation, path)` once it has happened; both may
-    raise OSError. `fill()` leaves no block free until `empty()`: what needs one is refused.
+    raise OSError. `fill()` leaves no block free until `empty()`: operations that need one fail.
     """
 
     def __init__(self, blocks=512):
@@ -45,12 +45,12 @@ class Flash:
         self.blocks = self._size
 
     def power_cut(self):
-        """Returns what is there at the next power-on."""
+        """Returns the Flash with the content at the next power-on."""
         following = Flash(self._size)
         following.files, following.folders = dict(self.files), set(self.folders)
         return following
 
-    # What the firmware calls.
+    # Called by the firmware.
 
     def open(self, path, mode="r", *_):
         writing = mode[0] in "wa" or "+" in mode
@@ -102,7 +102,7 @@ class Flash:
         return _FOLDER_BLOCKS + sum(_blocks(data) for data in self.files.values())
 
     def store(self, path, data):
-        """A file is written; raises OSError when there is no room for it."""
+        """Writes a file; raises OSError when there is no space."""
         if _blocks(data) and self._used() + _blocks(data) - _blocks(self.files[path]) > self.blocks:
             raise OSError(errno.ENOSPC, path)
         self.files[path] = data
@@ -198,7 +198,7 @@ def _mine(path):
 
 
 def install():
-    """Makes open() and the functions of os work on the mounted flash for its paths, and as ever for others."""
+    """Makes open() and functions of os work on the mounted flash for its paths, unchanged for other paths."""
     builtins.open = _dispatched(builtins.open, "open")
     for name in ("stat", "statvfs", "listdir", "mkdir", "remove", "rename"):
         setattr(os, name, _dispatched(getattr(os, name), name))

@@ -4,9 +4,9 @@ import asyncio
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Time passes only while every task waits. `on_time(ms)` is called whenever it has passed.
+    """Time only passes while every task waits. `on_time(ms)` is called when it has passed.
 
-    `grain_ms`: all timers end at multiples of it. A coarse grain makes a long wait cheap.
+    `grain_ms`: all timers end at multiples of it. Coarse steps speed up long waits.
     """
 
     def __init__(self):
@@ -25,7 +25,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._seconds
 
     def adopt(self):
-        """To be called in a forked process: this loop is the one that runs there."""
+        """Call it in a forked process, to run this loop there."""
         asyncio._set_running_loop(self)
 
     # The selector.

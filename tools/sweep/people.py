@@ -7,12 +7,12 @@ from tools.sim.world import circuit
 _LOOK_S = 0.1
 _VEHICLE_S = 0.5
 _LOAD_MA = 16_000
-_AGAIN_MS = 10_000  # who is not served tries again
-_PATIENCE_MS = 150_000  # the longest pause that a connector takes after a fault, and some
+_AGAIN_MS = 10_000  # wait before a retry
+_PATIENCE_MS = 150_000  # a bit more than the longest pause of a connector after a fault
 
 
 class Vehicle:
-    """Goes to C while it is offered current and wants it."""
+    """A vehicle that goes to C while current is offered and it needs energy."""
 
     def __init__(self, site, number):
         self._site = site
@@ -38,7 +38,7 @@ class Vehicle:
 
 
 class Driver:
-    """Uses one connector, one vehicle after the other."""
+    """Uses one connector, with one vehicle after the other."""
 
     def __init__(self, site, number):
         self.site = site
@@ -52,14 +52,14 @@ class Driver:
         return self._outlet.contactor.coil
 
     async def serve(self, card, seconds, end, remote=False, reserved=False, last=False):
-        """One customer: plugs in, identifies, charges for some seconds, ends it as `end` says, and leaves."""
+        """One customer: plugs in, presents a card, charges for some seconds, ends the session as in `end`, unplugs."""
         site = self.site
         if site.injected_ms is not None and not last:
-            return  # what counts after a fault is the next vehicle
+            return  # after a fault the next vehicle counts
         name = "connector %d, customer %s" % (self.number, card)
         if reserved:
             await self._reserve(card)
-        async with site.reader_turn:  # who stands at the reader of both connectors is served before the next one comes
+        async with site.reader_turn:  # one customer at a time at the reader of both connectors
             charging = await self.arrive(card, remote, name)
         if charging:
             self.served += 1
@@ -68,7 +68,7 @@ class Driver:
         await self.leave(name)
 
     async def arrive(self, card, remote, name):
-        """Plugs in and identifies, and does both again when nothing comes of it; True once current flows."""
+        """Plugs in and presents a card, with retries; returns True once current flows."""
         site, central = self.site, self.site.central
         self.vehicle.wants = True
         end = site.loop.ms + _PATIENCE_MS
@@ -100,7 +100,7 @@ class Driver:
         return "%s %s" % (status.state, [fault.name for fault in app.evses[self.number - 1].faults])
 
     async def _charge(self, seconds, name):
-        """Lets current flow; who is cut off waits for it to come back, if it was his connector that was hit."""
+        """Charges; after an interruption waits for the current to return, if the fault was at this connector."""
         site = self.site
         left = int(seconds / _LOOK_S)
         began = site.loop.ms
@@ -110,7 +110,7 @@ class Driver:
             left -= flowing
             if not flowing and site.loop.ms - began > _PATIENCE_MS:
                 if not self._transaction():
-                    break  # the fault has ended his session
+                    break  # the fault has ended the session
                 site.fail(name + " was cut off for good: " + self._state())
                 break
             if not flowing and not self._transaction():
@@ -119,7 +119,7 @@ class Driver:
         site.expects[self.number] = False
 
     async def _stop(self, card, end, name):
-        """Ends the session; who finds it ended already has nothing to do."""
+        """Ends the session, unless it has ended already."""
         site, central = self.site, self.site.central
         for _ in range(4):
             if not self._transaction():
@@ -179,7 +179,7 @@ class Driver:
 
 
 class Operator:
-    """Sits at the central system and changes things while vehicles charge."""
+    """Operator at the central system, who changes settings and profiles while vehicles charge."""
 
     def __init__(self, site):
         self._site = site
@@ -202,7 +202,7 @@ class Operator:
             {"idTag": "LISTED", "idTagInfo": {"status": "Accepted"}},
         ])  # fmt: skip
         await self._do("GetLocalListVersion")
-        await self._do("ClearChargingProfile", wanted=("Accepted", "Unknown"))  # it may have been done the first time
+        await self._do("ClearChargingProfile", wanted=("Accepted", "Unknown"))  # the first attempt may have succeeded
         await self._set("LocalPreAuthorize", "true")
         await self._do("GetConfiguration", key=["MeterValueSampleInterval"])
         await self._do("ClearCache")
@@ -222,7 +222,7 @@ class Operator:
 
 
 def profile(amperes):
-    """Returns a charging profile that limits the station to twice so many A."""
+    """Returns a charging profile that limits the station to 2 * `amperes`."""
     return {
         "chargingProfileId": 1,
         "stackLevel": 0,

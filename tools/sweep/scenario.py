@@ -12,7 +12,7 @@ NAMES = ("socket", "fixed", "no-meter", "restart")
 
 
 async def live(site, name):
-    """Plays a scenario to its end; what must not be is in `site.broken`."""
+    """Runs a scenario to its end; violations are in `site.broken`."""
     drivers = [Driver(site, 1), Driver(site, 2)]
     for driver in drivers:
         asyncio.create_task(driver.vehicle.run())
@@ -47,7 +47,7 @@ async def _all(site, people, running):
 
 
 async def _power_on(site):
-    """Starts the station; one that does not start is started again, as the watchdog does."""
+    """Starts the station; starts it again if that fails, as the watchdog would."""
     try:
         site.boot()
     except Exception as exc:
@@ -62,9 +62,9 @@ async def _power_on(site):
 
 
 async def _power_lost(site, driver):
-    """A session, a reservation and a profile, all of which the central system knows; then the power goes.
+    """A session, a reservation and a profile, all known to the central system; then the power is lost.
 
-    It goes in the middle of the session, when the link has been down for a while, and takes the time with it.
+    This happens in the middle of the session, after a while without a link, and the time is lost, too.
     """
     site.boot()
     others = asyncio.all_tasks()

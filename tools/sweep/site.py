@@ -17,7 +17,7 @@ _TICKS_MASK = (1 << 30) - 1
 _HALF = 1 << 29
 _EPOCH = 1_800_000_000
 
-# Short intervals, so that a minute has everything in it.
+# Short intervals, so that everything happens within a minute.
 _PROVISION = {
     "CentralSystemUrl": "ws://central",
     "ClockAlignedDataInterval": "30",
@@ -30,12 +30,12 @@ _PROVISION = {
 }
 
 _CONTROL_MS = 100  # the deadline of IEC 61851-1 table A.6
-_ANSWER_MS = 200  # from the vehicle's S2 to the coil: the deadline, and the tick in which the change falls
-_NOISE = 40  # lines of the log that are kept for the report
+_ANSWER_MS = 200  # from the vehicle's S2 to the coil: the deadline, plus the tick of the change
+_NOISE = 40  # log lines kept for the report
 
 
 class Site:
-    """Vehicles, central system and flash outlive power-ons; `await boot()` builds the App of the next one.
+    """Vehicles, central system and flash, which persist over power-ons; `await boot()` builds the App of the next one.
 
     `broken` lists violations. `hit` is where the fault was injected: None (not yet, or no connector), a
     connector's number, or "all".
@@ -53,7 +53,7 @@ class Site:
         self.meter = meter
         self.app = None
         self.ended = None  # how the App ended
-        self.ended_at_start = None  # what kept it from being built, at the first time
+        self.ended_at_start = None  # exception of the first failed start
         self.broken = []
         self.log = []
         self.hit = None
@@ -61,16 +61,16 @@ class Site:
         self.reader_turn = asyncio.Lock()
         self.expects = {}  # connector -> True while its vehicle charges and no stop was requested
         self._boot_ms = 0
-        self._open_when_full = None  # the transactions that were open when the flash became full
-        self._acted = {}  # connector -> ms of its last whole control step
-        self._ready = {}  # connector -> ms since when its vehicle has not asked for energy
+        self._open_when_full = None  # open transactions when the flash became full
+        self._acted = {}  # connector -> ms of its last complete control step
+        self._ready = {}  # connector -> ms since which its vehicle has not requested energy
         self.registers = [Register(1000), Register(2000)]
         self.world = World(lambda: loop.ms, self._happened, 2, socket, 3, self.registers)
         self.outlets = self.world.outlets
         self.central = Central(self.unix)
         self.starting = False
-        self.looking = False  # those who play here look at something: no fault falls into that
-        self.watch = lambda: None  # called when the sweep may begin
+        self.looking = False  # a call by this simulation: no faults are injected
+        self.watch = lambda: None  # called when faults may be injected
         self.clock_known = True
         loop.on_time = self._time_has_passed
         self.world.timeline.arrange = None
@@ -82,7 +82,7 @@ class Site:
         return self.unix() if self.clock_known else 0
 
     def look(self, function, *arguments):
-        """Calls a function of the firmware on behalf of those who play here."""
+        """Calls a function of the firmware for the simulation, without faults."""
         self.looking = True
         try:
             return function(*arguments)
@@ -92,7 +92,7 @@ class Site:
     # The station
 
     def boot(self):
-        """Builds the App over the flash; raises what it raises."""
+        """Builds the App above the flash; passes on its exceptions."""
         self._boot_ms = self.loop.ms
         self._acted = {}
         time.ticks_ms = lambda: (self.loop.ms - self._boot_ms) & _TICKS_MASK
@@ -149,7 +149,7 @@ class Site:
         return self.ended
 
     def make_safe(self):
-        """What main.py does at the end, and the board's reset: outputs float low."""
+        """Does what main.py does at the end, and the board's reset: outputs float low."""
         if self.app:
             try:
                 self.app.make_safe()
@@ -157,7 +157,7 @@ class Site:
                 self.fail("make_safe raised %r" % exc)
 
     def restart_outputs(self):
-        """A reset of the chip: the coils fall off, the pilot goes to its level of power-on."""
+        """Reset of the chip: the coils are off, the pilot is at its power-on level."""
         for outlet in self.outlets:
             outlet.contactor.drive(0, False)
             outlet.contactor.drive(1, False)
@@ -166,7 +166,7 @@ class Site:
         self.log.append("%d.%03d %s: %s" % (self.loop.ms // 1000, self.loop.ms % 1000, line[2], line[3]))
         del self.log[:-_NOISE]
 
-    # What is watched all the time.
+    # Permanent checks.
 
     def fail(self, text):
         if text not in self.broken:
@@ -179,7 +179,7 @@ class Site:
                 self.fail("connector %d stopped charging" % number)
 
     def _look_at_room(self):
-        """What is promised for a full flash: nothing begins, and the station says why."""
+        """Checks that no transaction begins on a full flash, and that the station reports it."""
         journal = self.app.stores.journal
         if journal.has_room:
             self._open_when_full = None
@@ -249,7 +249,7 @@ class Reader:
 
 
 def _pilot(real, outlets):
-    """Returns a Pilot that measures each half-wave at once, and exactly."""
+    """Returns a Pilot that measures each half-wave at once and exactly."""
     if hasattr(real, "outlets"):
         real = real.__mro__[1]
 
@@ -283,7 +283,7 @@ def install_board():
     sys.modules["micropython"].const = lambda value: value
     gc.mem_alloc = gc.mem_free = lambda: 100_000
     gc.threshold = lambda bytes=0: None
-    gc.collect = lambda: 0  # the run of a forked child is over before its heap is full
+    gc.collect = lambda: 0  # a forked child ends before its heap is full
     for name in ("machine", "network"):
         spec = importlib.util.spec_from_file_location(name, _DEVICE / (name + ".py"))
         module = importlib.util.module_from_spec(spec)
