@@ -125,7 +125,7 @@ def test_too_much_current_is_no_fault_any_more_once_the_offer_is_withdrawn():
     bench.inputs.currents_ma = (18_200,) * 3
     bench.step()
     bench.step(4_500)
-    bench.machine.permitted = False
+    bench.machine.wishes.permitted = False
     bench.step()
     for ms, closed in ((1_000, True), (4_999, True), (1, False)):
         bench.step(ms)
