@@ -6,8 +6,10 @@ from folder import fresh_folder
 from harness import raises
 from test_journal import Station
 
+import firmware.store.history as history_module
 from firmware.store.history import ROW_BYTES, History
 from firmware.store.history_csv import csv
+from firmware.store.wear import Wear
 
 
 class Charge:
@@ -163,3 +165,108 @@ def test_a_row_whose_end_nobody_told_is_ended_from_the_journal():
     history.settle(1, None, station.journal)
     assert [(row.number, row.reason) for row in history.rows()] == [(tx, "local")] and not history.going_on
     history.settle(1, None, station.journal)
+
+
+def test_what_the_rows_cost_the_flash_is_counted():
+    history, wear = new(), Wear()
+    steps = [(lambda: history.began(Charge(1)), 0)]
+    for rows in range(3):
+        steps.append((lambda rows=rows: history.ended(Charge(rows + 1).end()), rows * ROW_BYTES))
+    for step, before in steps:
+        step()
+        wear.wrote(ROW_BYTES, before)
+        assert (history.wear.erases, history.wear.programmed) == (wear.erases, wear.programmed)
+    assert wear.erases
+
+
+def test_a_damaged_row_costs_itself_only():
+    history = new()
+    for number in range(1, 41):
+        history.ended(Charge(number).end())
+    history.began(Charge(50, connector=2))
+    (file,) = [name for name in os.listdir(history.path) if name.endswith(".rows")]
+    with open(history.path + "/" + file, "r+b") as f:
+        f.seek(19 * ROW_BYTES + 30)
+        f.write(b"?")
+    with open(history.path + "/2.row", "r+b") as f:
+        f.seek(30)
+        f.write(b"?")
+    history = new(history.path)
+    assert [row.number for row in history.rows()] == [n for n in range(1, 41) if n != 20] and not history.going_on
+    assert history.newest() == 40 and history.has(39) and not history.has(20) and not history.has(50)
+    history.ended(Charge(41).end())
+    assert history.newest() == 41 and new().newest() == 0
+
+
+def test_a_flash_that_cannot_be_read_is_no_empty_history():
+    history = new()
+    history.ended(Charge(1).end())
+    real = os.stat
+
+    class Broken:
+        listdir, remove, mkdir = os.listdir, os.remove, os.mkdir
+
+        @staticmethod
+        def stat(path):
+            raise OSError(error, "broken")
+
+    history_module.os = Broken
+    try:
+        for error in (5, 2):
+            if error == 2:  # its first row is about to be written
+                assert list(history.rows()) == []
+                continue
+            with raises(OSError):
+                list(history.rows())
+    finally:
+        history_module.os = os
+    assert os.stat is real and len(list(history.rows())) == 1
+
+
+def test_256_rows_are_in_a_file_and_nine_files_are_kept():
+    history = new()
+    for number in range(1, 257):
+        history.ended(Charge(number).end())
+    assert len(os.listdir(history.path)) == 1
+    history.ended(Charge(257).end())
+    assert len(os.listdir(history.path)) == 2 and history.newest() == 257
+    assert [row.number for row in new(history.path).rows()] == list(range(1, 258))
+
+
+def test_a_repair_begins_no_row_twice_and_looks_at_the_two_newest_files():
+    station = Station()
+    tx = station.session(end=False)
+    path = station.folder + "/history"
+    history = new(path)
+    history.repair(station.start())
+    programmed = history.wear.programmed
+    history.repair(station.journal)
+    assert history.wear.programmed == programmed  # it is there
+    station.journal.end(tx, 1, None, 2000, "PowerLoss")
+    for number in range(1000, 1300):
+        history.ended(Charge(number, connector=2).end())
+    history = new(path)
+    history.repair(station.start())
+    assert [row.number for row in history.rows()].count(tx) == 1
+    history.repair(station.journal)
+    assert [row.number for row in history.rows()].count(tx) == 1
+
+
+def test_words_that_a_spreadsheet_would_take_for_more_are_quoted():
+    history = new()
+    tokens = ("=1", "+1", "-1", "@1", "a,b", 'a"b', "a\nb", "a\rb", "a=b", "")
+    for number, token in enumerate(tokens):
+        history.ended(Charge(number + 1, token).end())
+    lines = list(csv(history))[1:]
+    assert [line.split(",", 2)[2].partition(",2027")[0] for line in lines] == [
+        "'=1",
+        "'+1",
+        "'-1",
+        "'@1",
+        '"a,b"',
+        '"a""b"',
+        '"a\nb"',
+        '"a\rb"',
+        "a=b",
+        "",
+    ]
