@@ -228,11 +228,10 @@ class Session:
         transaction = self._usage.transaction
         if transaction is None or transaction.stopping:
             return False
-        transaction.reason = reason
-        transaction.stop_token = token
-        self._usage.used_up = True
-        self._quiet_ms = None
-        self.request_reading()
+        # In one go: a stop that breaks off in between would end with a reading of before.
+        self._quiet_ms, self._requested_ms, self._usage.used_up = None, self._clock.ms(), True
+        transaction.stop_token, transaction.reason = token, reason
+        self._metering.request()
         self._log.info(self.area, "transaction %d stops: %s", transaction.number, reason)
         return True
 

@@ -142,8 +142,8 @@ class Backend:
             self._outbox.pause()
             self._sender.link_lost()
         elif self._registration.current:
+            self._outbox.resume()  # first: it must not depend on what the others raise
             self._sender.resume()
-            self._outbox.resume()
             self._version.accepted()
         self._sender.wake()
 

@@ -347,3 +347,24 @@ def test_a_status_without_an_answer_is_sent_again_and_holds_up_its_own_connector
     assert reporter.next() is None and reporter.wait_ms() > 0
     bench.clock.advance(reporter.wait_ms())
     assert reporter.next() is payload
+
+
+def test_a_resumption_that_breaks_off_is_made_up_for():
+    bench = Bench()
+    bench.reporter.report_all()
+    bench.sent()
+    bench.reporter.pause()
+    bench.station.set("Faulted", Fault("diode"))
+    status = bench.station.status
+
+    def interrupted(n):
+        bench.station.status = status
+        raise MemoryError("swept")
+
+    bench.station.status = interrupted
+    try:
+        bench.reporter.resume()
+        raise AssertionError("not interrupted")
+    except MemoryError:
+        pass
+    assert bench.reporter.wait_ms() == 0 and bench.sent() == [(1, "Faulted")]

@@ -15,12 +15,12 @@ _TRIES = 4
 class Connection:
     """Replaces ocpp.connection.Connection; the central system sets whether the link is up."""
 
-    def __init__(self, central):
+    def __init__(self, central, log):
         self._central = central
         self.connected = False
         self.url = "ws://central"
-        self.link_changed = Signal()
-        self.doubted = Signal()
+        self.link_changed = Signal(log.observer_failed)
+        self.doubted = Signal(log.observer_failed)
         self.handle = None
         central.connection = self
 

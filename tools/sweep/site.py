@@ -109,7 +109,7 @@ class Site:
         from firmware.evse.control import Unpaced
 
         rtc.wall, rtc.set_wall = self.wall, lambda unix: None
-        assembly.Connection = lambda *_, **__: _connection(self.central)
+        assembly.Connection = lambda settings, clock, log, *_: _connection(self.central, log)
         assembly.Pacer = lambda clock, log: Unpaced(clock)  # in virtual time each task runs when it is due
         layout = dict(simulated.LAYOUT, meter_bus=None, readers=(), fitted=2)
         layout["connectors"] = [self._parts(parts) for parts in layout["connectors"]]
@@ -271,10 +271,10 @@ def _pilot(real, outlets):
     return Pilot
 
 
-def _connection(central):
+def _connection(central, log):
     from tools.sweep.central import Connection
 
-    return Connection(central)
+    return Connection(central, log)
 
 
 def install_board():

@@ -118,11 +118,15 @@ class StatusReporter:
     def resume(self):
         """Reports the statuses that have changed while the link was down."""
         self._running = True
-        for n in range(len(self._station.connectors) + 1):
+        numbers = range(len(self._station.connectors) + 1)
+        self._unqueued.update(numbers)  # until each is looked at, also after an exception
+        self._wake()
+        for n in numbers:
             payload = self.payload(n)
             if _meaning(payload) != self._told.get(n):
                 self._told.pop(n, None)  # no status is inserted in between
                 self._enqueue(n, payload, 0)
+            self._unqueued.discard(n)
 
     def pause(self):
         """Stops reporting and empties the queue: the link is down."""
