@@ -1,7 +1,6 @@
 """Entry of the firmware, called by main.py: builds the station of this board and runs it."""
 
 import asyncio
-import json
 import sys
 import time
 
@@ -12,7 +11,7 @@ from firmware.kernel.console import Console
 from firmware.maintenance.slots import ApplicationSlots
 
 _FACTORY = "/factory.json"  # what this one station is, see firmware/factory.py
-_PINS = "/pins.json"  # for boot.py, see boards.board.safe_pins()
+_PINS = "/pins.json"  # for boot.py, see boards.safe_pins
 _STORAGE = "/data"
 _WATCHDOG_MS = const(30_000)  # of main.py
 
@@ -32,11 +31,12 @@ def run():
 
 def _build(console):
     from firmware.app import App
-    from firmware.boards.board import Board, safe_pins  # App gives their code back: nothing that lives on refers to it
+    from firmware.boards import safe_pins
+    from firmware.boards.board import Board  # App gives their code back: nothing that lives on refers to it
     from firmware.factory import load
 
     factory = load(_FACTORY)
-    _keep_pins(safe_pins(factory.layout))
+    _keep_pins(safe_pins.as_text(factory.layout))
     board = Board(factory.layout, factory.hw)
     if board.watchdog is None:
         board.watchdog = Watchdog(_WATCHDOG_MS)  # main.py has armed it, whatever the board's file says
@@ -58,9 +58,8 @@ def _slots():
     return PartitionSlots(Partition, VERSION)
 
 
-def _keep_pins(pins):
+def _keep_pins(text):
     """Writes down for boot.py which levels are safe, unless it has them."""
-    text = json.dumps({str(pin): pins[pin] for pin in sorted(pins)})
     try:
         with open(_PINS) as file:
             if file.read() == text:

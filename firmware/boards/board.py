@@ -44,9 +44,6 @@ _STEADY = const(65_535)
 _CPU_HZ = const(240_000_000)
 
 _UART_BUFFER = const(512)
-
-# Outputs that are off when they are low, by the part of a connector.
-_SWITCHING = (("contactor", ("coil_l1", "coil_l23")), ("lock", ("forward", "backward")), ("pilot", ("switch",)))
 _READER_BAUDRATES = {"pn532": 115_200, "em4100": 9600}
 
 
@@ -175,22 +172,6 @@ def _set_cpu(hertz):
     except (ValueError, OSError):
         pass  # a chip or a build that cannot: what it has is looked at
     return machine.freq()
-
-
-def safe_pins(layout):
-    """Returns {pin: level} of a layout's outputs before anything else may drive them: pilots at +12 V, all else off."""
-    layout = getattr(layout, "LAYOUT", layout)
-    pins = {}
-    for parts in layout["connectors"]:
-        pins[parts["pilot"]["pwm"]] = 1
-        for part, names in _SWITCHING:
-            for name in names:
-                pin = parts.get(part, {}).get(name)
-                if pin is not None:
-                    pins[pin] = 0
-        if "test" in parts.get("rcd", {}):
-            pins[parts["rcd"]["test"]] = 1 - parts["rcd"].get("test_level", 1)
-    return pins
 
 
 def _output(pin, value=0):

@@ -114,7 +114,7 @@ class Health:
         ):
             self._log.info("health", "%s", ", ".join(["%s %s" % (name, figures[name]) for name in group]))
         self._log.info("health", "up %d s, started by %s", figures["uptime"], figures["started"])
-        self._log.info("health", "starts: %s", figures["starts"])
+        self._log.info("health", "starts: %s, %s", figures["starts"], self._slots.text() or "no slots")
         restarted = {name: task[1] for name, task in figures["tasks"].items() if task[1]}
         if restarted:
             self._log.warning("health", "tasks restarted: %s", restarted)

@@ -1,6 +1,7 @@
 """boards: every pin map is legal on its chip, and nothing is wired twice."""
 
 from firmware.boards import esp32_wrover, esp32s3_reference, simulated
+from firmware.boards.safe_pins import as_text, safe_pins
 
 # What a chip's pins can do. Left out: strapping, flash, PSRAM, USB and console.
 S3_PINS = set(range(1, 19)) - {3} | {21, 38, 39, 40, 41, 42, 47, 48}
@@ -86,3 +87,13 @@ def test_the_calibration_stays_within_what_the_converter_tells_apart():
 
 def test_hardware_that_can_hang_has_a_watchdog_of_twenty_seconds():
     assert esp32s3_reference.LAYOUT["watchdog_ms"] == esp32_wrover.LAYOUT["watchdog_ms"] == 20_000
+
+
+def test_the_safe_levels_are_those_of_every_output_that_switches():
+    pins = safe_pins(esp32s3_reference.LAYOUT)
+    assert pins == {4: 1, 5: 0, 7: 0, 8: 0, 11: 0, 12: 0, 15: 0}
+    assert safe_pins(esp32_wrover.LAYOUT) == {25: 1, 26: 0, 27: 0, 14: 0}, "parts that are not fitted have no pins"
+    both = safe_pins(simulated.LAYOUT)
+    assert both[1] == both[21] == 1 and both[4] == both[24] == 0, "all that the layout has, whether in use or not"
+    layout = {"connectors": ({"pilot": {"pwm": 1}, "rcd": {"trip": 2, "test": 3, "test_level": 0}},)}
+    assert safe_pins(layout) == {1: 1, 3: 1} and as_text(layout) == '{"1": 1, "3": 1}'

@@ -72,7 +72,7 @@ class Machine:
 sys.modules["machine"] = Machine
 
 from firmware.boards import esp32_wrover, esp32s3_reference, simulated  # noqa: E402
-from firmware.boards.board import Board, safe_pins  # noqa: E402
+from firmware.boards.board import Board  # noqa: E402
 
 
 def made(kind):
@@ -214,13 +214,3 @@ def test_a_layout_may_be_a_plain_dict_with_another_reader():
     layout["readers"] = ({"kind": "abacus", "uart": 2},)
     with raises(ValueError):
         Board(layout)
-
-
-def test_the_safe_levels_are_those_of_every_output_that_switches():
-    pins = safe_pins(esp32s3_reference)
-    assert pins == {4: 1, 5: 0, 7: 0, 8: 0, 11: 0, 12: 0, 15: 0}
-    assert safe_pins(esp32_wrover) == {25: 1, 26: 0, 27: 0, 14: 0}, "parts that are not fitted have no pins"
-    both = safe_pins(simulated)
-    assert both[1] == both[21] == 1 and both[4] == both[24] == 0, "all that the layout has, whether in use or not"
-    layout = {"connectors": ({"pilot": {"pwm": 1}, "rcd": {"trip": 2, "test": 3, "test_level": 0}},)}
-    assert safe_pins(layout) == {1: 1, 3: 1}

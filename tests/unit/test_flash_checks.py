@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tools.archive import Image
+from tools.flash import checks, install
 from tools.flash.checks import Board, Unfit, check_room, problems
 from tools.image import build
 
@@ -93,3 +94,19 @@ def test_the_slot_that_is_known_to_be_good_is_never_the_free_one():
     ):
         found = board(slots=slots, heads=heads)
         assert (found.active, found.free_slot) == (active, free), slots
+
+
+def test_the_first_start_has_the_safe_levels_of_its_board_already(tmp_path):
+    class Port:
+        def __init__(self):
+            self.lines = []
+
+        def run(self, code):
+            self.lines.append(code)
+
+    factory = tmp_path / "factory.json"
+    factory.write_text('{"board": "esp32_wrover"}')
+    port = Port()
+    install.write_factory(port, factory.read_text(), checks.safe_pins(factory))
+    assert port.lines[0] == """write('/pins.json', '{"14": 0, "25": 1, "26": 0, "27": 0}')"""
+    assert port.lines[1].startswith("write('/factory.json'")

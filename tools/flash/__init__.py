@@ -50,7 +50,7 @@ def flash(
             outcome = _install(port, board, image, tell, progress)
             _write_root(port, board, image, tell, boot)
             if factory:
-                install.write_factory(port, factory.read_text(encoding="utf-8"))
+                install.write_factory(port, factory.read_text(encoding="utf-8"), checks.safe_pins(factory))
             if outcome.slot != board.active:
                 install.try_slot(port, board, outcome.slot)
         except (BoardError, PortError) as error:

@@ -38,6 +38,15 @@ def mistakes_in(factory: Path) -> list[str]:
     return list(load(str(factory)).mistakes)
 
 
+def safe_pins(factory: Path) -> str:
+    """Returns the content of pins.json for the board of a factory file."""
+    prepare_imports()
+    from firmware.boards.safe_pins import as_text
+    from firmware.factory import load
+
+    return as_text(load(str(factory)).layout)
+
+
 @dataclass
 class Board:
     """What on_board.look() has found.

@@ -98,7 +98,9 @@ def write_root(port: SerialPort, root: dict[str, bytes]) -> None:
         port.run(f"write({'/' + name!r}, {root[name].decode()!r})")
 
 
-def write_factory(port: SerialPort, text: str) -> None:
+def write_factory(port: SerialPort, text: str, pins: str) -> None:
+    """Writes factory.json, and the safe levels of that board's pins, so that its first start has them already."""
+    port.run(f"write('/pins.json', {pins!r})")
     port.run(f"write('/factory.json', {text!r})")
 
 
