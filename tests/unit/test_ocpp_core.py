@@ -6,6 +6,7 @@ from charging_profiles import ocpp_profile
 from harness import raises
 from link_bench import LinkBench
 
+import firmware.ocpp.v16.local_list as local_list_module
 from firmware.kernel.clock import parse_iso8601
 from firmware.ocpp.errors import CallError
 from firmware.ocpp.v16.rules import Rules
@@ -534,3 +535,66 @@ async def test_a_storm_of_triggers_is_bounded():
         after()
     await bench.run(1_000)
     assert 0 < len(bench.peer.calls) <= 17
+
+
+async def test_a_list_takes_no_flash_that_the_journal_needs():
+    bench = await LinkBench().accepted()
+    real = local_list_module.free_bytes
+
+    async def sent(count, version, free, kind="Full"):
+        local_list_module.free_bytes = lambda path: free
+        try:
+            entries = [{"idTag": "T%d" % n, "idTagInfo": {"status": "Accepted"}} for n in range(count)]
+            return await bench.status_of(
+                "SendLocalList", listVersion=version, updateType=kind, localAuthorizationList=entries
+            )
+        finally:
+            local_list_module.free_bytes = real
+
+    margin = 65_536  # that is left to the journal
+    assert await sent(10, 1, 20 * 46 + margin - 1) == "Failed"
+    assert await sent(10, 1, 20 * 46 + margin) == "Accepted"
+    # a full list replaces the old one, an update is written beside it
+    assert await sent(10, 2, 20 * 46 + margin) == "Accepted"
+    assert await sent(5, 3, 20 * 46 + margin - 1, "Differential") == "Failed"
+    assert await sent(5, 3, 20 * 46 + margin, "Differential") == "Accepted"
+
+
+async def test_versions_of_a_list_have_limits():
+    # errata 3.52: 0 and -1 have meanings of their own
+    bench = await LinkBench().accepted()
+    for version, status in ((0, "Failed"), (-1, "Failed"), (1, "Accepted"), (2**31 - 1, "Accepted"), (2**31, "Failed")):
+        assert await bench.status_of("SendLocalList", listVersion=version, updateType="Full") == status, version
+
+
+async def test_the_back_end_raises_the_security_profile_to_what_the_link_can():
+    # white paper A05: never lower, and only with what it needs
+    for key, url, ca, allowed in (
+        ("", "ws://127.0.0.1", "", [0]),
+        ("x" * 16, "ws://127.0.0.1", "", [0, 1]),
+        ("x" * 16, "wss://127.0.0.1", "", [0, 1]),
+        ("x" * 16, "ws://127.0.0.1", "/ca.pem", [0, 1]),
+        ("x" * 16, "wss://127.0.0.1", "/ca.pem", [0, 1, 2]),
+    ):
+        found = []
+        for profile in (0, 1, 2, 3):
+            wanted = {"CentralSystemUrl": url, "CentralSystemCaFile": ca, "SecurityProfile": 0}
+            if key:
+                wanted["AuthorizationKey"] = key
+            bench = await LinkBench(**wanted).accepted()
+            status = await bench.status_of("ChangeConfiguration", key="SecurityProfile", value=str(profile))
+            if status != "Rejected":
+                found.append(profile)
+        assert found == allowed, (url, found)
+
+
+async def test_a_link_in_doubt_is_asked_something_simple():
+    bench = LinkBench()
+    await bench.run(100)
+    bench.connection.doubted.emit()
+    await bench.run(100)
+    assert bench.peer.calls == []  # nobody has accepted the station
+    await bench.accepted()
+    bench.connection.doubted.emit()
+    await bench.run(100)
+    assert bench.peer.actions() == ["Heartbeat"]
