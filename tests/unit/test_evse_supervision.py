@@ -74,3 +74,23 @@ def test_warmth_is_a_warning_and_a_limit_of_what_the_supply_has():
         assert _at(bench, 600) == ([], ["derated"]) and not bench.faults.blocking
         assert bench.limits.get("temperature") == left_ma
         assert _at(bench, 250) == (["derated"], []) and bench.limits.get("temperature") is None
+
+
+def test_an_outlet_that_was_hot_is_so_after_a_restart():
+    bench = Bench(fixed_cable=True)
+    _at(bench, 850)
+    bench.machine.restart(bench.now)
+    bench.inputs.temperature_dc = 610
+    bench.run(3_000)
+    assert "overtemperature" in bench.names
+
+
+def test_a_restart_does_not_wait_for_the_answer_to_what_was_withdrawn_before():
+    """Seq. 10.1 is about a PWM; the vehicle has seen a state F since."""
+    bench = _charging()
+    bench.machine.wishes.permitted = False
+    bench.step()
+    assert not bench.pwm
+    bench.machine.wishes.permitted = True
+    bench.machine.restart(bench.now)
+    assert 1_050 <= bench.until(lambda: bench.pwm, 5_000) <= 1_100

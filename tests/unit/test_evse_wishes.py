@@ -30,6 +30,12 @@ def _charging(**options):
     return clock, evse
 
 
+def test_what_is_wished_before_anybody_wishes():
+    wishes = _site()[1].wishes
+    assert (wishes.permitted, wishes.available, wishes.hold_plug, wishes.phases) == (False, True, None, 3)
+    assert (wishes.wake_up, wishes.ventilation, wishes.max_imbalance_ma) == (True, False, 0)
+
+
 def test_a_connector_has_its_number():
     assert _site(number=2)[1].number == 2
 
