@@ -391,3 +391,12 @@ def test_without_data_that_is_wanted_there_is_none():
     bench = Bench()
     bench.settings.set("StopTxnAlignedData", [REGISTER])
     assert data_of(bench) == [("Transaction.Begin", ["1001"]), ("Transaction.End", ["1999"])]
+
+
+def test_the_first_interval_counts_from_the_register_at_the_begin():
+    bench = Bench()
+    bench.settings.set("MeterValuesSampledData", [INTERVAL])
+    tx = bench.journal.next_tx()
+    bench.journal.begin(tx, 1, TOKEN, 1000)
+    bench.sample(tx, 1010)
+    assert interval_values(bench) == [("Sample.Periodic", 10)]
