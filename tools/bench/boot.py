@@ -9,7 +9,7 @@ import time
 from tools.bench import probes
 from tools.bench.report import Row, Section, seconds
 from tools.csms import CentralSystem
-from tools.image import ROOT
+from tools.image import ROOT, build
 from tools.sim import Charger, free_port
 from tools.sim.charger import interpreter
 
@@ -19,43 +19,33 @@ _WAIT_S = 10
 
 
 def measure(scratch):
-    pilot, notified = [], []
-    for _ in range(_ROUNDS + 1):
-        with CentralSystem() as csms:
-            one, other = power_on(csms, scratch)
-        pilot.append(one)
-        notified.append(other)
-    note = f"median of {_ROUNDS}, longest %s; %s with the flash to be formatted first"
-    return Section(
-        [
-            Row(
-                "cold boot to a pilot under control",
-                statistics.median(pilot[1:]),
-                0.3,
-                seconds,
-                note=note % (seconds(max(pilot[1:])), seconds(pilot[0])),
-                command=COMMAND,
-            ),
-            Row(
-                "cold boot to BootNotification",
-                statistics.median(notified[1:]),
-                1.5,
-                seconds,
-                note=note % (seconds(max(notified[1:])), seconds(notified[0])),
-                command=COMMAND,
-            ),
-        ]
-    )
+    rows = []
+    build(scratch / "image")
+    for name, sim in (
+        ("cold boot", {}),
+        ("cold boot from a slot of the flash", {"boot": "flash", "image": str(scratch / "image"), "flash_kib": 6144}),
+    ):
+        pilot, notified = [], []
+        with CentralSystem() as csms:  # whose address lies on the flash
+            for _ in range(_ROUNDS + 1):
+                one, other = power_on(csms, scratch, name, sim)
+                pilot.append(one)
+                notified.append(other)
+        for what, times, budget in (("a pilot under control", pilot, 0.3), ("BootNotification", notified, 1.5)):
+            note = f"median of {_ROUNDS}, longest {seconds(max(times[1:]))}; {seconds(times[0])} with an empty flash"
+            median = statistics.median(times[1:])
+            rows.append(Row(f"{name} to {what}", median, budget, seconds, note=note, command=COMMAND))
+    return Section(rows)
 
 
-def power_on(csms, scratch):
+def power_on(csms, scratch, name, sim):
     """Returns the seconds until the pilot is driven and until BootNotification has arrived."""
     stamp = scratch / "stamp"
     stamp.unlink(missing_ok=True)
     config = scratch / "boot.json"
-    config.write_text(json.dumps(Charger(csms.url, directory=scratch).config))
+    config.write_text(json.dumps(Charger(csms.url, directory=scratch, config={"sim": sim}).config))
     command = [*interpreter(), str(probes.HERE / "cold_boot.py"), str(stamp), "--config", str(config)]
-    command += ["--state", str(scratch / "boot"), "--control", f"127.0.0.1:{free_port()}"]
+    command += ["--state", str(scratch / name), "--control", f"127.0.0.1:{free_port()}"]
     begun = time.time()
     with open(os.devnull, "w") as nowhere:
         process = subprocess.Popen(
