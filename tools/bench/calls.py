@@ -19,7 +19,7 @@ def measure(_):
         _BUDGET,
         times,
         anchor=f"the floor in this language; aim {_AIM}x",
-        note=f"the dearest, {worst}; median of actions {times(middle)}; {found['rounds']} rounds of {found['calls']}",
+        note=f"the slowest, {worst}; median of actions {times(middle)}; {found['rounds']} rounds of {found['calls']}",
         command=COMMAND,
     )
     rows = [

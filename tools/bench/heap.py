@@ -11,7 +11,7 @@ _IDLE = 14 * 1024
 _PEAK = 24 * 1024
 _ANCHOR = "MicroOcpp on ESP32: %s"
 
-# What happens, and for how many virtual milliseconds the station then runs.
+# Steps, and the virtual milliseconds that the station runs afterwards.
 _IDLE_PHASE = "idle, connected and accepted"
 STORY = (
     ("running, back-end not there", "start(app.run())", 5_000),
@@ -89,7 +89,7 @@ def everything_loaded(scratch):
 
 
 def _below(scratch):
-    """Returns the bytes of what is no part of the engine."""
+    """Returns the bytes of the parts that are not the engine."""
     steps = [
         {"name": "kernel", "run": "supervisor, clock, log = build_kernel()"},
         {"name": "below", "run": "board = build_board()\nbelow = Below(board, supervisor, clock, log)"},
@@ -100,13 +100,13 @@ def _below(scratch):
 
 
 def _session(scratch):
-    """Returns ({phase: (bytes after it, most bytes during it)}, what the back-end got for its calls)."""
+    """Returns ({phase: (bytes after it, maximum bytes during it)}, the answers to the back-end's calls)."""
     steps = [{"name": "built", "run": "app = build_app(build_board())"}]
     steps += [{"name": name, "run": f"{run}\nturns.wait({ms})", "turns": 1} for name, run, ms in (*STORY, _AFTER_DAYS)]
     steps += [{"name": "end", "run": "print(json.dumps([backend.calls(), backend.answers]))"}]
     result = wasm.run(scratch, steps, everything_loaded(scratch))
     calls, answers = json.loads(result["output"][-1])
     if not set(calls) >= _CALLS or not all(isinstance(answer, int) for answer in answers.values()):
-        raise RuntimeError(f"the session on the 32-bit build went wrong: {result['output']}")
+        raise RuntimeError(f"the session on the 32-bit build failed: {result['output']}")
     begin = result["begin"]
     return {step["name"]: (step["used"] - begin, step["most"] - begin) for step in result["steps"][:-1]}, answers

@@ -23,8 +23,8 @@ from tools.sim.client import matches
 COMMAND = "python -m tools.bench live"
 
 _LOAD_S = 60
-_OPENING_S = 1.0  # an opening that takes longer than that has failed
-_CLOSING_S = 15  # with self-test, lock and whatever a station checks first
+_OPENING_S = 1.0  # a longer opening has failed
+_CLOSING_S = 15  # including self-test, lock and other conditions
 
 _ASK_S = 0.05
 _BURST_S = 1.0
@@ -32,7 +32,7 @@ _BURST = 5
 _DROP_S = 10.0
 _LIST_S = 0.5
 _LIST_TOKENS = 2_000
-# Right after its contactor has closed, C to B is not believed for a moment: the coil disturbs the measurement.
+# C to B is debounced longer right after the contactor has closed, because the coil disturbs the measurement.
 _BLANKED_S = 0.25
 # And for 0.55 s after another duty cycle, as some vehicles stumble over it.
 _STUMBLES_MS = 600
@@ -48,7 +48,7 @@ _TOKENS = {1: "04A1B2C3D4E5F6", 2: "04A1B2C3D4E5F7"}
 
 
 class Load:
-    """Threads that keep a charger busy until stop(); `done` counts what they did."""
+    """Threads that keep a charger busy until stop(); `done` counts their actions."""
 
     def __init__(self, csms, charger):
         self._csms = csms
@@ -81,7 +81,7 @@ class Load:
                     self._csms.call("GetConfiguration", timeout=5)
                     self.done["GetConfiguration"] += 1
                 except (ConnectionError, TimeoutError, CallFailed):
-                    break  # the link has just been dropped
+                    break  # the link was just dropped
 
     def _update(self):
         version = 0
@@ -109,14 +109,14 @@ class Load:
                 self._csms.abort()
                 self.done["reconnections"] += 1
             except ConnectionError:
-                pass  # not back yet
+                pass  # not connected again yet
 
 
 class WatchedCharger(Charger):
     program = str((probes.HERE / "watched_charger.py").relative_to(ROOT))
 
     def own_gaps(self):
-        """Stops the charger; returns its loop gaps without what it has waited for a CPU."""
+        """Stops the charger; returns its loop gaps without the time it waited for a CPU."""
         self.stop()
         return json.loads((self.state_directory / "loop_gaps.json").read_text())
 
@@ -137,7 +137,7 @@ def measure(scratch):
 
 
 def under_load(csms, charger):
-    """Returns the gaps without and with the host's share, those of a bare loop, the moves, and what the load did."""
+    """Returns the gaps without and with the host's share, those of a bare loop, the moves, and the load's counts."""
     charger.wait_boot()
     begin(charger, 1)
     begin(charger, 2)
@@ -158,7 +158,7 @@ def under_load(csms, charger):
 
 
 def begin(charger, connector):
-    """A vehicle is plugged in, a card shown, and current flows."""
+    """Plugs in a vehicle and presents a card; returns when current flows."""
     mark = len(charger.events)
     charger.plug(connector=connector)
     charger.swipe(_TOKENS[connector], [connector])
@@ -168,7 +168,7 @@ def begin(charger, connector):
 
 
 def drive(charger, deadline):
-    """Has both connectors open and close until the deadline; returns {what: list of ms}."""
+    """Makes both connectors open and close until the deadline; returns {what: list of ms}."""
     moves = {"C to B, opens": [], "unplugged, opens": [], "B to C, closes": [], _STUMBLED: []}
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(pause, charger, moves, deadline), pool.submit(pull, charger, moves, deadline)]:
@@ -177,7 +177,7 @@ def drive(charger, deadline):
 
 
 def pause(charger, moves, deadline):
-    """The vehicle at connector 1 pauses and goes on."""
+    """The vehicle at connector 1 stops and resumes charging."""
     count = 0
     while time.monotonic() < deadline:
         time.sleep(phase(count))
@@ -193,7 +193,7 @@ def pause(charger, moves, deadline):
 
 
 def pull(charger, moves, deadline):
-    """The plug at connector 2 is pulled out of the socket and comes back."""
+    """Unplugs the cable at connector 2 and plugs it in again."""
     count = 0
     while time.monotonic() < deadline:
         time.sleep(phase(count))
@@ -205,25 +205,25 @@ def pull(charger, moves, deadline):
 
 
 def phase(count):
-    """Returns seconds to wait, so that events meet the station's periods at every phase."""
+    """Returns seconds to wait, so that events occur at every phase of the station's periods."""
     return _BLANKED_S + 0.0037 * (count % 16)
 
 
 def moved(charger, on, timeout, command, connector, **arguments):
-    """Does something to a pilot; returns the ms until the contactor's coil is switched."""
+    """Runs a command that changes a pilot; returns the ms until the contactor's coil is switched."""
     mark = len(charger.events)
     cause = charger.client.command(command, connector=connector, **arguments)
     return following(charger, mark, "relay", timeout, connector=connector, on=on)["t"] - cause["t"]
 
 
 def duty_changes(charger, connector):
-    """Returns the times (ms) at which the duty cycle of a pilot has changed."""
+    """Returns the times (ms) of changes of a pilot's duty cycle."""
     pilots = [event for event in charger.events if matches(event, "pilot", {"connector": connector})]
     return [after["t"] for before, after in zip(pilots, pilots[1:]) if after["duty"] != before["duty"]]
 
 
 def following(charger, mark, name, timeout, **fields):
-    """Returns the first such event after the first `mark` ones. Raises AssertionError when it does not come."""
+    """Returns the first matching event after the first `mark` events. Raises AssertionError without one."""
 
     def find():
         return next((event for event in charger.events[mark:] if matches(event, name, fields)), None)

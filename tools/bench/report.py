@@ -9,9 +9,9 @@ class Skipped(Exception):
 
 @dataclass
 class Row:
-    """One figure. `value` and `budget` are numbers with `unit(number)` -> text; at most the budget is allowed.
+    """One figure. `value` and `budget` are numbers with `unit(number)` -> text; the budget is a maximum.
 
-    `value` None: not measured, `note` says why. `least` turns the budget round: at least so much is wanted.
+    `value` None: not measured, `note` says why. `least`: the budget is a minimum.
     """
 
     what: str

@@ -12,8 +12,8 @@ from tools.sim import Charger
 COMMAND = "python -m tools.bench list"
 _TOKENS = 9_000
 _WAIT_S = 60
-_EVERY = 10  # turns, one is looked at
-_UPDATE_MS = 3_000  # of virtual time, which only sleeping takes
+_EVERY = 10  # the heap is measured after every 10th turn
+_UPDATE_MS = 3_000  # virtual time, which only passes while sleeping
 
 
 def measure(scratch):
@@ -65,7 +65,7 @@ def heap_of_update(scratch):
     for before in (heap.everything_loaded(scratch), wasm.paths() + heap.SOURCE):
         result = wasm.run(scratch, steps, before)
         if json.loads(result["output"][-1])[0] != _TOKENS:
-            raise RuntimeError(f"the list was not taken: {result['output']}")
+            raise RuntimeError(f"the list was not accepted: {result['output']}")
         used = {step["name"]: step for step in result["steps"]}
         extra.append(used["update"]["most"] - used["idle"]["used"])
     return extra[0], extra[1] - extra[0]
@@ -89,7 +89,7 @@ def update():
             time.sleep(0.01)
         taken_s = time.monotonic() - begun
         if answer != [3, "list", {"status": "Accepted"}]:
-            raise RuntimeError(f"the list was not taken: {answer}")
+            raise RuntimeError(f"the list was not accepted: {answer}")
         return taken_s, len(text), charger.command("gaps")
 
 

@@ -6,10 +6,10 @@ from firmware.ocpp.v16.words import STATES as WORDS
 from tools.fault_matrix.cases import B1, B2, CASES, CHARGING, PAUSED, STATES, A
 from tools.sim.bench import Bench
 
-_DETECTED_MS = const(13_000)  # the slowest is a lock: three tries
+_DETECTED_MS = const(13_000)  # the slowest is the lock with three tries
 _RECLOSE_MS = const(33_000)  # from the end of a fault to energy again
-_PAUSE_MS = const(50_000)  # before closing is tried again, and until that has proved itself
-_LONG_MS = const(60_000)  # beyond this the bench may take long strides
+_PAUSE_MS = const(50_000)  # pause before the next closing, and time until it has succeeded
+_LONG_MS = const(60_000)  # longer waits may use long steps
 
 _CARDS = ("04A1B2C3", "04D5E6F7")
 _WORD_OF = {A: "Available", B1: "Preparing", B2: "SuspendedEV", PAUSED: "SuspendedEVSE", CHARGING: "Charging"}
@@ -36,7 +36,7 @@ class Cell:
         if state == PAUSED:
             self.evse.limits.set("test", 0)
             bench.run(9_000)
-        # A vehicle that does not answer the pilot is given 3 s before it counts as suspended.
+        # A vehicle that does not respond to the pilot counts as suspended after 3 s.
         bench.run(4_000 if state == B2 else 3_000)
         assert self.word == _WORD_OF[state], self.word
         self.transaction = bench.station.transaction(n)
@@ -62,7 +62,7 @@ class Cell:
         self.bench.run(1_500)
 
     def finish(self):
-        """The user ends the session, the vehicle obeys."""
+        """The user ends the session, the vehicle stops drawing."""
         if self.bench.station.transaction(self.n):
             self.bench.swipe(_CARDS[self.n - 1])
             self.bench.run(500)
@@ -77,7 +77,7 @@ class Cell:
 
 
 def run_cell(case, state, folder):
-    """Plays a case in a state; returns the text of the cell. Raises AssertionError with what went wrong."""
+    """Runs a case in a state; returns the text of the cell. Raises AssertionError with the reason."""
     cell = Cell(folder, state)
     bench = cell.bench
     began = bench.ms
@@ -105,7 +105,7 @@ def run_cell(case, state, folder):
 
 
 def _open(cell, case):
-    """The contactor opens in time, or stays closed where it may."""
+    """Checks that the contactor opens in time, or stays closed where allowed."""
     bench = cell.bench
     if case.limit_ms is None:
         bench.run(2_000)
@@ -128,7 +128,7 @@ def _expected_word(case, state):
 
 
 def _reported(cell, case):
-    """The right words reach the back-end."""
+    """Checks the status report to the back-end."""
     bench = cell.bench
     if case.name:
         limit_ms = max(_DETECTED_MS, case.limit_ms or 0)
@@ -138,7 +138,7 @@ def _reported(cell, case):
     state = cell.state
     word = _expected_word(case, state)
     assert report["status"] == word, "%s instead of %s" % (report["status"], word)
-    # EVCommunicationError has no place beside Faulted (OCPP 1.6 §4.9).
+    # EVCommunicationError is not allowed with Faulted (OCPP 1.6 §4.9).
     code = "OtherError" if case.by_vehicle and word == "Faulted" else case.code
     assert report["errorCode"] == code, report["errorCode"]
     assert report.get("vendorErrorCode") == case.vendor, report.get("vendorErrorCode")
@@ -173,7 +173,7 @@ def _recover(cell, case):
 
 
 def _balance(cell):
-    """Whatever happened, each transaction has its end, and it says what the meter says."""
+    """Checks that each transaction has its end, with the energy of the meter."""
     bench = cell.bench
     cell.finish()
     cell.outlet.unplug()
@@ -193,7 +193,7 @@ def _next_session(cell):
 
 
 def run_beside(case, folder):
-    """Plays a case at the second connector while the first one charges, which must not notice."""
+    """Runs a case at the second connector while the first one charges, which must not be affected."""
     cell = Cell(folder, CHARGING, 2, 2)
     bench = cell.bench
     bench.outlets[0].plug(32)

@@ -1,6 +1,6 @@
-"""Programs that measure inside MicroPython's unix port; each prints one line of JSON at its end.
+"""Measuring programs for MicroPython's unix port; each prints one line of JSON at its end.
 
-They stand on the scripted parts of the unit tests: the flash in RAM, the clock that a test moves, the back-end.
+They use the scripted parts of the unit tests: flash in RAM, virtual clock, back-end.
 """
 
 import json
@@ -17,12 +17,12 @@ _TIMEOUT_S = 180
 
 
 def run(name, heap=_HEAP):
-    """Runs a probe and returns what it found. Raises RuntimeError with its output when it fails."""
+    """Runs a probe and returns its result. Raises RuntimeError with its output when it fails."""
     return result(start(name, heap))
 
 
 def start(name, heap=_HEAP):
-    """Starts a probe beside something else; result() ends it if it runs until then."""
+    """Starts a probe in the background; result() ends it if it is still running."""
     return subprocess.Popen(
         [*interpreter(), "-X", f"heapsize={heap}", str(HERE / f"{name}.py")],
         cwd=ROOT,
@@ -41,7 +41,7 @@ def environment():
 
 
 def result(process):
-    """Closes the stdin of a probe, waits for its end and returns what it found."""
+    """Closes the stdin of a probe, waits for its end and returns its result."""
     try:
         output, errors = process.communicate(timeout=_TIMEOUT_S)
     finally:

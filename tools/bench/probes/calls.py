@@ -30,7 +30,7 @@ _PROFILE = {
     },
 }
 
-# Calls that change nothing, so that what is measured is the way in and out and not what a call sets off.
+# Calls that change nothing, so that only receiving and answering is measured.
 _MESSAGES = (
     ("GetConfiguration", {"key": ["HeartbeatInterval"]}),
     ("ChangeConfiguration", {"key": "NumberOfConnectors", "value": "2"}),
@@ -46,7 +46,7 @@ def median(values):
 
 
 class Wire:
-    """The WebSocket's place."""
+    """Replaces the WebSocket."""
 
     def __init__(self, sent):
         self._sent = sent
@@ -56,7 +56,7 @@ class Wire:
 
 
 async def ours(peer, sent, text):
-    """Returns microseconds per call, from the text that came to the text that goes."""
+    """Returns microseconds per call, from the received text to the sent text."""
     gc.collect()
     begun = time.ticks_us()
     for _ in range(_CALLS):

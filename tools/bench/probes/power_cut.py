@@ -1,12 +1,12 @@
 # Power cuts during a whole transaction. MIT license.
 """Cuts the power at every program and erase of a transaction, cleanly and torn, and prints what became of it.
 
-The station is powered on, registered, charges, is stopped and has everything delivered; the power goes somewhere in
-between. It comes back, delivers, and then the central system's record is looked at:
+The station is powered on, registered, charges, is stopped and delivers everything; the power is lost somewhere in
+between. After a restart it delivers the rest, and the central system's record is checked:
 
 lost        a transaction that had begun for the user and was not reported, or never ended
-duplicated  reported twice with different content, or more than the one message whose answer the cut has swallowed
-corrupt     anything else that is wrong: an end below its beginning, a damaged file, a station that does not start
+duplicated  reported twice with different content, or more messages repeated than the one whose answer was lost
+corrupt     other errors: an end below its begin, a damaged file, a station that does not start
 """
 
 import asyncio
@@ -27,18 +27,18 @@ class Found:
 
 
 async def run(bench, flash, ms):
-    """Lets time pass as long as there is power."""
+    """Runs for a time, as long as there is power."""
     while ms > 0 and not flash.off:
         await bench.run(_SLICE_MS)
         ms -= _SLICE_MS
 
 
 async def transaction(path, flash, backend, promises):
-    """A whole transaction, as far as the power goes; returns the Bench."""
+    """Runs a whole transaction, until the power is lost; returns the Bench."""
     bench = Bench(path, backend, **_SETTINGS)
 
     def changed(event, transaction):
-        # Energy is allowed and the user told, unless the power has gone.
+        # Energy is allowed and shown to the user, unless the power is lost.
         if not flash.off:
             promises.append(event)
 
@@ -55,7 +55,7 @@ async def transaction(path, flash, backend, promises):
 
 
 async def cut(image, after, torn, found):
-    """One cut; returns False when the transaction was over before."""
+    """One power loss; returns False when the transaction had ended before."""
     flash = RamFlash(_BLOCKS, image)
     flash.cut_after(after, torn)
     backend = Backend(flash)
@@ -64,7 +64,7 @@ async def cut(image, after, torn, found):
     with mounted(flash) as path:
         before = await transaction(path, flash, backend, promises)
     known = len(backend.calls)
-    # A copy goes on: files of the dead station stay dead, whenever the garbage collector finds them.
+    # Continue with a copy: files of the dead station must not be written when they are collected.
     again = RamFlash(_BLOCKS, flash.data)
     backend.flash = again
     try:
@@ -101,7 +101,7 @@ def judge(bench, backend, promises, known, found):
 
 
 def distinct(payloads):
-    """Returns the payloads without those that are the same as an earlier one."""
+    """Returns the payloads without repetitions."""
     kept = []
     for payload in payloads:
         if payload not in kept:
@@ -110,7 +110,7 @@ def distinct(payloads):
 
 
 async def prepared():
-    """Returns the image of a station that has been set up and is known to its back-end."""
+    """Returns the image of a configured station that its back-end has accepted."""
     flash = format_flash(_BLOCKS)
     with mounted(flash) as path:
         bench = Bench(path, Backend(flash), **_SETTINGS)

@@ -27,7 +27,7 @@ _TICK_MS = 500  # of the scripted EVSE
 
 
 class Backend(Peer):
-    """A central system that remembers over the station's power cuts, and does not hear one that is dead."""
+    """A central system that persists over the station's power losses, and ignores a dead station."""
 
     def __init__(self, flash):
         super().__init__()
@@ -97,7 +97,7 @@ class Bench:
         await self.run(1_000)
 
     async def begin(self, token="04A1B2C3"):
-        """Plugs in, shows a card and lets the vehicle charge with 11 kW."""
+        """Plugs in, presents a card and lets the vehicle charge with 11 kW."""
         self.evse.cable_ma = 32_000
         self.evse.set_state("B")
         await self.station.swipe(token)
@@ -106,7 +106,7 @@ class Bench:
         self.evse.set_state("C")
 
     async def end(self, token="04A1B2C3"):
-        """Shows the card again and unplugs."""
+        """Presents the card again and unplugs."""
         await self.station.swipe(token)
         await self.run(10_000)
         self.meter.draws_w = 0
@@ -115,7 +115,7 @@ class Bench:
         await self.run(5_000)
 
     def stop(self):
-        """Nothing runs any more: the power is gone."""
+        """Stops everything: the power is lost."""
         for task in self._tasks:
             task.cancel()
 

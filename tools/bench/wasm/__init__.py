@@ -1,7 +1,7 @@
 """The 32-bit MicroPython (WebAssembly, run by node), on which heap is measured.
 
-Pointers, small integers and objects are those of an ESP32, so sizes are too; only floats differ, and the firmware uses
-none. What the build lacks (pins, radio, sockets, TLS) is stood in for by the simulated board and by stubs.
+Pointers, small integers and objects are those of an ESP32, so sizes are too; only floats differ, which the firmware
+does not use. Pins, radio, sockets and TLS, which the build lacks, are replaced by the simulated board and stubs.
 """
 
 import json
@@ -41,7 +41,7 @@ def run(scratch, steps, before):
 
 
 def paths():
-    """Returns Python source that makes the image and what stands in for the hardware importable."""
+    """Returns Python source that makes the image and the replacements of the hardware importable."""
     return 'import sys\nsys.path[:0] = ["/device", "/sim/tools/sim/device", "/image", "/image/lib", "/sim"]\n' + (
         "import machine, network, tls\n"
     )
