@@ -221,13 +221,12 @@ class Machine:
         output = self.outputs.pilot
         before = output.duty
         offered = output.pwm
-        vehicle = self.pilot.state != "A"
-        output.drive(duty, milliamps, vehicle, now_ms)
+        output.drive(duty, milliamps, self.pilot.state != "A", now_ms)
         if not offered or output.duty == before:
             return
         if output.pwm:
             self.pilot.duty_changed(now_ms)
-        elif vehicle:
+        else:
             self._currents_then = inputs.currents_ma
 
     def _switch(self, inputs, now_ms):

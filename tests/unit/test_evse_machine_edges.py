@@ -357,3 +357,29 @@ def test_no_self_test_while_a_contact_is_closed_that_should_be_open():
         assert not bench.out.rcd_test
     bench.welded = False
     assert bench.until(lambda: bench.out.rcd_test, 2_000) is not None
+
+
+def test_the_next_vehicle_does_not_wait_for_the_answer_of_the_last_one():
+    """A.6 seq. 10.1: the 3 s are for the vehicle whose PWM was withdrawn."""
+    bench = Bench(fixed_cable=True)
+    bench.machine.wishes.permitted = True
+    for _ in range(2):
+        bench.plug()
+        assert bench.until(lambda: bench.pwm, 500) is not None
+        bench.run(6_000)
+        bench.unplug()
+        bench.run(200)
+        assert not bench.pwm
+
+
+def test_a_contact_that_stays_closed_holds_up_the_change_of_the_phases():
+    bench = Bench(fixed_cable=True, pilot_switch=True)
+    bench.charge()
+    bench.welded = True
+    bench.machine.wishes.phases = 1
+    bench.vehicle = "B"
+    assert bench.opens(200) is not None
+    bench.run(500)
+    assert bench.out.cp_connected and bench.out.phases == 3
+    bench.welded = False
+    assert bench.until(lambda: not bench.out.cp_connected, 300) is not None
