@@ -56,10 +56,10 @@ class Sampler:
         self._sampled_t = None
         services.clock.changed.connect(lambda delta_s, source: self._aligned.forget())
 
-    def step(self, transaction, secure):
+    def step(self, transaction, session):
         """Takes the samples that are due; to be called several times a second.
 
-        `secure()` keeps the register of `transaction` on flash; that is None outside of one.
+        `session` keeps the register of `transaction` on flash; that is None outside of one.
         """
         if transaction and not transaction.stopping:
             interval = self._settings.get("MeterValueSampleInterval")
@@ -67,7 +67,7 @@ class Sampler:
             # A late sample just before this one has the same time: not twice.
             if self._periodic.due(interval, seconds, transaction.number) and self._now(transaction) != self._sampled_t:
                 self._sampled_t = self._now(transaction)
-                self._take_due(transaction, secure, "periodic")
+                self._take_due(transaction, session, "periodic")
         # Before the time is known there are no quarters of an hour to align with.
         if self._clock.synchronised:
             now = self._now(transaction)
@@ -75,7 +75,7 @@ class Sampler:
             # A clock that was set in a transaction counts from its end on, which is no new quarter of an hour.
             moved = not -2 < self._clock.now() - now < 2
             if self._aligned.due(interval, now % _DAY, moved):
-                self._take_due(transaction, secure, "clock", now % _DAY % interval)
+                self._take_due(transaction, session, "clock", now % _DAY % interval)
 
     def take(self, transaction, context, wh):
         """Samples the begin or the end of a transaction: the newest reading, else `wh` alone, as its record has it."""
@@ -85,12 +85,12 @@ class Sampler:
         """Returns the time for a sample: in a transaction its begin plus what has elapsed."""
         return self._journal.time_in(transaction.number) if transaction else self._clock.now()
 
-    def _take_due(self, transaction, secure, context, ago_s=0):
+    def _take_due(self, transaction, session, context, ago_s=0):
         reading = self._current()
         if reading is None:
             return
         if transaction:
-            secure()
+            session.secure()
         elif not (self._wanted() and self._settings.get("MeterValuesAlignedData")):
             return
         self._write(transaction, context, reading, ago_s)

@@ -124,7 +124,7 @@ class Session:
             self._follow(transaction)
             if transaction.stopping and self._has_last_reading():
                 self._end(transaction)
-        self._sampler.step(self._usage.transaction if self._metering.counting else None, self.secure)
+        self._sampler.step(self._usage.transaction if self._metering.counting else None, self)
         return True
 
     # -- 1. fresh reading
