@@ -100,6 +100,7 @@ def _blame(state, slot, keep, why, trace, meaning, ran_ms, free):
         "ran_ms": ran_ms,
         "heap_free": free,
         "starts": state.get("boots", 0),
+        "failures": state.get("crashes", 0) + 1,
     }
     records = crashes()[1 - _MOST_RECORDS :] + [record]
     try:

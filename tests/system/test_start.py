@@ -104,6 +104,7 @@ tasks.Supervisor.add = add
         ("firmware/start.py", "import nowhere\n", "ImportError: no module named 'nowhere'"),
         ("firmware/start.py", "def run(:\n", "SyntaxError: invalid syntax"),
         ("firmware/start.py", "x = bytearray(1 << 40)\n", "MemoryError: "),
+        ("firmware/app.mpy", "M\x01\x00\x1f", "ValueError: incompatible .mpy file"),
         ("firmware/start.py", _HANG, "watchdog"),
         ("firmware/start.py", "def run():\n    while True:\n        pass\n", "watchdog"),
         ("firmware/version.py", _DEAF + "VERSION = '9.9.9'\n", "task wifi was restarted"),
@@ -137,11 +138,14 @@ def broken(files, text, path="firmware/start.py"):
         ("1 / 0\n", "ZeroDivisionError: divide by zero"),
         (_HANG, "watchdog"),
         ("import machine\nmachine.reset()\n", "panic"),  # to main.py it looks like one
+        (None, "ImportError: no module named 'firmware'"),  # no slot is complete
     ],
 )
 def test_the_third_failure_ends_in_safe_mode_and_a_good_version_ends_that(board, files, image, tmp_path, text, why):
-    good = files.read("/a/manifest.json")
-    broken(files, text)
+    if text:
+        broken(files, text)
+    else:
+        files.remove("/a/manifest.json")
     with board:
         board.wait_console("SAFE MODE", timeout=60)
         board.wait_console(">>> ")
@@ -152,7 +156,6 @@ def test_the_third_failure_ends_in_safe_mode_and_a_good_version_ends_that(board,
     with power_on(files) as board:
         board.wait_console("SAFE MODE", timeout=60)
         assert board.starts == 2
-    assert files.read("/a/manifest.json") == good
     other(files, image, tmp_path)
     with power_on(files) as board:
         board.wait_console("start: confirmed: slot b")

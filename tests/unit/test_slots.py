@@ -230,6 +230,7 @@ def test_safe_mode_after_the_third_failure_tries_once_more_at_each_reset():
         assert ran == ["a1", "a1", "a1", None], why
         state, _, crashes = look(board)
         assert state["crashes"] == 2 and [crash["why"] for crash in crashes] == [why] * 3
+        assert [crash["failures"] for crash in crashes] == [1, 2, 3]
         assert board.machine.timeouts == [30_000, 3_600_000]
         assert board.machine.pins == {1: 1, 4: 0}
         assert run(board, behave, 9) == ["a1", None]
