@@ -259,4 +259,4 @@ def _reader(layout, kind):
     if kind not in _READER_BAUDRATES:
         raise ValueError(f"unknown reader {kind}")
     port = _uart(layout["uart"], _READER_BAUDRATES[kind], layout.get("tx"), layout.get("rx"))
-    return rfid.reader(kind, asyncio.StreamReader(port))
+    return rfid.reader(kind, port)

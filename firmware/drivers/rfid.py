@@ -7,19 +7,26 @@ from pn532 import PN532
 from firmware.kernel.clock import sleep_ms
 from firmware.kernel.signal import Signal
 
+# A card is looked for five times a second; the reader has 40 ms for its answer, which takes 25.
+_ANSWER_MS = const(40)
 _POLL_MS = const(200)
+_EM4100_POLL_MS = const(400)  # some readers repeat the tag twice a second only
 _RETRY_MS = const(1000)  # wait before a failed reader is restarted
 _LOST_AFTER = const(3)  # failures in a row: a single disturbed frame is not reported
 _PN532 = const(0x32)  # IC in the version of the chip
 _AWAY_AFTER = const(3)  # polls without the card before it is reported again: cards flicker at the edge of the field
 
 
-class Reader:
-    """Reports cards of one reader.
+WAITING = object()  # there is no answer yet
 
-    source   async start() (re)initialises the reader; async find() returns the id of the card in the field as bytes,
-             None without a card. Both raise OSError; `trouble` is then "FAULTED" (invalid answer), "INCOMPATIBLE"
-             (another kind of reader), or None (no answer). See Pn532Source, Em4100Source.
+
+class Reader:
+    """Reports cards of one reader. While there is none it allocates nothing.
+
+    source   async start() (re)initialises the reader; begin() has it look for a card, and found() returns the id of the
+             card as bytes, None without a card, WAITING while there is no answer. All raise OSError; `trouble` is then
+             "FAULTED" (invalid answer), "INCOMPATIBLE" (another kind of reader), or None (no answer). See Pn532Source,
+             Em4100Source.
     reverse, shorten   the form of the id tokens that are reported, see uid_text
     card     Signal(token): a card was presented
     health   Signal(ok, trouble): the reader is lost (False) or back (True); `trouble` is that of the source, or without
@@ -44,12 +51,19 @@ class Reader:
         while True:
             beat()
             try:
-                await self._source.start()
+                source = self._source
+                await source.start()
                 while True:
                     beat()
-                    self._see(await self._source.find())
+                    source.begin()
+                    await self._sleep_ms(_ANSWER_MS)
+                    found = source.found()
+                    while found is WAITING:
+                        await self._sleep_ms(_ANSWER_MS)
+                        found = source.found()
+                    self._see(found)
                     self._report(True)
-                    await self._sleep_ms(self._poll_ms)
+                    await self._sleep_ms(self._poll_ms - _ANSWER_MS)
             except OSError:
                 self._failures += 1
                 if self._failures >= _LOST_AFTER:
@@ -94,8 +108,13 @@ class Pn532Source:
             self._other = True
             raise OSError("chip %02X" % version[0])
 
-    async def find(self):
-        target = await self._chip.find_target()
+    def begin(self):
+        self._chip.begin_find()
+
+    def found(self):
+        if not self._chip.look():
+            return WAITING
+        target = self._chip.target()
         return target.uid if target else None
 
 
@@ -104,15 +123,17 @@ class Em4100Source:
 
     trouble = None  # it only fails when the line is closed; a damaged frame may be a tag at the edge of the field
 
-    def __init__(self, receiver, window_ms=_POLL_MS):
+    def __init__(self, receiver):
         self._receiver = receiver
-        self._window_ms = window_ms
 
     async def start(self):
         """Does nothing: such a reader accepts no commands and only shows itself when it sends a tag."""
 
-    async def find(self):
-        return await self._receiver.receive(self._window_ms)
+    def begin(self):
+        pass
+
+    def found(self):
+        return self._receiver.look()
 
 
 def uid_text(uid, reverse=False, shorten=True):
@@ -128,8 +149,8 @@ def uid_text(uid, reverse=False, shorten=True):
     return uid.hex().upper()
 
 
-def reader(kind, stream):
-    """Returns the Reader of `kind`, "pn532" or "em4100", on an asyncio stream."""
+def reader(kind, port):
+    """Returns the Reader of `kind`, "pn532" or "em4100", at a machine.UART that does not wait."""
     if kind == "pn532":
-        return Reader(Pn532Source(PN532(stream)))
-    return Reader(Em4100Source(Receiver(stream)))
+        return Reader(Pn532Source(PN532(port)))
+    return Reader(Em4100Source(Receiver(port)), _EM4100_POLL_MS)

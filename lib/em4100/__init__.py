@@ -1,10 +1,9 @@
-# 125 kHz tags (EM4100) of readers that send ASCII frames, for asyncio. MIT license.
+# 125 kHz tags (EM4100) of readers that send ASCII frames. MIT license.
 """EM4100 tags from UART readers (RDM6300 and alike, 9600 8N1): STX, 10 hex digits, 2 of checksum, ETX.
 
 The reader repeats the frame while the tag stays. The checksum is the XOR of the five bytes.
 """
 
-import asyncio
 import binascii
 
 from micropython import const
@@ -13,6 +12,7 @@ _STX = const(2)
 _ETX = const(3)
 _SIZE = const(14)
 _CHUNK = const(32)
+_MOST_CHUNKS = const(16)
 
 
 class Scanner:
@@ -36,28 +36,23 @@ class Scanner:
 
 
 class Receiver:
-    """Tags from an asyncio stream (read(n))."""
+    """Tags from the UART `port`: readinto(buffer) does not wait (machine.UART, timeout=0)."""
 
-    def __init__(self, stream):
-        self._stream = stream
+    def __init__(self, port):
+        self._port = port
+        self._chunk = bytearray(_CHUNK)
         self._scanner = Scanner()
 
-    async def receive(self, timeout_ms):
-        """Returns the id of a tag received within `timeout_ms`, or None. Raises OSError at the end of file."""
-        try:
-            return await asyncio.wait_for(self._receive(), timeout_ms / 1000)
-        except asyncio.TimeoutError:
-            return None
-
-    async def _receive(self):
-        while True:
-            data = await self._stream.read(_CHUNK)
-            if not data:
-                raise OSError("the line is closed")
-            tag = self._scanner.feed(data)
-            if tag:
-                return tag
-            await asyncio.sleep(0)  # endless noise must not block the scheduler
+    def look(self):
+        """Returns the id of a tag in what has arrived since the last look, or None. To be called twice a second or
+        more often, with a receive buffer of 512 bytes, and takes as many. Raises OSError when the port fails."""
+        tag = None
+        for _ in range(_MOST_CHUNKS):
+            count = self._port.readinto(self._chunk)
+            if not count:
+                break
+            tag = self._scanner.feed(self._chunk[:count]) or tag
+        return tag
 
 
 def parse(frame):

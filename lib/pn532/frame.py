@@ -10,9 +10,17 @@ TO_CHIP = const(0xD4)  # frame identifiers (TFI)
 FROM_CHIP = const(0xD5)
 ERROR = const(0x7F)
 
+# What Inbox.next() finds.
+IS_ACK = const(1)
+IS_NACK = const(2)
+ERROR_FRAME = const(3)
+DATA = const(4)
+
 _START = b"\x00\xff"
 _HEADER = const(4)  # start code, LEN, LCS
 _MAX_DATA = const(254)  # LEN is one byte and counts the TFI
+_MAX_FRAME = const(260)
+_CHUNK = const(64)
 
 
 def encode(data):
@@ -26,57 +34,88 @@ def encode(data):
     return b"\x00\x00\xff" + bytes((length, -length & 0xFF, TO_CHIP)) + data + bytes((check, 0))
 
 
-class Scanner:
-    """Finds frames in received bytes; buffers less than one frame, 260 bytes at most.
+class Inbox:
+    """Finds frames in received bytes, in place; holds one frame and what came with its end.
 
     Invalid bytes and frames with a wrong checksum are skipped byte by byte, so a valid frame inside them is found.
+    Of the newest DATA frame `code` is the code of the response, `length` the number of bytes after it, and inbox[i]
+    one of them, until the next read().
     """
 
     def __init__(self):
-        self._window = b""
+        self._bytes = bytearray(_MAX_FRAME + _CHUNK)
+        self._chunk = bytearray(_CHUNK)
+        self._fill = 0  # bytes that are there
+        self._at = 0  # where the search goes on
+        self._data_at = 0
+        self.code = self.length = 0
 
-    def feed(self, data):
-        """Takes received bytes and returns a list of the frames they complete.
+    def read(self, port):
+        """Takes what has arrived at the UART `port`, up to 64 bytes; returns their number."""
+        count = port.readinto(self._chunk) or 0
+        window, at = self._bytes, self._at
+        if count and at:
+            for i in range(at, self._fill):
+                window[i - at] = window[i]
+            self._fill -= at
+            self._at = 0
+        fill = self._fill
+        for i in range(count):
+            window[fill + i] = self._chunk[i]
+        self._fill = fill + count
+        return count
 
-        A frame is ACK, NACK or the bytes from TFI to the last data byte (FROM_CHIP or ERROR comes first).
-        """
-        window = self._window + data
-        frames = []
+    def next(self):
+        """Returns the kind of the next frame that is complete, None when there is none yet."""
+        window = self._bytes
         while True:
-            start = window.find(_START)
+            start = window.find(_START, self._at, self._fill)
             if start < 0:
-                window = window[-1:] if window[-1:] == b"\x00" else b""
-                break
-            window = window[start:]
-            frame, size = _frame_at(window)
-            if size == 0:
-                break
-            if frame is not None:
-                frames.append(frame)
-            window = window[size:]
-        self._window = window
-        return frames
+                # The last byte may be the first of a start code.
+                self._at = self._fill - 1 if self._fill > self._at and window[self._fill - 1] == 0 else self._fill
+                return None
+            self._at = start
+            if self._fill - start < _HEADER:
+                return None
+            length, check = window[start + 2], window[start + 3]
+            if length + check == 0xFF and not (length and check):
+                self._at = start + _HEADER
+                return IS_NACK if length else IS_ACK
+            if length == 0 or (length + check) & 0xFF:
+                self._at = start + 1
+                continue
+            end = start + _HEADER + length
+            if self._fill <= end:
+                return None
+            total = 0
+            for i in range(start + _HEADER, end + 1):
+                total += window[i]
+            if total & 0xFF:
+                self._at = start + 1
+                continue
+            self._at = end + 1
+            kind = self._kind(start + _HEADER, length)
+            if kind is not None:
+                return kind
+
+    def _kind(self, at, length):
+        if self._bytes[at] == ERROR:
+            return ERROR_FRAME
+        if self._bytes[at] != FROM_CHIP or length < 2:
+            return None
+        self.code = self._bytes[at + 1]
+        self.length = length - 2
+        self._data_at = at + 2
+        return DATA
+
+    def __getitem__(self, index):
+        return self._bytes[self._data_at + index]
+
+    def data(self):
+        """Returns a copy of the data of the newest DATA frame."""
+        return bytes(self._bytes[self._data_at : self._data_at + self.length])
 
     @property
     def pending(self):
-        """Number of buffered bytes of an incomplete frame."""
-        return len(self._window)
-
-
-def _frame_at(window):
-    """Checks the frame at the start of `window`; returns (frame or None, bytes to consume, 0 = wait)."""
-    if len(window) < _HEADER:
-        return None, 0
-    length, check = window[2], window[3]
-    if (length, check) == (0x00, 0xFF):
-        return ACK, _HEADER
-    if (length, check) == (0xFF, 0x00):
-        return NACK, _HEADER
-    if length == 0 or (length + check) & 0xFF:
-        return None, 1
-    end = _HEADER + length
-    if len(window) <= end:
-        return None, 0
-    if sum(window[_HEADER : end + 1]) & 0xFF:
-        return None, 1
-    return window[_HEADER:end], end + 1
+        """Number of buffered bytes that belong to no frame yet."""
+        return self._fill - self._at

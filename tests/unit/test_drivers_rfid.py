@@ -5,7 +5,7 @@ import asyncio
 from em4100 import Receiver, Scanner, parse
 from harness import raises, run
 
-from firmware.drivers.rfid import Em4100Source, Pn532Source, Reader, uid_text
+from firmware.drivers.rfid import WAITING, Em4100Source, Pn532Source, Reader, uid_text
 
 A = b"\x04\xa1\xb2\xc3"
 B = b"\x04\x11\x22\x33\x44\x55\x66"
@@ -28,13 +28,19 @@ class Source:
     async def start(self):
         self.starts += 1
 
-    async def find(self):
+    def begin(self):
+        self.begun = True
+
+    def found(self):
         if not self.script:
             raise End
+        assert self.begun
         found = self.script.pop(0)
         if isinstance(found, OSError):
             self.trouble = "FAULTED" if found is NONSENSE else None
             raise found
+        if found is not WAITING:
+            self.begun = False
         return found
 
 
@@ -78,6 +84,10 @@ def test_another_card_is_reported_at_once():
     assert cards(A, B, A) == ["04A1B2C3", "04112233445566", "04A1B2C3"]
 
 
+def test_an_answer_that_takes_its_time_is_waited_for():
+    assert cards(WAITING, A, WAITING, WAITING, None, None, A) == ["04A1B2C3"]
+
+
 def test_health_is_reported_when_the_reader_first_answers():
     assert watch(None, None)[0] == [True]
 
@@ -117,7 +127,7 @@ def test_forms_of_an_id():
 async def test_a_pn532_is_a_source():
     class Chip:
         started = False
-        target = None
+        card = None
         heard = False
         version = b"\x32\x01\x06\x07"
 
@@ -125,8 +135,14 @@ async def test_a_pn532_is_a_source():
             self.started = True
             return self.version
 
-        async def find_target(self):
-            return self.target
+        def begin_find(self):
+            self.answered = False
+
+        def look(self):
+            return self.answered
+
+        def target(self):
+            return self.card
 
     class Target:
         uid = A
@@ -135,9 +151,12 @@ async def test_a_pn532_is_a_source():
     source = Pn532Source(chip)
     await source.start()
     assert chip.started
-    assert await source.find() is None
-    chip.target = Target
-    assert await source.find() == A
+    source.begin()
+    assert source.found() is WAITING
+    chip.answered = True
+    assert source.found() is None
+    chip.card = Target
+    assert source.found() == A
     assert source.trouble is None
     chip.heard = True
     assert source.trouble == "FAULTED"
@@ -176,16 +195,24 @@ def test_em4100_frames_are_found_in_noise_and_in_pieces():
 
 
 async def test_an_em4100_reader_is_a_source():
-    class Line:
-        waiting = b"\x02\x02" + FRAME
+    class Port:
+        waiting = b"\x02\x02" + FRAME + FRAME
 
-        async def read(self, n):
-            while not self.waiting:
-                await asyncio.sleep(0.001)
-            data, self.waiting = self.waiting[:n], self.waiting[n:]
-            return data
+        def readinto(self, buffer):
+            data, self.waiting = self.waiting[: len(buffer)], self.waiting[len(buffer) :]
+            for i in range(len(data)):
+                buffer[i] = data[i]
+            return len(data) or None
 
-    source = Em4100Source(Receiver(Line()), window_ms=20)
+    port = Port()
+    source = Em4100Source(Receiver(port))
     await source.start()
-    assert await source.find() == TAG
-    assert await source.find() is None
+    source.begin()
+    assert source.found() == TAG
+    assert source.found() is None
+    port.waiting = FRAME[:5]
+    assert source.found() is None
+    port.waiting = FRAME[5:]
+    assert source.found() == TAG
+    port.waiting = b"\x00" * 4096  # endless noise must not block the scheduler
+    assert source.found() is None and len(port.waiting) > 3000

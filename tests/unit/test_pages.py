@@ -32,11 +32,15 @@ class Stream:
             await asyncio.sleep(0.01)
         data, self._data = self._data[:n], self._data[n:]
         return data
+    def readinto(self, buffer):
+        count = min(len(buffer), len(self._data))
+        buffer[:count], self._data = self._data[:count], self._data[count:]
+        return count or None
 """
 _STREAMS = {
     "modbus_rtu": "from modbus_rtu import seal\nstream = Stream(b'', seal(bytes((1, 4, 4, 9, 36, 0, 0))))\n",
-    "pn532": "stream = Stream()\n",
-    "em4100": "stream = Stream(b'\\x02010203040501\\x03')\n",
+    "pn532": "uart = Stream()\n",
+    "em4100": "uart = Stream(b'\\x02010203040501\\x03')\n",
 }
 _PRINTED = {
     "flashlog": "1 1 b'21.5 C'\n2 1 b'21.6 C'\n",
@@ -45,7 +49,7 @@ _PRINTED = {
     "uwebsockets": "no connection: ",
     "asyncdns": "",
     "modbus_rtu": "2340\n",
-    "pn532": "reader: no answer",
+    "pn532": "reader: command 14: no answer",
     "em4100": "0102030405\n",
     "pbkdf2": "",
 }

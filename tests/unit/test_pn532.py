@@ -2,8 +2,9 @@
 
 import asyncio
 
-from harness import MemoryStream, raises
-from pn532 import ACK, NACK, PN532, PN532Error, Scanner, encode
+from harness import raises
+from pn532 import ACK, NACK, PN532, Inbox, PN532Error, encode
+from pn532.frame import DATA, ERROR_FRAME, IS_ACK, IS_NACK
 
 
 def answer(code, data=b""):
@@ -12,18 +13,26 @@ def answer(code, data=b""):
     return b"\x00\x00\xff" + bytes((len(body), -len(body) & 0xFF)) + body + bytes((-sum(body) & 0xFF, 0))
 
 
-class Chip(MemoryStream):
+class Chip:
     """A UART with the chip at its end: `script` maps a command code to what comes back, ACK included."""
 
     def __init__(self, script, waiting=b""):
-        super().__init__(waiting)
+        self.waiting = waiting
         self.script = script
         self.written = []
 
     def write(self, data):
         self.written.append(bytes(data))
         if data[:3] == b"\x00\x00\xff" and data[5] == 0xD4:
-            self.arrive(self.script.get(data[6], b""))
+            self.waiting += self.script.get(data[6], b"")
+        return len(data)
+
+    def readinto(self, buffer):
+        data = self.waiting[: len(buffer)]
+        self.waiting = self.waiting[len(data) :]
+        for i in range(len(data)):
+            buffer[i] = data[i]
+        return len(data) or None
 
 
 CARD = b"\x01\x01\x00\x04\x08\x04\x04\xa1\xb2\xc3"  # one target, SENS_RES 0004, SEL_RES 08, four bytes of id
@@ -43,9 +52,23 @@ def test_known_frames():
             encode(bytes(size))
 
 
-def test_scanner_tells_frames_apart():
+def found(data):
+    """Returns what an Inbox finds: kinds, and of answers (code, data)."""
+    port = Chip({}, data)
+    inbox = Inbox()
+    frames = []
+    while True:
+        kind = inbox.next()
+        if kind:
+            frames.append((inbox.code, inbox.data()) if kind == DATA else kind)
+        elif not inbox.read(port):
+            return frames
+
+
+def test_inbox_tells_frames_apart():
     error = b"\x00\x00\xff\x01\xff\x7f\x81\x00"
-    assert Scanner().feed(ACK + NACK + answer(0x14) + error) == [ACK, NACK, b"\xd5\x15", b"\x7f"]
+    data = ACK + NACK + answer(0x14) + error + answer(0x4A, CARD)
+    assert found(data) == [IS_ACK, IS_NACK, (0x15, b""), ERROR_FRAME, (0x4B, CARD)]
 
 
 async def test_start_wakes_the_chip_up_and_configures_it():
@@ -126,18 +149,31 @@ async def test_a_cancelled_command_is_aborted_and_the_next_one_works():
 
 async def test_endless_noise_is_an_error():
     class Babble(Chip):
-        async def read(self, n):
-            await asyncio.sleep(0)
-            return b"\x00\xff\xfe\x02" * (n // 4)
+        def readinto(self, buffer):
+            for i in range(len(buffer)):
+                buffer[i] = b"\x00\xff\xfe\x02"[i & 3]
+            return len(buffer)
 
     with raises(PN532Error):
         await PN532(Babble({})).find_target()
 
 
-async def test_a_closed_line_is_an_error():
-    class Closed(Chip):
-        async def read(self, n):
-            return b""
+async def test_a_port_that_fails_is_an_error():
+    class Broken(Chip):
+        def readinto(self, buffer):
+            raise OSError(5)
 
-    with raises(PN532Error):
-        await PN532(Closed({})).find_target()
+    with raises(OSError):
+        await PN532(Broken({})).find_target()
+
+
+def test_a_card_is_found_without_waiting():
+    chip = Chip({0x4A: ACK})
+    reader = PN532(chip)
+    reader.begin_find()
+    assert not reader.look() and not reader.look()
+    chip.waiting = answer(0x4A, CARD)
+    assert reader.look()
+    assert reader.target().uid == b"\x04\xa1\xb2\xc3"
+    reader.abort()
+    assert chip.written == [FIND]  # it was answered: nothing is left to be aborted
