@@ -299,6 +299,15 @@ def test_retries_limit_the_wait():
     assert bench.line.read(100) == bytes.fromhex("0000ff03fdd54b00e000")
 
 
+def test_a_card_that_leaves_in_the_middle_of_the_search_was_not_there():
+    """Else nothing is answered, and the firmware takes the reader for lost."""
+    bench = awake()
+    bench.ask_reader(bytes.fromhex("0000ff06fad43205ff0102f300"))
+    bench.field.show(bytes.fromhex("04A1B2C3"), held_ms=100)
+    bench.wait(97)
+    assert bench.ask_reader(LIST_TARGET, 40) == ACK + bytes.fromhex("0000ff03fdd54b00e000")
+
+
 def test_ack_from_the_host_aborts():
     bench = awake()
     bench.ask_reader(LIST_TARGET)

@@ -139,12 +139,19 @@ class Pn532:
         self._listing = self._commands
         if self._field.uid:
             self._timeline.after(_ATTEMPT_MS, self._found, self._listing)
-        elif self._retries != _ENDLESS:
+        else:
+            self._try_again()
+
+    def _try_again(self):
+        if self._retries != _ENDLESS:
             self._timeline.after((self._retries + 1) * _ATTEMPT_MS, self._not_found, self._listing)
 
     def _found(self, listing):
         uid = self._field.uid
-        if listing != self._listing or not uid or len(uid) not in _CARD_KIND:
+        if listing != self._listing:
+            return
+        if not uid or len(uid) not in _CARD_KIND:  # it left during the attempt: others follow
+            self._try_again()
             return
         self._listing = 0
         target = b"\x4b\x01\x01" + _CARD_KIND[len(uid)] + bytes((len(uid),)) + uid
