@@ -53,6 +53,7 @@ def test_a_connector_that_is_tried_begins_anew_once():
     site = _Failing()
     site.fails()
     site.rests(1_000)
+    assert site.drivers.testing, "the self-test of the RCD belongs to a beginning"
     for _ in range(16):
         site.tick(20)
     assert site.drivers.duty == STEADY and site.evse.names == ["control_failed"]
@@ -76,3 +77,29 @@ def test_a_failure_in_the_second_of_proof_doubles_the_pause_up_to_a_minute():
         site.fails()
     site.rests(60_000)
     site.proves()
+
+
+def test_who_goes_while_it_rests_takes_the_pause_along():
+    """V5, V8: the next vehicle does not wait for what the last one had."""
+    site = _Failing()
+    evse = site.evse
+    evse.wishes.permitted = True
+    evse.plug_in()
+    for _ in range(50):
+        site.tick(20)
+    assert evse.offered_ma
+    evse.raise_fault("other")
+    site.tick(20)
+    evse.clear_fault("other")
+    site.tick(20)
+    site.drivers.broken = ("sample",)
+    for gone in (False, True):
+        if gone:
+            evse.pull_out()
+        for _ in range(200):
+            site.tick(20)
+        assert evse.names == ["control_failed"] and evse.recovering
+    site.drivers.broken = ()
+    for _ in range(500):
+        site.tick(20)
+    assert evse.names == [] and not evse.recovering
