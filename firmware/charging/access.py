@@ -83,6 +83,7 @@ class Access:
         """See Station.swipe."""
         if not valid_token(token):
             self._log.warning("access", "no token: %d characters", len(token) if isinstance(token, str) else 0)
+            self._authoriser.refuse(token)
             return "refused"
         if self._has_just_acted(token):
             return "busy"

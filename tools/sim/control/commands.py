@@ -121,7 +121,7 @@ class Commands:
 
     def ws(self, client, request):
         action = choice(request, "action", ("connect", "close"))
-        connection = self.firmware().connection
+        connection = self.firmware().link.connection
         if action == "connect":
             connection.reconnect()
         else:
