@@ -1,10 +1,12 @@
 """The simulated charger that starts from its own flash (sim.boot): slots, updates and resets with run.py alone."""
 
+import shutil
+
 import pytest
 from waiting import until
 
 from tools.image import build
-from tools.sim import CommandFailed
+from tools.sim import Charger, CommandFailed
 
 _TAG = "04A1B2C3"
 
@@ -59,6 +61,25 @@ def test_commands_and_signals_end_it_as_they_end_the_other(charger):
     charger.wait_boot()
     charger.process.terminate()
     assert charger.wait_exit() == 0
+
+
+def test_the_watchdog_ends_a_start_that_hangs(image, tmp_path):
+    hanging = tmp_path / "hanging"
+    shutil.copytree(image, hanging)
+    main = hanging / "root" / "main.py"
+    main.write_text(main.read_text().replace("timeout=30_000", "timeout=2_000"))
+    start = hanging / "firmware" / "start.mpy"
+    start.unlink()
+    start.with_suffix(".py").write_text("while True:\n    pass\n")
+    sim = {"boot": "flash", "image": str(hanging), "flash_kib": 6144}
+    charger = Charger(None, directory=tmp_path / "charger", config={"sim": sim})
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            charger.start()
+        assert charger.process.returncode == 66
+    start = charger.start()
+    assert start.state()["slot"] is None and "SAFE MODE" in start.output()
+    charger.close()
 
 
 def test_a_flash_without_an_application_leaves_the_hardware_alone(start_charger, tmp_path, image):

@@ -4,6 +4,7 @@
 Runs in the MicroPython unix port only, with the shadow modules of tools/sim/device first on sys.path.
 """
 
+import _thread
 import asyncio
 import os
 import select
@@ -27,7 +28,7 @@ from tools.sim.control.bridge import Bridge
 from tools.sim.control.commands import Commands
 from tools.sim.control.server import Server
 from tools.sim.kept import CAUSES, Kept
-from tools.sim.signals import open_signals
+from tools.sim.signals import end_process, open_signals
 from tools.sim.world import eventloop, flash
 from tools.sim.world.em4100_emulator import Em4100
 from tools.sim.world.field import Field
@@ -40,6 +41,7 @@ from tools.sim.world.world import DIRECTION_PIN, UART_METER, UART_READER, World
 EXIT_CODES = {"exit": 0, "soft": 64, "hard": 65, "watchdog": 66}
 
 _WATCHDOG_CHECK_MS = const(500)
+_WATCHDOG_LOOK_MS = const(200)
 _KEEP_CLOCK_MS = const(1000)
 _FIRST_WORDS_MS = const(60)  # for a client to connect and subscribe
 _LISTEN_MS = const(20)
@@ -150,12 +152,22 @@ class Charger:
         if self._tied:
             asyncio.create_task(self._watch_parent())
         flash_boot.become_board(self)
+        _thread.start_new_thread(self._bite, ())  # which inherits what signals do by now
         try:
             if not isinstance(flash_boot.boot(self), KeyboardInterrupt):
                 asyncio.run(self._ending.wait())
         except KeyboardInterrupt:
             pass  # a signal or the command exit, where no firmware runs
         return self._leave("exit")
+
+    def _bite(self):
+        """A thread: ends the process when the watchdog was not fed, in an endless loop as well."""
+        while True:
+            time.utime.sleep_ms(_WATCHDOG_LOOK_MS)
+            if machine.WDT.active and machine.WDT.active.overdue():
+                self.kept.set_cause("watchdog")
+                end_process()
+                self.kill()  # not on x86-64
 
     async def _end_board(self):
         """Does what a command wants: a watchdog reset at once, an orderly stop as Ctrl-C on a board."""

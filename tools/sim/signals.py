@@ -25,15 +25,34 @@ _OPEN = bytes.fromhex(
 )
 
 
+# exit_group(66): what the process of a board ends with whose watchdog has bitten.
+_END = bytes.fromhex("bf42000000b8e70000000f05")  # mov edi, 66; mov eax, 231; syscall
+
+
 @micropython.viper
 def _system_calls() -> int:
     return -1
 
 
+@micropython.viper
+def _exit_group() -> int:
+    return -1
+
+
+def _patched(function, code):
+    """Puts machine code into a function, where that works."""
+    address = struct.unpack("Q", uctypes.bytes_at(id(function) + _CODE_FIELD, 8))[0]
+    if (sys.implementation._mpy >> 10) & 15 == _ARCH_X64 and address % _PAGE == 0:
+        uctypes.bytearray_at(address, len(code))[:] = code
+    return function
+
+
+def end_process():
+    """Ends the process with code 66 from whatever thread; returns where it cannot."""
+    _patched(_exit_group, _END)()
+
+
 def open_signals():
     """Returns a stream that is readable once SIGTERM or SIGINT has come; None (they do what they did) elsewhere."""
-    address = struct.unpack("Q", uctypes.bytes_at(id(_system_calls) + _CODE_FIELD, 8))[0]
-    if (sys.implementation._mpy >> 10) & 15 == _ARCH_X64 and address % _PAGE == 0:
-        uctypes.bytearray_at(address, len(_OPEN))[:] = _OPEN
-    descriptor = _system_calls()
+    descriptor = _patched(_system_calls, _OPEN)()
     return open(descriptor, "rb") if descriptor >= 0 else None

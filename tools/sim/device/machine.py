@@ -285,14 +285,19 @@ class WDT:
     def _fed(self):
         self._virtual = time.board_clock.ms()
         self._real = time.utime.ticks_ms()
+        left_ms = max(int(self._timeout / time.board_clock.rate), _WATCHDOG_LEAST_REAL_MS)
+        self._bites_at = time.utime.ticks_add(self._real, left_ms)
         if _Board.watchdog_file:
-            left_ms = max(int(self._timeout / time.board_clock.rate), _WATCHDOG_LEAST_REAL_MS)
             with open(_Board.watchdog_file, "w") as file:
                 file.write(str(time.utime.time_ns() // 1_000_000 + left_ms))
 
     def feed(self):
         self.check()
         self._fed()
+
+    def overdue(self):
+        """Returns True when it was not fed in time. Changes nothing, so that another thread may ask."""
+        return time.utime.ticks_diff(time.utime.ticks_ms(), self._bites_at) > 0
 
     def check(self):
         """Resets the board if it was not fed in time."""
