@@ -7,6 +7,8 @@ EXCEPTION = const(0x80)  # set in the function code of a reply that carries an e
 
 _CRC_SIZE = const(2)
 _EXCEPTION_LENGTH = const(5)
+_LONGEST = const(256)  # V1.02 §2.4
+_PIECE = const(64)
 
 # CRC-16 of the 16 nibbles, polynomial 0xA001: a sixteenth of the usual table, with two steps per byte.
 _NIBBLES = (
@@ -15,11 +17,11 @@ _NIBBLES = (
 )  # fmt: skip
 
 
-def crc16(data):
-    """Returns the CRC-16 of `data`; 0 for a whole frame with its CRC."""
+def crc16(data, start=0, end=None):
+    """Returns the CRC-16 of data[start:end]; 0 for a whole frame with its CRC."""
     crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
+    for i in range(start, len(data) if end is None else end):
+        crc ^= data[i]
         crc = (crc >> 4) ^ _NIBBLES[crc & 15]
         crc = (crc >> 4) ^ _NIBBLES[crc & 15]
     return crc
@@ -32,41 +34,75 @@ def seal(body):
 
 
 class ReplyFinder:
-    """Finds the reply to one request among noise, echoes and late frames of other servers.
+    """Finds replies, one after the other, among noise, echoes and late frames of other servers.
 
-    `head` is the beginning of a valid reply (unit, function and anything else that is known), `length` its size with
-    CRC. An exception reply of the same unit and function is found too. Buffers fewer than `length` bytes.
+    Searches in place: a reply costs no memory besides itself. Buffers fewer bytes than the reply has.
     """
 
-    def __init__(self, head, length):
+    def __init__(self):
+        self._window = bytearray(_LONGEST + _PIECE)
+        self._fill = 0
+        self._head = b""
+        self._length = 0
+
+    def expect(self, head, length):
+        """Looks from now on for the reply to one request: `head` is the beginning of a valid one (unit, function and
+        anything else that is known), `length` its size with CRC, 256 at most. An exception reply of the same unit and
+        function is found too."""
         self._head = head
-        self._exception = bytes((head[0], head[1] | EXCEPTION))
         self._length = length
-        self._window = b""
+        self._fill = 0
 
     def feed(self, data):
-        """Takes received bytes; returns the reply without CRC as soon as it is complete, else None."""
-        window = self._window + data
-        size = len(window)
-        start = 0
+        """Takes received bytes; returns the reply without CRC as soon as it is complete, else None. What comes after it
+        is dropped."""
+        window = self._window
+        fill = self._fill
         reply = None
-        while start < size:
-            length = self._length_at(window, start)
-            if length > size - start:
-                break
-            if length and crc16(window[start : start + length]) == 0:
-                reply = window[start : start + length - _CRC_SIZE]
-                start += length
-                break
-            start += 1
-        self._window = window[start:]
+        for i in range(len(data)):
+            window[fill] = data[i]
+            fill += 1
+            if fill == len(window) or i == len(data) - 1:
+                self._fill = fill
+                reply = self._search()
+                if reply is not None:
+                    break
+                fill = self._fill
         return reply
 
-    def _length_at(self, window, start):
+    @property
+    def pending(self):
+        """Number of bytes that may be the beginning of a reply."""
+        return self._fill
+
+    def _search(self):
+        window, fill = self._window, self._fill
+        reply = None
+        start = 0
+        while start < fill:
+            length = self._length_at(start)
+            if length > fill - start:
+                break
+            if length and crc16(window, start, start + length) == 0:
+                reply = bytes(window[start : start + length - _CRC_SIZE])
+                start = fill
+                break
+            start += 1
+        if start:
+            for i in range(start, fill):
+                window[i - start] = window[i]
+            self._fill = fill - start
+        return reply
+
+    def _length_at(self, start):
         """Returns the length of the reply that would begin at `start`, 0 if none can."""
-        seen = window[start : start + len(self._head)]
-        if seen == self._head[: len(seen)]:
+        window, head = self._window, self._head
+        seen = min(self._fill - start, len(head))
+        same = 0
+        while same < seen and window[start + same] == head[same]:
+            same += 1
+        if same == seen:
             return self._length
-        if seen[:2] == self._exception:
+        if same == 1 and seen > 1 and window[start + 1] == head[1] | EXCEPTION:
             return _EXCEPTION_LENGTH
         return 0

@@ -86,7 +86,8 @@ class RtuMaster:
         self._lock = asyncio.Lock()
         self._listener = None  # the task that takes what the line carries
         self._error = None  # what ended it
-        self._finder = None  # of the reply that is waited for
+        self._finder = ReplyFinder()
+        self._expecting = False
         self._reply = None
         self._heard = 0  # bytes since the wait began
 
@@ -142,7 +143,8 @@ class RtuMaster:
             self._listener = asyncio.create_task(self._listen())
         await self._await_silence()
         self._reply = None
-        self._finder = ReplyFinder(head, length)
+        self._finder.expect(head, length)
+        self._expecting = True
         try:
             if self._direction:
                 await self._drive(frame)
@@ -151,7 +153,7 @@ class RtuMaster:
                 await self._stream.drain()
             await self._await_reply(self._timeout_ms + self._wire_ms(len(frame) + length))
         finally:
-            self._finder = None
+            self._expecting = False
         reply = self._reply
         if reply is None:
             raise ModbusError(None, f"no answer from unit {head[0]}")
@@ -168,7 +170,7 @@ class RtuMaster:
                 if not data:
                     raise ModbusError(None, "the line is closed")
                 self._heard += len(data)
-                if self._finder and self._reply is None:
+                if self._expecting and self._reply is None:
                     self._reply = self._finder.feed(data)
         except OSError as exc:
             self._error = exc
