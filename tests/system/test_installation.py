@@ -35,7 +35,7 @@ def test_what_the_board_cannot_be_is_refused(start_charger):
     charger = start_charger(config={"hw": {"max_a": 16}})
     for key, value, why in (
         ("MaxCurrent", "32000", "not within 6000..16000"),
-        ("MeterModel", "abacus", "no meter of this name"),
+        ("MeterModel", "abacus", "unknown meter"),
         ("MeterRegisters", "input float32 3", "register map"),
         ("ReaderModel", "abacus", "not one of"),
     ):
