@@ -1,4 +1,4 @@
-"""The station: how it is built, step by step, how it runs, and how it ends."""
+"""App: builds the station in boot order, runs its tasks, and ends it."""
 
 import asyncio
 import sys

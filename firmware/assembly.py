@@ -1,4 +1,4 @@
-"""How the parts of an app.App are built, one function for each, in the boot order, and how they are connected.
+"""Builders for the parts of the App, one function for each, in boot order.
 
 App drops it afterwards, with all that only builds.
 """

@@ -1,4 +1,4 @@
-"""What follows from the signals of the station's parts: lights, limits, reports, memory."""
+"""Reactions to the signals of the parts: what is shown, logged or reported."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who may start or stop where: what a card, a remote start or a group token means at this moment.
+"""Card, remote start or group token presented: which connector starts or stops, or why it is refused.
 
 A card is looked at in this order: it stops its own transaction, it releases its own locked plug, it takes back its own
 start; only then it is authorised, to start on a connector that is ready, to stop a transaction of its group (OCPP 1.6

@@ -1,4 +1,4 @@
-"""Who may charge: local authorisation list, authorisation cache, back-end, and what is allowed without one.
+"""Authorisation of a token: local list, cache, back-end, rules while offline, random UIDs.
 
 OCPP 1.6 §3.5 and §4.1. The list has priority over the cache, the back-end decides whenever it can be asked, and a token
 that is listed as anything but valid is refused whatever else is allowed.

@@ -1,4 +1,4 @@
-"""Which connectors are in service (OCPP 1.6 §4.9, §5.2), and what else the station must not forget over a restart."""
+"""In service or out of service (Inoperative) per connector, and other state kept over a restart (OCPP 1.6 §5.2)."""
 
 from firmware.charging.connector_zero import ConnectorZero
 from firmware.store.statefile import StateFile

@@ -1,4 +1,4 @@
-"""What charging profiles say at a moment and over a time: pure functions of profiles, time and the transaction's begin.
+"""Charging profile arithmetic: the limit at a moment, composite schedule. Pure functions.
 
 OCPP 1.6 §3.13, §5.7, §5.16. A limit is (current, phases): the current per phase in 1/13800 A, so that a tenth of an
 ampere and a tenth of a watt on one, two or three phases of 230 V are whole numbers, and nothing is rounded before the

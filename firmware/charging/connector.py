@@ -1,4 +1,4 @@
-"""One connector: what users, operators and its EVSE say, and what it may do in consequence.
+"""Connector: users, operator and EVSE of one outlet, and its permission to charge.
 
 Each event changes the state in `usage` and is followed up at once: the EVSE's permissions, the lock, the status. What
 takes time or writes the journal is left to step(), ten times a second.

@@ -1,4 +1,4 @@
-"""What may be wrong with a meter: lost, failed, wired the wrong way round or standing, so that nothing is billed."""
+"""Meter faults: lost, failed, wired backwards, standing register."""
 
 from micropython import const
 

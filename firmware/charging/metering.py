@@ -1,4 +1,4 @@
-"""Metering of one connector: polls its meter and guards the register that is billed."""
+"""Metering of one connector: polls the meter, checks the register that is billed."""
 
 from micropython import const
 

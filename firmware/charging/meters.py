@@ -1,4 +1,4 @@
-"""What the meters say now: that of a connector, or all of the station together (connector 0; OCPP 1.6 §3.16, §4.7)."""
+"""Present readings of a connector's meter, or the sum of all (connector 0; OCPP 1.6 §3.16, §4.7)."""
 
 from firmware.charging.sampling import Sampler
 from firmware.kernel.reading import Reading

@@ -1,4 +1,4 @@
-"""Whether transactions are allowed at all now, and the end of that: a reset stops and writes everything first."""
+"""Whether transactions may begin (reset, update, full flash), and the orderly end before a reset."""
 
 import asyncio
 

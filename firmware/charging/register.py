@@ -1,4 +1,4 @@
-"""Which readings of a meter's energy register are believed, and what they add to the bill.
+"""Plausibility of the energy register: which readings are accepted, and what they add to the bill.
 
 A meter, its gateway or a frame that is wrong with a right checksum may show anything. What cannot have flowed is not
 believed: more than the supply could have given since the last believed reading, or less than before (OCPP 1.6 erratum

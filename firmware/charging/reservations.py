@@ -1,4 +1,4 @@
-"""Connectors that are kept for a user until a certain time (OCPP 1.6 §3.11, §5.13); kept over restarts."""
+"""Reservations of connectors for a user until a time, kept over restarts (OCPP 1.6 §3.11, §5.13)."""
 
 import json
 from collections import namedtuple

@@ -1,4 +1,4 @@
-"""After a restart: transactions that were running when the power went get their end record, exactly one each."""
+"""After a restart: ends the transactions that a power loss interrupted, exactly once."""
 
 from micropython import const
 

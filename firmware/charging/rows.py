@@ -1,4 +1,4 @@
-"""What happens to transactions, on its way into the charge history; what could not be written is tried again."""
+"""Writes transactions to the charge history, with retries."""
 
 from micropython import const
 

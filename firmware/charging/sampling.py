@@ -1,4 +1,4 @@
-"""Samples of a meter, inside and outside of transactions, on their way into the journal (OCPP 1.6 §3.16).
+"""Meter samples, periodic and clock-aligned, to the journal (MeterValueSampleInterval, ClockAlignedDataInterval).
 
 Periodic ones at an interval from the begin of the transaction, clock-aligned ones at multiples of an interval from
 midnight (UTC). An interval of 0 is off.

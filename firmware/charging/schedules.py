@@ -1,4 +1,4 @@
-"""The charging profiles of the station: which are installed, and that their limits apply from the right moment on.
+"""Installed charging profiles, and applying their limits at the right time.
 
 Each connector gets two slots of its limits: "schedule" for the profile of its transaction (or the default for it) and
 "station" for its share of what all connectors have together. Profiles are kept over restarts (OCPP 1.6 errata 3.37),

@@ -1,4 +1,4 @@
-"""A session from top to bottom: fresh reading, begin, follow, stop, last reading, end.
+"""Session: begin, follow and end of a transaction, with reasons to stop.
 
 step() goes as far as it can, ten times a second. What breaks off is done again with the next step, on the same
 transaction. What is not in the journal did not happen, so the record is written first, then the signal is emitted.

@@ -1,4 +1,4 @@
-"""One current for several connectors: the sum of what could flow never exceeds it (OCPP 1.6 §3.13.3).
+"""Load sharing: divides a current among connectors (ChargePointMaxProfile, MaxCurrent).
 
 Reductions apply at once. What a vehicle has to give up only goes to another one when its pilot has said so and it has
 had the time to follow. What a vehicle does not use goes to those who can use it, in the same way: its pilot says less

@@ -1,4 +1,4 @@
-"""The charging station: the one door through which OCPP, portal, card reader and simulator speak to the connectors."""
+"""Station: the interface for OCPP, portal, card reader and simulator."""
 
 from collections import namedtuple
 

@@ -1,4 +1,4 @@
-"""The status of a connector: decided in one pure function, and watched for changes."""
+"""Status of a connector (Available, Preparing, Charging, ...): one pure function, watched for changes."""
 
 from collections import namedtuple
 

@@ -1,4 +1,4 @@
-"""The charging task: each of its parts has its turn ten times a second, whatever the others raise."""
+"""Charging task: runs its parts ten times a second; an exception affects only one part."""
 
 from micropython import const
 

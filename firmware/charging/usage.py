@@ -1,4 +1,4 @@
-"""Who uses a connector, as plain state, and what follows from it: pure functions of that state and of the EVSE's."""
+"""Use of a connector as plain state: plug hold, owner, suspension. Pure functions."""
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-"""A connector at which something is missing for a transaction: it begins free of charge, or its time runs out."""
+"""Waiting for a plug or a card: ConnectionTimeOut, ReadinessTimeOut, free charging."""
 
 from firmware.charging.usage import WAITING, Grant, in_service, is_faulted, is_startable, phase
 
