@@ -6,6 +6,10 @@ TOOLS := $(VENV)/.tools-ready
 DEVELOPMENT := $(VENV)/.development-ready
 TYPINGS := build/typings
 WORKERS ?= 2
+# System tests that measure no time and mostly wait run beside the unit tests. The others run alone: two real-time
+# chargers would wait for each other's processor.
+PATIENT := $(patsubst %,tests/system/test_%.py,start flash_update flash backup boot_flash factory_reset csms tools sweep \
+	uwebsockets)
 # Everything is run by python itself: the scripts in .venv/bin hold the path that the checkout had when .venv was made.
 MICROPYTHON := import sys, micropython_unix; sys.exit(micropython_unix.main())
 
@@ -15,8 +19,8 @@ run: $(TOOLS)  ## play a charging session above the simulated board (DEMO=1: end
 	@$(BIN)/python -m tools.demo $(if $(DEMO),--demo)
 
 test: lint  ## lint, then the whole suite on CPython and on MicroPython (WORKERS=N: tests at a time)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/unit tests/property
-	$(BIN)/python -m pytest tests/system  # in real time: one charger at a time, or it waits for the other's processor
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PATIENT) tests/unit tests/property
+	$(BIN)/python -m pytest tests/system $(PATIENT:%=--ignore=%)
 
 coverage: $(DEVELOPMENT)  ## which lines the tests on CPython reach; three times as slow as without
 	$(BIN)/python -m coverage run -m pytest tests/unit tests/property -k "not micropython"
