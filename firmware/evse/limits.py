@@ -35,18 +35,24 @@ class Limits:
     def __init__(self):
         self._slots = {}
         self._allowed = (0, "none")  # cached, since it is read 50 times a second
+        self._stale = False  # an exception has left the cache behind the slots
 
     def set(self, name, milliamps):
         """Sets a slot to mA per phase, 0 or more. Raises ValueError."""
         if milliamps < 0:
             raise ValueError("a current limit must not be negative")
         if self._slots.get(name) != milliamps:
+            self._stale = True
             self._slots[name] = milliamps
+        if self._stale:
             self._decide()
 
     def clear(self, name):
         """Removes a slot, if it is set."""
-        if self._slots.pop(name, None) is not None:
+        if name in self._slots:
+            self._stale = True
+            self._slots.pop(name)
+        if self._stale:
             self._decide()
 
     def get(self, name):
@@ -70,3 +76,4 @@ class Limits:
         allowed = (milliamps if milliamps >= MIN_PILOT_MA else 0, name)
         if allowed != self._allowed:
             self._allowed = allowed
+        self._stale = False

@@ -104,3 +104,21 @@ def test_the_answer_is_the_same_object_until_it_changes():
 def test_a_negative_limit_is_an_error():
     with raises(ValueError):
         Limits().set("ocpp", -1)
+
+
+def test_a_limit_that_could_not_be_decided_applies_with_the_next_change():
+    """V2: memory that is short for a moment must not leave a connector with the limit of before."""
+    limits = Limits()
+    limits.set("supply", 32_000)
+    slots, limits.slots = limits.slots, None
+    with raises(TypeError):
+        limits.set("station", 10_000)
+    limits.slots = slots
+    limits.clear("recovery")
+    assert limits.allowed() == (10_000, "station")
+    limits.slots = None
+    with raises(TypeError):
+        limits.clear("station")
+    limits.slots = slots
+    limits.set("supply", 32_000)
+    assert limits.allowed() == (32_000, "supply")
