@@ -44,6 +44,8 @@ class PilotState:
         powered = state == "C" or state == "D"
         if letter == state or (leave_ms is None and powered and letter == "B"):
             self._contrary_since = None
+            if letter == state and state != "E":
+                self.connected = state != "A"  # again, for an exception may have come between the two
             return
         if self._contrary_since is None:
             self._contrary_since = now_ms

@@ -154,3 +154,15 @@ def test_a_fixed_cable_is_always_there_locked_and_good():
     cable.secure(False, False, 0)
     assert cable.usable and cable.locked and not cable.missing and not cable.unreadable
     assert cable.cable_ma is None and cable.drive is None
+
+
+def test_a_state_that_was_half_entered_is_made_whole_by_the_next_sample():
+    """V2: an exception between state and plug must not leave a vehicle that is there and not connected."""
+    for state, connected in (("A", True), ("B", False), ("C", False)):
+        pilot = PilotState(state, connected)
+        pilot.see(_MV[state], 0)
+        assert (pilot.state, pilot.connected) == (state, state != "A")
+    for connected in (True, False):
+        pilot = PilotState("E", connected)
+        pilot.see(_MV["E"], 0)
+        assert pilot.connected is connected
