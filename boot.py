@@ -59,7 +59,7 @@ except Exception as exc:
 state = load("/slots.json")
 try:
     slot = choose(state)
-except Exception as exc:  # a file that somebody has written by hand
+except Exception as exc:  # slots.json is not as the firmware writes it
     print("boot: slots.json:", repr(exc))
     state = {}
     slot = choose(state)

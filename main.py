@@ -11,7 +11,7 @@ machine.WDT(timeout=30_000)  # first of all: an import that hangs ends, too
 began = time.ticks_ms()
 
 MOST_CRASHES = 3  # in a row, then comes safe mode
-CONSOLE_MS = 3_600_000  # what somebody at the console has before the watchdog starts the station again
+CONSOLE_MS = 3_600_000  # time at the console before the watchdog restarts the station
 
 
 def keep(state):
@@ -36,7 +36,7 @@ def run(state, slot):
     """Runs the station until it has to restart; returns how, "soft" or "hard". None: to the console, in safe mode."""
     if "trial" in state and slot != state["trial"]:
         load_rescue().give_up(state, keep)  # boot.py has chosen the other slot
-    # Whoever restarts on purpose has said so, see ended_well(); a power cut may come at any time.
+    # A restart on purpose is marked, see ended_well(); a power loss may come at any time.
     if state.pop("begun", 0) and machine.reset_cause() in (machine.WDT_RESET, machine.HARD_RESET):
         if load_rescue().died(state, slot, keep):
             return "hard"

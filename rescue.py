@@ -15,7 +15,7 @@ _MOST_ERROR = 160  # characters of its last line
 _MOST_WHY = 40  # characters, so that slots.json has at most 128 bytes
 _MOST_MS = 600_000  # crashes that are further apart are not a row
 _HANG_MS = 30_000  # at least, before the watchdog bites
-_PAUSE_S = 5  # before a new start: for whoever wants to interrupt
+_PAUSE_S = 5  # before a new start: time for Ctrl-C
 _PSRAM_BYTES = 1_000_000
 
 _CAUSES = {
@@ -84,7 +84,7 @@ def crashes():
             for line in file:
                 records.append(json.loads(line))
     except (OSError, ValueError):
-        pass  # none, or somebody has written there
+        pass  # no records yet, or not readable
     return records
 
 
@@ -140,7 +140,7 @@ def version(slot):
 
 
 def explain(failure):
-    """Returns what a failure means for whoever flashes the board, in words; "" when it says so itself."""
+    """Returns the meaning of a failure in words, with a remedy; "" when its text is enough."""
     text = str(failure)
     if isinstance(failure, MemoryError):
         return "the heap is full" if has_psram() else _no_psram()

@@ -194,10 +194,10 @@ class Factory:
             scratch.declare("Phases", low=1, high=1)
         count = self.hw.get("connectors", layout.get("fitted", len(layout["connectors"])))
         scratch.declare("NumberOfConnectors", low=count, high=count)
-        scratch.judge("MeterModel MeterRegisters", _check_meter)
-        scratch.judge(_MEASURAND_LISTS, _check_measurands)
+        scratch.add_validator("MeterModel MeterRegisters", _check_meter)
+        scratch.add_validator(_MEASURAND_LISTS, _check_measurands)
         if not all(parts.get("proximity") for parts in layout["connectors"][:count]):
-            scratch.judge("CableFixed", _check_fixed)
+            scratch.add_validator("CableFixed", _check_fixed)
         return scratch
 
 

@@ -28,11 +28,11 @@ def fit(board, settings, log):
     New values that the board does not support are refused from now on; stored ones are logged and not applied.
     """
     if not board.can_have_sockets:
-        settings.judge("CableFixed", _sockets_refused_on(board.name))
+        settings.add_validator("CableFixed", _sockets_refused_on(board.name))
     if board.most_phases == 1:
         settings.declare("Phases", low=1, high=1)
     settings.declare("MaxCurrent", high=board.max_ma)
-    settings.judge("MeterModel MeterRegisters", meter_models.check)
+    settings.add_validator("MeterModel MeterRegisters", meter_models.check)
     reader = settings.get("ReaderModel")
     for name, change in (
         ("CableFixed", lambda: board.fit_cable(settings.get("CableFixed"))),

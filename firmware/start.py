@@ -24,7 +24,7 @@ def run():
         try:
             return asyncio.run(app.run())
         finally:
-            app.abandon()  # also when somebody at the console interrupts
+            app.abandon()  # after Ctrl-C, too
     finally:
         console.flush()
 
@@ -32,7 +32,7 @@ def run():
 def _build(console):
     from firmware.app import App
     from firmware.boards import safe_pins
-    from firmware.boards.board import Board  # App gives their code back: nothing that lives on refers to it
+    from firmware.boards.board import Board  # App drops their code: no module may refer to it
     from firmware.factory import load
 
     factory = load(_FACTORY)

@@ -33,7 +33,7 @@ _INLINE_BYTES = const(128)
 
 
 class Installation:
-    """Makes the free slot of `slots` (slots.ApplicationSlots) one that nobody starts, until complete().
+    """Makes the free slot of `slots` (slots.ApplicationSlots) one that is not started, until complete().
 
     Raises SlotError where there are no slots. Every method raises OSError when the flash refuses.
     """
@@ -95,7 +95,7 @@ class Installation:
                 yield from _check(self._path + name, name, size, digest)
                 names.add(name)
         finally:
-            listed.close()  # the manifest, which a generator that nobody uses any more keeps open
+            listed.close()  # the generator keeps the manifest open
         yield from _tidy(self._path, "", names)
         os.rename(self._path + _STAGED, self._path + _MANIFEST)
 

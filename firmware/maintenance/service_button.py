@@ -6,7 +6,7 @@ from firmware.kernel.signal import Signal
 
 _PORTAL_MS = const(2_000)
 _RESET_MS = const(10_000)
-_JAMMED_MS = const(60_000)  # longer: nobody holds a button for so long
+_JAMMED_MS = const(60_000)  # a contact that is closed for longer is jammed
 
 
 class ServiceButton:

@@ -119,7 +119,7 @@ class ApplicationSlots:
                 for line in file:
                     records.append(json.loads(line))
         except (OSError, ValueError):
-            pass  # none yet, or somebody else has written there
+            pass  # no records yet, or not readable
         return records
 
     def snapshot(self):

@@ -52,7 +52,7 @@ class Settings:
         self._verbatim = ()  # names provisioned with a value that the declaration does not allow
         self._ignored = set()  # names whose stored value is not allowed, already logged
         self._typed = {}  # name -> value in force, of settings read lately
-        self._judges = []  # (names, function) of the validators, see judge()
+        self._validators = []  # (names, function), see add_validator()
         self._untold = []  # names of changed settings whose signal is still to be emitted
         self.changed = Signal(log and log.observer_failed)
         self._stored = self._load()  # name -> text
@@ -173,12 +173,12 @@ class Settings:
 
     # -- adapting the declarations to this station
 
-    def judge(self, names, function):
+    def add_validator(self, names, function):
         """Registers a validator for the settings `names` (separated by blanks) that runs after the built-in checks.
 
         `function(name, typed value)` raises ValueError for a value that this station cannot have.
         """
-        self._judges.append((names, function))
+        self._validators.append((names, function))
 
     def declare(self, name, **changes):
         """Overrides fields of a declaration, for a fitted part or a product. Raises UnknownSetting."""
@@ -268,7 +268,7 @@ class Settings:
         try:
             if row.check:
                 CHECKS[row.check](value)
-            for names, function in self._judges:
+            for names, function in self._validators:
                 if row.name in names.split():
                     function(row.name, value)
         except ValueError as exc:

@@ -65,7 +65,7 @@ class Machine:
 
 
 class _Clock:
-    """The module time: nobody waits."""
+    """The module time, without waiting."""
 
     def __init__(self):
         self.now = 0

@@ -247,7 +247,7 @@ def test_what_the_station_can_do_decides_last():
         if "Voltage" in items:
             raise ValueError("no voltage here")
 
-    settings.judge("MeterValuesAlignedData MeterValuesSampledData", no_voltage)
+    settings.add_validator("MeterValuesAlignedData MeterValuesSampledData", no_voltage)
     with raises(InvalidValue):
         settings.set_text("MeterValuesSampledData", "Voltage")
     settings.set_text("MeterValuesSampledData", "Power.Active.Import")

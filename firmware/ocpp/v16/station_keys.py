@@ -3,7 +3,7 @@
 from firmware.ocpp.v16.measurands import is_fitted, resolve
 
 # Keys with a check of their own: lists of measurands (§3.16.4), and the one that names connectors
-_JUDGED = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData ConnectorPhaseRotation"
+_CHECKED = "MeterValuesAlignedData MeterValuesSampledData StopTxnAlignedData StopTxnSampledData ConnectorPhaseRotation"
 
 
 def fit_keys(settings, station, maintenance):
@@ -12,7 +12,7 @@ def fit_keys(settings, station, maintenance):
     Without `maintenance`, FirmwareManagement is removed from the default of SupportedFeatureProfiles (§3.3).
     """
     last = len(station.connectors)
-    settings.judge(_JUDGED, lambda name, items: _check_list(station, name, items))
+    settings.add_validator(_CHECKED, lambda name, items: _check_list(station, name, items))
     settings.declare("ConnectorPhaseRotation", default=tuple(["%d.Unknown" % n for n in range(last + 1)]))
     settings.declare("ConnectorPhaseRotationMaxLength", default=last + 1)
     if not maintenance:
